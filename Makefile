@@ -1,0 +1,47 @@
+# Thin: the presets of CMakePresets.json do the work. `make serve` and `make test` set everything up on a fresh Debian 12.
+
+MODEL ?=
+PORT ?= 8080
+SERVE_FLAGS ?=
+TINY_MODEL = tests/golden/models/qwen3_moe
+
+.PHONY: help packages build serve test asan tsan format clean
+
+help:
+	@echo 'make serve [MODEL=DIR] [PORT=8080]   install what is missing, build, serve'
+	@echo 'make test                            install what is missing, build, run all tests'
+	@echo 'make build                           build/release/hone'
+	@echo 'make asan | tsan                     the fast tests under sanitizers'
+	@echo 'make format                          clang-format the sources'
+
+packages:
+	@tools/install_packages
+
+build: packages
+	@cmake --preset release
+	@cmake --build --preset release
+
+serve: packages
+	@cmake --preset release
+	@cmake --build --preset release --target hone
+ifeq ($(MODEL),)
+	@echo
+	@echo 'No MODEL=DIR given: serving $(TINY_MODEL), a tiny checkpoint with RANDOM weights for trying the server.'
+	@echo 'It answers with noise. For real answers: make serve MODEL=DIR with a Qwen3, Qwen3-MoE or OLMoE checkpoint.'
+endif
+	@build/release/hone serve $(or $(MODEL),$(TINY_MODEL)) --port $(PORT) $(SERVE_FLAGS)
+
+test: build
+	@tools/make_venv
+	@ctest --preset release
+
+asan tsan: packages
+	@cmake --preset $@
+	@cmake --build --preset $@
+	@ctest --preset $@
+
+format:
+	@tools/check_format --fix
+
+clean:
+	rm -rf build

@@ -1,0 +1,36 @@
+# One library per folder of src/, one test program per folder of tests/; a new file needs no line here.
+
+# hone_folder(NAME LIBRARIES...): library hone_NAME of every .cpp below src/NAME, linked to what that folder may include.
+function(hone_folder name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  if(NOT sources)
+    add_library(hone_${name} INTERFACE)
+    target_link_libraries(hone_${name} INTERFACE ${ARGN})
+    return()
+  endif()
+  add_library(hone_${name} STATIC ${sources})
+  target_include_directories(hone_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(hone_${name} PUBLIC ${ARGN})
+  target_precompile_headers(hone_${name} PRIVATE
+    <algorithm> <array> <atomic> <cstdint> <functional> <map> <memory> <optional> <span> <string> <string_view>
+    <unordered_map> <utility> <variant> <vector> <fmt/core.h> <fmt/format.h>)
+endfunction()
+
+# hone_test(NAME LIBRARIES...): program test_NAME of tests/NAME/*_test.cpp, one ctest entry a gtest suite file pattern.
+# Options: LABELS a;b for ctest, SOURCES to name files other than the glob.
+function(hone_test name)
+  cmake_parse_arguments(arg "" "" "LABELS;SOURCES;LIBRARIES;FILTERS" ${ARGN})
+  if(NOT arg_SOURCES)
+    file(GLOB arg_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  endif()
+  if(NOT arg_SOURCES)
+    return()
+  endif()
+  add_executable(test_${name} ${arg_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(test_${name} PRIVATE ${arg_LIBRARIES} hone_test_main)
+  target_compile_definitions(test_${name} PRIVATE HONE_TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
+  include(GoogleTest)
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+endfunction()

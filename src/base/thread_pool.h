@@ -1,0 +1,58 @@
+// A persistent pool that runs one parallel loop at a time over dynamic tiles. The caller is worker 0 and computes too.
+// Owned by one thread (the engine's or a tool's), which alone calls parallel_for. Every worker flushes denormals.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace hone {
+
+// A reference to a callable, valid for the duration of the call it is passed to.
+template <class Signature>
+class FunctionRef;
+template <class R, class... Args>
+class FunctionRef<R(Args...)> {
+  public:
+    template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>) FunctionRef(F&& f)
+        : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* object, Args... args) -> R {
+              return (*static_cast<std::remove_reference_t<F>*>(object))(args...);
+          }) {}
+    R operator()(Args... args) const { return call_(object_, args...); }
+
+  private:
+    void* object_;
+    R (*call_)(void*, Args...);
+};
+
+class ThreadPool {
+  public:
+    // `threads` counts the caller: 1 starts no thread.
+    explicit ThreadPool(int threads);
+    ~ThreadPool();
+    ThreadPool(const ThreadPool&) = delete;
+    ThreadPool& operator=(const ThreadPool&) = delete;
+
+    int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+    // Runs body(tile, worker) once for every tile in [0, tiles), in any order and on any worker in [0, threads());
+    // returns when all are done. Which worker takes which tile never changes a result.
+    void parallel_for(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body);
+
+  private:
+    struct Loop;
+    void work(int worker);
+    void take_tiles(Loop& loop, int worker);
+
+    std::vector<std::thread> workers_;
+    std::atomic<Loop*> loop_{nullptr};
+    std::atomic<uint32_t> epoch_{0};  // a new loop, or the end, is announced by a new value
+    std::atomic<int> busy_{0};        // workers that may still touch the current loop
+    std::atomic<bool> stopping_{false};
+};
+
+}  // namespace hone

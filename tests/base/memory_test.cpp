@@ -1,0 +1,107 @@
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "base/arena.h"
+#include "base/atomic_file.h"
+#include "base/huge_pages.h"
+#include "base/mapped_file.h"
+
+namespace hone {
+namespace {
+
+struct TemporaryFolder {
+    std::filesystem::path path =
+        std::filesystem::path(testing::TempDir()) / ("hone_memory_" + std::to_string(getpid()));
+    TemporaryFolder() { std::filesystem::create_directories(path); }
+    ~TemporaryFolder() { std::filesystem::remove_all(path); }
+};
+
+size_t files_in(const std::filesystem::path& folder) {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+
+TEST(AtomicFile, AppearsWholeAndReplaces) {
+    TemporaryFolder folder;
+    const auto path = folder.path / "out.bin";
+    for (const std::string text : {"first", "second, longer"}) {
+        auto file = AtomicFile::create(path);
+        ASSERT_TRUE(file.ok());
+        ASSERT_TRUE(file->write("....").ok());
+        ASSERT_TRUE(file->write(text).ok());
+        ASSERT_TRUE(file->write_at(0, std::as_bytes(std::span("head", 4))).ok());
+        EXPECT_EQ(std::filesystem::exists(path), text[0] == 's');
+        ASSERT_TRUE(file->commit().ok());
+        EXPECT_EQ(*read_text_file(path), "head" + text);
+    }
+    EXPECT_EQ(files_in(folder.path), 1u);
+}
+
+TEST(AtomicFile, LeavesNothingWhenDropped) {
+    TemporaryFolder folder;
+    {
+        auto file = AtomicFile::create(folder.path / "out.bin");
+        ASSERT_TRUE(file.ok());
+        ASSERT_TRUE(file->write("half").ok());
+    }
+    EXPECT_EQ(files_in(folder.path), 0u);
+}
+
+TEST(AtomicFile, SaysWhereItCannotWrite) {
+    const auto file = AtomicFile::create("/nonexistent/folder/out.bin");
+    ASSERT_FALSE(file.ok());
+    EXPECT_NE(file.error().message.find("/nonexistent/folder/out.bin"), std::string::npos);
+}
+
+TEST(MappedFile, ErrorsNameTheFile) {
+    for (const char* path : {"/nonexistent", "/"}) {
+        const auto file = MappedFile::open(path);
+        ASSERT_FALSE(file.ok());
+        EXPECT_EQ(file.error().message.find(path), 0u);
+    }
+}
+
+TEST(MappedFile, MapsAnEmptyFile) {
+    TemporaryFolder folder;
+    std::ofstream(folder.path / "empty").flush();
+    auto file = MappedFile::open(folder.path / "empty");
+    ASSERT_TRUE(file.ok());
+    EXPECT_TRUE(file->bytes().empty());
+}
+
+TEST(ReadTextFile, RefusesMoreThanTheLimit) {
+    TemporaryFolder folder;
+    std::ofstream(folder.path / "big") << "12345";
+    EXPECT_TRUE(read_text_file(folder.path / "big", 5).ok());
+    EXPECT_FALSE(read_text_file(folder.path / "big", 4).ok());
+}
+
+TEST(Arena, ScopesReleaseAndReuse) {
+    Arena arena(1 << 16);
+    float* first;
+    {
+        const Arena::Scope scope(arena);
+        first = arena.take<float>(100).data();
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(first) % Arena::kAlignment, 0u);
+        EXPECT_GE(arena.take<char>(1).data(), reinterpret_cast<char*>(first + 100));
+        std::memset(arena.take<char>(1 << 20).data(), 1, 1 << 20);  // larger than a block
+    }
+    const size_t reserved = arena.reserved_bytes();
+    const Arena::Scope scope(arena);
+    EXPECT_EQ(arena.take<float>(100).data(), first);
+    arena.take<char>(1 << 20);
+    EXPECT_EQ(arena.reserved_bytes(), reserved);
+}
+
+TEST(HugeMemory, IsZeroedAndAligned) {
+    auto memory = HugeMemory::allocate(size_t{5} << 20);
+    ASSERT_TRUE(memory.ok());
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory->data()) % (size_t{2} << 20), 0u);
+    for (const std::byte b : memory->bytes()) ASSERT_EQ(b, std::byte{0});
+    EXPECT_FALSE(HugeMemory::allocate(~size_t{0} - 100).ok());
+}
+
+}  // namespace
+}  // namespace hone

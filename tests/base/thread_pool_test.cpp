@@ -1,0 +1,56 @@
+#include "base/thread_pool.h"
+
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "base/rng.h"
+
+namespace hone {
+namespace {
+
+TEST(ThreadPool, RunsEveryTileOnce) {
+    for (const int threads : {1, 2, 3, 5}) {
+        ThreadPool pool(threads);
+        Random random(1);
+        for (int loop = 0; loop < 500; loop++) {
+            std::vector<std::atomic<int>> runs(random.below(40));
+            pool.parallel_for(static_cast<int64_t>(runs.size()), [&](int64_t tile, int worker) {
+                ASSERT_LT(worker, threads);
+                runs[static_cast<size_t>(tile)]++;
+            });
+            for (const auto& count : runs) ASSERT_EQ(count, 1);
+        }
+    }
+}
+
+TEST(ThreadPool, WritesAreVisibleAfterTheLoop) {
+    ThreadPool pool(2);
+    std::vector<int64_t> values(1000);
+    for (int loop = 0; loop < 200; loop++) {
+        pool.parallel_for(1000, [&](int64_t tile, int) { values[static_cast<size_t>(tile)] += tile; });
+    }
+    EXPECT_EQ(std::accumulate(values.begin(), values.end(), int64_t{0}), 200 * 999 * 1000 / 2);
+}
+
+TEST(ThreadPool, SleepsAndWakes) {
+    ThreadPool pool(3);
+    std::atomic<int> runs{0};
+    for (int loop = 0; loop < 5; loop++) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        pool.parallel_for(3, [&](int64_t, int) { runs++; });
+    }
+    EXPECT_EQ(runs, 15);
+}
+
+TEST(ThreadPool, WorkersFlushDenormals) {
+    ThreadPool pool(2);
+    pool.parallel_for(64, [&](int64_t, int) {
+        volatile float tiny = 1e-38f;
+        volatile float product = tiny * 0.1f;
+        EXPECT_EQ(product, 0.0f);
+    });
+}
+
+}  // namespace
+}  // namespace hone
