@@ -16,21 +16,21 @@ function(hone_folder name)
     <unordered_map> <utility> <variant> <vector> <fmt/core.h> <fmt/format.h>)
 endfunction()
 
-# hone_test(NAME LIBRARIES...): program test_NAME of tests/NAME/*_test.cpp, one ctest entry a gtest suite file pattern.
-# Options: LABELS a;b for ctest, SOURCES to name files other than the glob.
+# hone_test(NAME LIBRARIES...): program test_NAME of tests/NAME/*.cpp, one ctest entry a gtest test, labelled NAME. Tests that
+# read golden data (Golden in the suite's name) are labelled golden instead, those that take long (Slow) slow as well.
 function(hone_test name)
-  cmake_parse_arguments(arg "" "" "LABELS;SOURCES;LIBRARIES;FILTERS" ${ARGN})
-  if(NOT arg_SOURCES)
-    file(GLOB arg_SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
-  endif()
-  if(NOT arg_SOURCES)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  if(NOT sources)
     return()
   endif()
-  add_executable(test_${name} ${arg_SOURCES})
+  add_executable(test_${name} ${sources})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(test_${name} PRIVATE ${arg_LIBRARIES} hone_test_main)
+  target_link_libraries(test_${name} PRIVATE ${ARGN} hone_test_main)
   target_compile_definitions(test_${name} PRIVATE HONE_TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
-  include(GoogleTest)
-  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-                       PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+  foreach(rule "-*Golden*:*Slow*=${name}" "*Golden*-*Slow*=golden" "*Slow*=slow")
+    string(REGEX REPLACE "=.*" "" filter ${rule})
+    string(REGEX REPLACE ".*=" "" label ${rule})
+    gtest_discover_tests(test_${name} TEST_FILTER "${filter}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+                         PROPERTIES LABELS ${label} TIMEOUT 600)
+  endforeach()
 endfunction()

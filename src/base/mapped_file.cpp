@@ -1,6 +1,7 @@
 #include "base/mapped_file.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include <fcntl.h>
@@ -56,6 +57,13 @@ void MappedFile::expect_reads() const {
     if (!data_) return;
     madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED);
     advise_huge_pages(data_, size_);
+}
+
+void expect_reads(std::span<const std::byte> part) {
+    constexpr uintptr_t kPage = 4096;
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / kPage * kPage;
+    const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+    if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
 }
 
 Result<std::string> read_text_file(const std::filesystem::path& path, size_t limit) {

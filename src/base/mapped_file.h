@@ -30,6 +30,9 @@ class MappedFile {
     std::filesystem::path path_;
 };
 
+// Tells the system that these bytes of a mapped file will be read soon, so that it fetches them meanwhile.
+void expect_reads(std::span<const std::byte> part);
+
 // The whole file as text; files larger than `limit` bytes are an error that says so.
 Result<std::string> read_text_file(const std::filesystem::path& path, size_t limit = size_t{256} << 20);
 

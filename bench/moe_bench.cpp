@@ -1,0 +1,169 @@
+// A mixture-of-experts layer in INT4 and a dense projection, as ops: gathering, quantising and summing included. Shares
+// of the int8 peak (many tokens) and of the memory's read rate (few), both measured by the same threads in the same
+// run, the median of alternations; with several threads, on a quiet machine only. Experts are chosen at random for each
+// token, and weights exceed the caches. Argument: number of threads (1).
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <functional>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "base/clock.h"
+#include "base/huge_pages.h"
+#include "base/rng.h"
+#include "math/ops/linear.h"
+#include "math/ops/moe.h"
+
+namespace hone::math {
+namespace {
+
+double median(std::vector<double> values) {
+    std::ranges::nth_element(values, values.begin() + static_cast<int64_t>(values.size() / 2));
+    return values[values.size() / 2];
+}
+
+double processor_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+struct Bench {
+    ThreadPool pool;
+    Workspace workspace;
+    OpContext context{pool, workspace, *runnable_kernel_tables().back()};
+    HugeMemory weights;
+
+    explicit Bench(int threads) : pool(threads) {
+        auto memory = HugeMemory::allocate(size_t{512} << 20);
+        CHECK(memory.ok(), "{}", memory.error().message);
+        weights = std::move(*memory);
+        Random random(1);
+        auto* words = reinterpret_cast<uint64_t*>(weights.data());
+        for (size_t i = 0; i < weights.size() / 8; i++)
+            words[i] = random.bits64() & 0x3fff3fff3fff3fffu;  // finite, small
+    }
+
+    // Processor time of a single thread, which leaves out what other programs took; of several, wall time.
+    double seconds_of(const std::function<void()>& body) const {
+        const auto now = pool.threads() == 1 ? processor_seconds : monotonic_seconds;
+        const double start = now();
+        body();
+        return now() - start;
+    }
+
+    double peak_rate() {
+        constexpr int64_t kTurns = 200'000;
+        const GemmKernels::Peak& peak = context.kernels.gemm.peak_i8;
+        const double seconds =
+            seconds_of([&] { pool.parallel_for(pool.threads(), [&](int64_t, int) { peak.loop.run(kTurns); }); });
+        return pool.threads() * static_cast<double>(kTurns) * peak.operations / seconds;
+    }
+
+    double read_rate() {
+        constexpr int64_t kPart = int64_t{1} << 20, kParts = 128;
+        const double seconds = seconds_of([&] {
+            pool.parallel_for(kParts, [&](int64_t part, int) {
+                const std::byte* from = weights.data() + part * kPart;
+                uint64_t sum = 0;
+                for (int64_t i = 0; i < kPart; i += 64) {
+                    __builtin_prefetch(from + i + 4096);
+                    uint64_t word;
+                    std::memcpy(&word, from + i, sizeof word);
+                    sum += word;
+                }
+                asm volatile("" : "+r"(sum));
+            });
+        });
+        return static_cast<double>(kPart * kParts) / seconds;
+    }
+
+    // Alternates `body`, which takes `operations` and reads `bytes` of weights, with both limits.
+    void report(const std::string& what, double operations, double bytes, const std::function<void()>& body) {
+        body();
+        const auto count = static_cast<int64_t>(std::clamp(0.02 / seconds_of(body), 1.0, 1000.0));
+        std::vector<double> of_peak, of_memory, times;
+        for (int i = 0; i < 11; i++) {
+            const double peak = peak_rate(), memory = read_rate();
+            const double seconds = seconds_of([&] {
+                                       for (int64_t n = 0; n < count; n++) body();
+                                   }) /
+                                   static_cast<double>(count);
+            of_peak.push_back(operations / seconds / peak);
+            of_memory.push_back(bytes / seconds / memory);
+            times.push_back(seconds);
+        }
+        fmt::print("{:44} {:9.3f} ms  {:5.1f} % of int8 peak  {:5.1f} % of the memory's read rate\n", what,
+                   1e3 * median(times), 100 * median(of_peak), 100 * median(of_memory));
+        std::fflush(stdout);
+    }
+
+    void moe_layer(const std::string& name, int32_t experts, int32_t model, int32_t hidden, int64_t tokens);
+    void projection(int32_t n, int32_t k, int64_t tokens);
+};
+
+void Bench::moe_layer(const std::string& name, int32_t experts, int32_t model, int32_t hidden, int64_t tokens) {
+    constexpr int64_t kSlots = 8;
+    const size_t bytes = packed_bytes(WeightFormat::int4_g32, hidden, model);
+    CHECK_LE(bytes * static_cast<size_t>(3 * experts), weights.size());
+    std::vector<Weight> gate, up, down;
+    for (int32_t e = 0; e < experts; e++) {
+        const std::byte* at = weights.data() + static_cast<size_t>(e) * 3 * bytes;
+        gate.push_back({WeightFormat::int4_g32, hidden, model, at});
+        up.push_back({WeightFormat::int4_g32, hidden, model, at + bytes});
+        down.push_back({WeightFormat::int4_g32, model, hidden, at + 2 * bytes});
+    }
+    Random random(3);
+    Workspace::Scope scope(workspace);  // as a forward pass has them: in large pages
+    const auto x = workspace.matrix<float>(tokens, model), y = workspace.matrix<float>(tokens, model);
+    for (int64_t i = 0; i < tokens * model; i++) x.data[i] = random.normal();
+    std::vector<float> factors(static_cast<size_t>(tokens * kSlots), 0.125f);
+    std::vector<int32_t> chosen(factors.size());
+    int64_t distinct = 0, calls = 0;
+    const auto body = [&] {
+        std::vector<bool> seen(static_cast<size_t>(experts));
+        for (int64_t t = 0; t < tokens; t++) {
+            for (int64_t s = 0; s < kSlots; s++) {
+                int32_t* own = &chosen[static_cast<size_t>(t * kSlots)];
+                do own[s] = static_cast<int32_t>(random.below(static_cast<uint64_t>(experts)));
+                while (std::find(own, own + s, own[s]) != own + s);
+                seen[static_cast<size_t>(own[s])] = true;
+            }
+        }
+        distinct += std::ranges::count(seen, true), calls++;
+        moe(context, x, {{chosen.data(), tokens, kSlots}, {factors.data(), tokens, kSlots}}, {gate, up, down}, y);
+    };
+    body();
+    const double read = static_cast<double>(distinct) / static_cast<double>(calls) * 3 * static_cast<double>(bytes);
+    report(fmt::format("moe {} tokens={}", name, tokens), 6.0 * static_cast<double>(tokens * kSlots) * model * hidden,
+           read, body);
+}
+
+void Bench::projection(int32_t n, int32_t k, int64_t tokens) {
+    const size_t bytes = packed_bytes(WeightFormat::int4_g32, n, k);
+    Workspace::Scope scope(workspace);
+    const auto x = workspace.matrix<float>(tokens, k), y = workspace.matrix<float>(tokens, n);
+    std::fill_n(x.data, tokens * k, 1.0f);
+    size_t at = 0;
+    report(fmt::format("linear {}x{} tokens={}", k, n, tokens), 2.0 * static_cast<double>(tokens) * n * k,
+           static_cast<double>(bytes), [&] {
+               linear(context, x, Weight{WeightFormat::int4_g32, n, k, weights.data() + at}, y);
+               at = at + 2 * bytes <= weights.size() ? at + bytes : 0;
+           });
+}
+
+}  // namespace
+}  // namespace hone::math
+
+int main(int argc, char** argv) {
+    hone::math::Bench bench(argc > 1 ? std::max(1, std::atoi(argv[1])) : 1);
+    for (const int64_t tokens : {1, 8, 32, 512}) {
+        bench.moe_layer("OLMoE", 64, 2048, 1024, tokens);
+        bench.moe_layer("Qwen3-30B-A3B", 128, 2048, 768, tokens);
+        bench.projection(4096, 2048, tokens);
+    }
+}

@@ -1,0 +1,32 @@
+// How a request's tokens are drawn. Plain data; ranges are checked by validate().
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace hone::engine {
+
+struct SamplingParams {
+    float temperature = 1;  // 0: greedy
+    int32_t top_k = 0;      // 0: all
+    float top_p = 1, min_p = 0;
+    float repetition_penalty = 1;                         // over prompt and output (CTRL, arXiv 1909.05858)
+    float presence_penalty = 0, frequency_penalty = 0;    // over output, as OpenAI defines them
+    std::vector<std::pair<int32_t, float>> logit_bias{};  // token, addend
+    std::vector<int32_t> stop_ids{};                      // end the request; end-of-sequence ids included by the caller
+    bool ignore_stop_ids = false;                         // ignore_eos
+    int32_t min_tokens = 0;                               // stop ids cannot be drawn before
+    int32_t max_tokens = 16;                              // 0 is allowed with prompt log-probabilities (scoring)
+    std::optional<uint64_t> seed{};                       // not given: drawn once and returned
+    int32_t choice = 0;            // index among the request's choices, part of the generator's key
+    int32_t top_logprobs = -1;     // most likely tokens to report with each token; -1: no log-probabilities
+    int32_t prompt_logprobs = -1;  // the same for prompt tokens; -1: none
+
+    Status validate() const;
+};
+
+}  // namespace hone::engine

@@ -1,0 +1,166 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <limits>
+#include <thread>
+
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "base/topology.h"
+#include "engine/loop.h"
+#include "engine/mailbox.h"
+
+namespace hone::engine {
+
+constexpr size_t kUnknownMemory = size_t{2} << 30;  // where the system does not say what is free
+
+// The engine thread: brings messages to its Loop and its snapshot back.
+class Engine::Worker {
+  public:
+    Worker(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
+           int32_t max_context)
+        : vocabulary_(model.spec().vocabulary), max_context_(max_context) {
+        EngineMetrics metrics;
+        metrics.pages_total = pages.total();
+        mailbox_.publish(metrics, 0, true);
+        thread_ =
+            std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options)]() mutable {
+                Loop loop(model, kernels, std::move(pages), std::move(options));
+                run(loop);
+            });
+    }
+
+    ~Worker() {
+        mailbox_.close();
+        mailbox_.post(Stop{});
+        thread_.join();
+    }
+
+    Mailbox& mailbox() { return mailbox_; }
+    int32_t vocabulary() const { return vocabulary_; }
+    int32_t max_context() const { return max_context_; }
+
+  private:
+    void run(Loop& loop) {
+        for (bool stopping = false; !stopping;) {
+            stopping = receive(loop);
+            if (!loop.idle()) loop.step();
+            mailbox_.publish(loop.metrics(), loop.held_tokens(), false);  // who hears of the end finds it counted
+            loop.report();
+            mailbox_.publish(loop.metrics(), loop.held_tokens(), loop.idle());
+        }
+    }
+
+    // Applies the messages in order, waiting for one when there is nothing to do; true if the last request was
+    // cancelled to stop.
+    bool receive(Loop& loop) {
+        bool stopping = false;
+        for (Message& message : mailbox_.collect(loop.idle())) {
+            if (auto* submission = std::get_if<Submission>(&message)) {
+                loop.add(submission->id, std::move(submission->request), std::move(submission->sink));
+            } else if (const auto* cancellation = std::get_if<Cancellation>(&message)) {
+                loop.cancel(cancellation->id);
+            } else {
+                loop.cancel_all();
+                stopping |= std::holds_alternative<Stop>(message);
+            }
+        }
+        return stopping;
+    }
+
+    const int32_t vocabulary_, max_context_;
+    Mailbox mailbox_;
+    std::thread thread_;
+};
+
+static Status check_options(const EngineOptions& options) {
+    if (options.threads < 0) return error("threads is {}; it must be 0 (every usable CPU) or more", options.threads);
+    if (options.max_batch < 1) return error("max_batch is {}; it must be at least 1", options.max_batch);
+    if (options.token_budget < 1) return error("token_budget is {}; it must be at least 1", options.token_budget);
+    if (options.max_context < 0)
+        return error("max_context is {}; it must be 0 (no limit) or more", options.max_context);
+    return ok();
+}
+
+// How many cache pages the memory gives: what was asked for, or half of what is free, but no more than a full batch of
+// the longest sequences can use.
+static Result<int32_t> choose_pages(const model::Model& model, const EngineOptions& options) {
+    const size_t page_bytes = model.cache_spec().page_bytes;
+    const int32_t positions = model.spec().max_positions;
+    const int32_t longest = options.max_context > 0 ? std::min(options.max_context, positions) : positions;
+    const int64_t usable = int64_t{options.max_batch} * pages_for(longest);
+    const size_t physical = physical_memory_bytes();
+    if (options.kv_bytes > 0 && physical > 0 && options.kv_bytes > physical) {
+        return error("cache memory of {} was asked for, but the machine has {}",
+                     format_bytes(static_cast<double>(options.kv_bytes)), format_bytes(static_cast<double>(physical)));
+    }
+    const size_t available = available_memory_bytes();
+    const size_t bytes = options.kv_bytes > 0 ? options.kv_bytes : available > 0 ? available / 2 : kUnknownMemory;
+    int64_t pages = static_cast<int64_t>(bytes / page_bytes);
+    if (pages < 1) {
+        return error("cache memory of {} holds no page; a page of {} tokens takes {}",
+                     format_bytes(static_cast<double>(bytes)), kPageTokens,
+                     format_bytes(static_cast<double>(page_bytes)));
+    }
+    if (options.kv_bytes == 0) pages = std::min(pages, usable);
+    return static_cast<int32_t>(std::min<int64_t>(pages, std::numeric_limits<int32_t>::max() / kPageTokens));
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const math::KernelTable& kernels,
+                                               const EngineOptions& options) {
+    if (const Status status = check_options(options); !status) return status.error();
+    const auto page_count = choose_pages(model, options);
+    if (!page_count) return page_count.error();
+    auto pages = PagePool::create(model.cache_spec().page_bytes, *page_count);
+    if (!pages) return pages.error();
+    int32_t max_context = std::min(model.spec().max_positions, *page_count * kPageTokens);
+    if (options.max_context > 0) max_context = std::min(max_context, options.max_context);
+    LOG_INFO("cache: {} pages of {} tokens, {}; up to {} tokens a request", *page_count, kPageTokens,
+             format_bytes(static_cast<double>(*page_count) * static_cast<double>(pages->page_bytes())), max_context);
+
+    LoopOptions loop{.limits = {.layers = model.spec().layers,
+                                .max_batch = options.max_batch,
+                                .token_budget = options.token_budget,
+                                .prefix_cache = options.prefix_cache},
+                     .policy = options.prefill == PrefillPolicy::layered ? plan_layered : plan_chunked,
+                     .threads = options.threads > 0 ? options.threads : static_cast<int>(usable_cpus().size()),
+                     .int4_class = options.int4_class};
+    return std::unique_ptr<Engine>(
+        new Engine(std::make_unique<Worker>(model, kernels, std::move(*pages), std::move(loop), max_context)));
+}
+
+Engine::Engine(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
+
+Engine::~Engine() = default;
+
+Result<RequestId> Engine::submit(Request request, EventSink sink) {
+    CHECK(sink != nullptr, "a request without a sink");
+    if (const Status status = check_request(request, worker_->vocabulary(), worker_->max_context()); !status) {
+        return status.error();
+    }
+    if (!request.sampling.seed) request.sampling.seed = entropy64();
+    return worker_->mailbox().submit(std::move(request), std::move(sink));
+}
+
+void Engine::cancel(RequestId id) {
+    worker_->mailbox().post(Cancellation{id});
+}
+
+void Engine::drain(double seconds) {
+    Mailbox& mailbox = worker_->mailbox();
+    mailbox.close();
+    if (mailbox.wait_until_idle(seconds)) return;
+    mailbox.post(CancelAll{});
+    mailbox.wait_until_idle(std::numeric_limits<double>::infinity());
+}
+
+EngineMetrics Engine::metrics() const {
+    return worker_->mailbox().metrics();
+}
+
+int32_t Engine::max_context() const {
+    return worker_->max_context();
+}
+
+}  // namespace hone::engine

@@ -1,0 +1,220 @@
+#include "engine/executor.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/check.h"
+#include "engine/cache/page_pool.h"
+
+namespace hone::engine {
+
+static_assert(kPageTokens == math::kPageTokens);
+
+struct Executor::Batch {
+    std::span<const ExecutorSegment> segments;
+    std::vector<RowRange>
+        placed;  // ascending in first_row; those of least depth first, so that full-depth rows are one run
+    math::MatrixView<float> x;  // [rows, hidden]
+};
+
+namespace {
+
+// What a pass needs to know about some of the batch's rows, in the order of a matrix that holds just them.
+struct RowLayout {
+    std::vector<RowRange> ranges;
+    std::vector<int32_t> positions;
+    std::vector<math::AttentionSegment> attention;
+
+    void add(int32_t segment, const ExecutorSegment& rows) {
+        const auto first = static_cast<int32_t>(positions.size());
+        const auto count = static_cast<int32_t>(rows.ids.size());
+        ranges.push_back({segment, first, count});
+        attention.push_back({first, count, rows.first_position, rows.pages});
+        positions.resize(positions.size() + rows.ids.size());
+        std::iota(positions.begin() + first, positions.end(), rows.first_position);
+    }
+};
+
+// Row ranges of a batch that follow one another without a gap: [first, last) in `placed`.
+template <class Wanted>
+void for_each_run(std::span<const RowRange> placed, Wanted wanted, auto&& visit) {
+    for (size_t first = 0; first < placed.size();) {
+        size_t last = first;
+        while (last < placed.size() && wanted(placed[last])) last++;
+        if (last > first) visit(placed.subspan(first, last - first));
+        first = std::max(last, first + 1);
+    }
+}
+
+void copy_rows(math::MatrixView<const float> from, math::MatrixView<float> to) {
+    for (int64_t row = 0; row < from.rows; row++) std::ranges::copy(from.row_span(row), to.row(row));
+}
+
+std::vector<RowRange> place_segments(std::span<const ExecutorSegment> segments) {
+    std::vector<int32_t> order(segments.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto depth = [&](int32_t i) {
+        return segments[static_cast<size_t>(i)].end_layer - segments[static_cast<size_t>(i)].first_layer;
+    };
+    std::ranges::stable_sort(order, [&](int32_t a, int32_t b) { return depth(a) < depth(b); });
+    std::vector<RowRange> placed;
+    int32_t row = 0;
+    for (const int32_t i : order) {
+        const auto rows = static_cast<int32_t>(segments[static_cast<size_t>(i)].ids.size());
+        placed.push_back({i, row, rows});
+        row += rows;
+    }
+    return placed;
+}
+
+void check_segment(const ExecutorSegment& segment, int32_t layers) {
+    const auto rows = static_cast<int32_t>(segment.ids.size());
+    CHECK_GT(rows, 0);
+    CHECK(segment.first_layer >= 0 && segment.first_layer < segment.end_layer && segment.end_layer <= layers,
+          "layers {} to {} of {}", segment.first_layer, segment.end_layer, layers);
+    CHECK_LE(pages_for(segment.first_position + rows), std::ssize(segment.pages));
+    CHECK(segment.resting || (segment.first_layer == 0 && segment.end_layer == layers), "nowhere to rest");
+    CHECK(segment.logits_begin >= 0 && segment.logits_begin <= segment.logits_end && segment.logits_end <= rows,
+          "logits of rows {} to {} of {}", segment.logits_begin, segment.logits_end, rows);
+    CHECK(segment.logits_begin == segment.logits_end || segment.end_layer == layers, "logits before the last layer");
+}
+
+}  // namespace
+
+Executor::Executor(const model::Model& model, math::OpContext& ops, std::byte* page_pool, size_t logits_bytes)
+    : model_(model),
+      ops_(ops),
+      page_pool_(page_pool),
+      block_rows_(std::max<int64_t>(
+          1, static_cast<int64_t>(logits_bytes / sizeof(float)) / std::max(1, model.spec().vocabulary))) {}
+
+void Executor::run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps) {
+    if (segments.empty()) return;
+    for (const ExecutorSegment& segment : segments) check_segment(segment, model_.spec().layers);
+    math::Workspace::Scope scope(ops_.workspace);
+    Batch batch{.segments = segments, .placed = place_segments(segments), .x = {}};
+    batch.x =
+        ops_.workspace.matrix<float>(batch.placed.back().first_row + batch.placed.back().rows, model_.spec().hidden);
+
+    load_rows(batch);
+    std::vector<int32_t> cuts;
+    for (const ExecutorSegment& segment : segments) cuts.insert(cuts.end(), {segment.first_layer, segment.end_layer});
+    std::ranges::sort(cuts);
+    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    for (size_t i = 1; i < cuts.size(); i++) run_layers(batch, cuts[i - 1], cuts[i], taps);
+    store_rows(batch);
+    run_head(batch, sink);
+}
+
+// Embeds the rows that begin at layer 0; the others continue from where they rest.
+void Executor::load_rows(const Batch& batch) {
+    const auto begins = [&](const RowRange& range) {
+        return batch.segments[static_cast<size_t>(range.segment)].first_layer == 0;
+    };
+    for_each_run(batch.placed, begins, [&](std::span<const RowRange> run) {
+        RowLayout layout;
+        std::vector<int32_t> ids;
+        for (const RowRange& range : run) {
+            const ExecutorSegment& segment = batch.segments[static_cast<size_t>(range.segment)];
+            layout.add(range.segment, segment);
+            ids.insert(ids.end(), segment.ids.begin(), segment.ids.end());
+        }
+        model::Pass pass{
+            .ops = ops_, .positions = layout.positions, .segments = layout.attention, .page_pool = page_pool_};
+        model_.embed(ids, batch.x.rows_from(run.front().first_row, std::ssize(ids)), pass);
+    });
+    for (const RowRange& range : batch.placed) {
+        if (begins(range)) continue;
+        const RestingRows& resting = *batch.segments[static_cast<size_t>(range.segment)].resting;
+        CHECK_EQ(std::ssize(resting), range.rows * batch.x.cols);
+        copy_rows({resting.data(), range.rows, batch.x.cols}, batch.x.rows_from(range.first_row, range.rows));
+    }
+}
+
+// Takes the rows of the segments that include these layers through them: in place where they are neighbours, else
+// gathered.
+void Executor::run_layers(const Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps) {
+    RowLayout layout;
+    std::vector<RowRange> active;  // in the batch
+    for (const RowRange& range : batch.placed) {
+        const ExecutorSegment& segment = batch.segments[static_cast<size_t>(range.segment)];
+        if (segment.first_layer > first_layer || segment.end_layer < end_layer) continue;
+        layout.add(range.segment, segment);
+        active.push_back(range);
+    }
+    if (active.empty()) return;
+    math::Workspace::Scope scope(ops_.workspace);
+    const int64_t rows = std::ssize(layout.positions);
+    const bool neighbours = active.back().first_row + active.back().rows - active.front().first_row == rows;
+    math::MatrixView<float> x = neighbours ? batch.x.rows_from(active.front().first_row, rows)
+                                           : ops_.workspace.matrix<float>(rows, batch.x.cols);
+    const auto copy_each = [&](bool gather) {
+        for (size_t i = 0; i < active.size(); i++) {
+            const auto whole = batch.x.rows_from(active[i].first_row, active[i].rows);
+            const auto part = x.rows_from(layout.ranges[i].first_row, active[i].rows);
+            if (gather)
+                copy_rows(whole, part);
+            else
+                copy_rows(part, whole);
+        }
+    };
+    if (!neighbours) copy_each(true);
+
+    const auto tell_routing = [&](int32_t layer, const math::Routing& routing) {
+        taps.router(layer, layout.ranges, routing);
+    };
+    const model::RouterTap router_tap(tell_routing);
+    const model::Pass frame{.ops = ops_,
+                            .positions = layout.positions,
+                            .segments = layout.attention,
+                            .page_pool = page_pool_,
+                            .router_tap = taps.router ? &router_tap : nullptr};
+    for (int32_t layer = first_layer; layer < end_layer; layer++) {
+        model::Pass pass = frame;
+        model_.layer(layer, x, pass);
+        if (taps.hidden) taps.hidden(layer, layout.ranges, x);
+    }
+    if (!neighbours) copy_each(false);
+}
+
+void Executor::store_rows(const Batch& batch) {
+    for (const RowRange& range : batch.placed) {
+        const ExecutorSegment& segment = batch.segments[static_cast<size_t>(range.segment)];
+        if (!segment.resting) continue;
+        if (segment.end_layer == model_.spec().layers) {
+            *segment.resting = {};
+            continue;
+        }
+        segment.resting->resize(static_cast<size_t>(range.rows * batch.x.cols));
+        copy_rows(batch.x.rows_from(range.first_row, range.rows), {segment.resting->data(), range.rows, batch.x.cols});
+    }
+}
+
+void Executor::run_head(const Batch& batch, LogitsSink sink) {
+    std::vector<int64_t> first_row(batch.segments.size());
+    for (const RowRange& range : batch.placed) first_row[static_cast<size_t>(range.segment)] = range.first_row;
+    std::vector<LogitsRow> wanted;
+    for (size_t i = 0; i < batch.segments.size(); i++) {
+        for (int32_t row = batch.segments[i].logits_begin; row < batch.segments[i].logits_end; row++) {
+            wanted.push_back({static_cast<int32_t>(i), row});
+        }
+    }
+    for (size_t begin = 0; begin < wanted.size(); begin += static_cast<size_t>(block_rows_)) {
+        const auto block =
+            std::span(wanted).subspan(begin, std::min(static_cast<size_t>(block_rows_), wanted.size() - begin));
+        math::Workspace::Scope scope(ops_.workspace);
+        const auto x = ops_.workspace.matrix<float>(std::ssize(block), batch.x.cols);
+        const auto logits = ops_.workspace.matrix<float>(std::ssize(block), model_.spec().vocabulary);
+        std::vector<int32_t> positions;
+        for (size_t i = 0; i < block.size(); i++) {
+            const auto segment = static_cast<size_t>(block[i].segment);
+            std::ranges::copy(batch.x.row_span(first_row[segment] + block[i].row), x.row(static_cast<int64_t>(i)));
+            positions.push_back(batch.segments[segment].first_position + block[i].row);
+        }
+        model::Pass pass{.ops = ops_, .positions = positions, .segments = {}, .page_pool = page_pool_};
+        model_.head(x, logits, pass);
+        sink(block, logits);
+    }
+}
+
+}  // namespace hone::engine

@@ -1,0 +1,73 @@
+// Runs a plan on a model: takes segments of rows through ranges of layers, and the rows that want it through the head.
+// Cuts the layers into maximal intervals with a constant set of rows; rows are copied only where that set is not
+// contiguous. Used by the engine loop and by Scorer; one thread. Every row's bits are independent of the other segments
+// (numerics.md).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "math/ops/op_context.h"
+#include "model/model.h"
+
+namespace hone::engine {
+
+// Residual streams that rest between steps, [rows, hidden]; owned by the sequence.
+using RestingRows = std::vector<float>;
+
+struct ExecutorSegment {
+    std::span<const int32_t> ids;  // tokens of the rows, at least one; inside the vocabulary
+    int32_t first_position = 0;
+    std::span<const int32_t> pages;  // page table up to the last row
+    int32_t first_layer = 0, end_layer = 0;
+    RestingRows* resting =
+        nullptr;  // read if first_layer > 0; written if end_layer < layers, else emptied. Null: whole depth
+    int32_t logits_begin = 0, logits_end = 0;  // rows of the segment that want logits; needs end_layer == layers
+};
+
+// Where rows of a segment lie in a matrix.
+struct RowRange {
+    int32_t segment = 0;    // index among those given to run()
+    int32_t first_row = 0;  // in the matrix; its first row is the segment's first row
+    int32_t rows = 0;
+};
+
+struct LogitsRow {
+    int32_t segment = 0, row = 0;  // row of the segment
+};
+// Gets the wanted rows in blocks, segments and rows ascending; the matrix is valid during the call.
+using LogitsSink = FunctionRef<void(std::span<const LogitsRow> rows, math::MatrixView<const float> logits)>;
+
+// Told after each layer about the rows that crossed it; empty functions are not called.
+struct ExecutorTaps {
+    std::function<void(int32_t layer, std::span<const RowRange> ranges, math::MatrixView<const float> x)> hidden;
+    std::function<void(int32_t layer, std::span<const RowRange> ranges, const math::Routing& routing)> router;
+};
+
+class Executor {
+  public:
+    static constexpr size_t kLogitsBytes = size_t{64} << 20;
+
+    // All outlive the executor. The head runs on blocks of rows whose logits take at most logits_bytes (at least one
+    // row).
+    Executor(const model::Model& model, math::OpContext& ops, std::byte* page_pool, size_t logits_bytes = kLogitsBytes);
+
+    void run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps = {});
+
+  private:
+    struct Batch;  // the segments' rows of one run
+    void load_rows(const Batch& batch);
+    void run_layers(const Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps);
+    void store_rows(const Batch& batch);
+    void run_head(const Batch& batch, LogitsSink sink);
+
+    const model::Model& model_;
+    math::OpContext& ops_;
+    std::byte* page_pool_;
+    int64_t block_rows_;
+};
+
+}  // namespace hone::engine

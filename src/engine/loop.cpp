@@ -1,0 +1,276 @@
+#include "engine/loop.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+namespace hone::engine {
+
+static SequenceId sequence_of(RequestId id) {
+    return {id.value};
+}
+
+static LoopOptions with_layers(LoopOptions options, int32_t layers) {
+    options.limits.layers = layers;
+    return options;
+}
+
+Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options)
+    : model_(model),
+      options_(with_layers(std::move(options), model.spec().layers)),
+      threads_(options_.threads),
+      ops_{threads_, workspace_, kernels, options_.int4_class},
+      pages_(std::move(pages)),
+      tree_(pages_),
+      schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
+      executor_(model, ops_, pages_.data()),
+      samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
+    metrics_.pages_total = pages_.total();
+}
+
+void Loop::add(RequestId id, Request request, EventSink sink) {
+    CHECK(request.sampling.seed.has_value(), "request {}", id.value);
+    SequenceState sequence;
+    sequence.id = sequence_of(id);
+    sequence.tokens = std::move(request.prompt);
+    sequence.every_row = request.sampling.prompt_logprobs >= 0;
+    LiveRequest live;
+    live.sampling = std::move(request.sampling);
+    live.sink = std::move(sink);
+    live.prompt_tokens = sequence.length();
+    held_tokens_ += live.prompt_tokens;
+    enqueue(schedule_, std::move(sequence));
+    CHECK(live_.emplace(id, std::move(live)).second, "request {}", id.value);
+    metrics_.requests_submitted++;
+    count_sequences_and_pages();
+}
+
+void Loop::cancel(RequestId id) {
+    const auto found = live_.find(id);
+    if (found == live_.end() || found->second.ended) return;
+    const SequenceId sequence = sequence_of(id);
+    const auto running = schedule_.running.find(sequence);
+    RequestEvent event = new_event(
+        id, found->second, running != schedule_.running.end() ? running->second : schedule_.waiting.at(sequence));
+    event.prompt_logprobs.clear();  // not whole
+    finish(found->second, std::move(event), FinishReason::cancelled);
+    count_sequences_and_pages();
+}
+
+void Loop::cancel_all() {
+    for (const auto& [id, live] : live_) cancel(id);
+}
+
+void Loop::step() {
+    const double started = monotonic_seconds();
+    const Plan plan = make_plan();
+    std::vector<BatchSegment> batch = lay_out(plan);
+    run_layers(batch);
+    commit_step(plan, batch);
+    metrics_.steps++;
+    metrics_.busy_seconds += monotonic_seconds() - started;
+    count_sequences_and_pages();
+}
+
+Plan Loop::make_plan() {
+    Plan plan = options_.policy(schedule_);
+    CHECK(!plan.segments.empty(), "nothing planned: {} run, {} wait", schedule_.running.size(),
+          schedule_.waiting.size());
+    metrics_.preemptions = schedule_.preemptions;
+    for (const SequenceId id : plan.preempted) live_.at({id.value}).resting = {};
+    return plan;
+}
+
+// Which rows of which segment want logits: prompt rows not scored before if the request scores its prompt, and the row
+// of the last known token if another one is to be drawn.
+std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
+    std::vector<BatchSegment> batch;
+    for (const Segment& segment : plan.segments) {
+        LiveRequest& live = live_.at({segment.sequence.value});
+        const SequenceState& sequence = schedule_.running.at(segment.sequence);
+        BatchSegment laid{.segment = segment, .live = &live, .sequence = &sequence, .records = {}};
+        if (segment.end_layer == options_.limits.layers) {
+            const int32_t rows = segment.end_token - segment.first_token;
+            const bool draws = segment.end_token == sequence.length() && live.sampling.max_tokens > 0;
+            laid.logits_end = draws ? rows : std::clamp(live.prompt_tokens - 1 - segment.first_token, 0, rows);
+            const auto scored = static_cast<int32_t>(live.prompt_logprobs.size());
+            const int32_t first = sequence.every_row && !live.reported ? scored : sequence.length() - 1;
+            laid.logits_begin = std::clamp(first - segment.first_token, 0, laid.logits_end);
+            laid.records.resize(static_cast<size_t>(laid.logits_end - laid.logits_begin));
+        }
+        batch.push_back(std::move(laid));
+    }
+    return batch;
+}
+
+void Loop::run_layers(std::vector<BatchSegment>& batch) {
+    std::vector<ExecutorSegment> segments;
+    for (const BatchSegment& laid : batch) {
+        const auto first = static_cast<size_t>(laid.segment.first_token);
+        const auto rows = static_cast<size_t>(laid.segment.end_token) - first;
+        segments.push_back({.ids = std::span(laid.sequence->tokens).subspan(first, rows),
+                            .first_position = laid.segment.first_token,
+                            .pages = laid.sequence->pages,
+                            .first_layer = laid.segment.first_layer,
+                            .end_layer = laid.segment.end_layer,
+                            .resting = &laid.live->resting,
+                            .logits_begin = laid.logits_begin,
+                            .logits_end = laid.logits_end});
+    }
+    executor_.run(segments, [&](std::span<const LogitsRow> rows, math::MatrixView<const float> logits) {
+        sample(batch, rows, logits);
+    });
+}
+
+void Loop::sample(std::vector<BatchSegment>& batch, std::span<const LogitsRow> rows,
+                  math::MatrixView<const float> logits) {
+    threads_.parallel_for(std::ssize(rows), [&](int64_t i, int worker) {
+        const LogitsRow& at = rows[static_cast<size_t>(i)];
+        BatchSegment& segment = batch[static_cast<size_t>(at.segment)];
+        segment.records[static_cast<size_t>(at.row - segment.logits_begin)] =
+            sample_row(samplers_[static_cast<size_t>(worker)], segment, at.row, logits.row_span(i));
+    });
+}
+
+Result<TokenRecord> Loop::sample_row(Sampler& sampler, const BatchSegment& segment, int32_t row,
+                                     std::span<const float> logits) {
+    const std::vector<int32_t>& tokens = segment.sequence->tokens;
+    const auto next = static_cast<size_t>(segment.segment.first_token + row) + 1;
+    const SamplingParams& sampling = segment.live->sampling;
+    if (next < tokens.size()) return sampler.score(logits, tokens[next], sampling.prompt_logprobs);
+    return sampler.draw(
+        logits,
+        {.params = sampling, .seed = *sampling.seed, .tokens = tokens, .prompt_tokens = segment.live->prompt_tokens});
+}
+
+void Loop::commit_step(const Plan& plan, std::vector<BatchSegment>& batch) {
+    commit(schedule_, plan);
+    for (BatchSegment& segment : batch) settle(segment);
+}
+
+// Notes what the segment brought; at the sequence's end that is a token or the end of the request.
+void Loop::settle(BatchSegment& segment) {
+    LiveRequest& live = *segment.live;
+    const RequestId id{segment.segment.sequence.value};
+    const bool whole =
+        segment.segment.end_layer == options_.limits.layers && segment.segment.end_token == segment.sequence->length();
+    const bool draws = whole && live.sampling.max_tokens > 0;
+    for (size_t i = 0; i < segment.records.size(); i++) {
+        Result<TokenRecord>& record = *segment.records[i];
+        if (!record) {
+            RequestEvent event = new_event(id, live, *segment.sequence);
+            event.message = fmt::format("position {}: {}",
+                                        segment.segment.first_token + segment.logits_begin + static_cast<int32_t>(i),
+                                        record.error().message);
+            return finish(live, std::move(event), FinishReason::error);
+        }
+        if (draws && i + 1 == segment.records.size()) return accept(segment, std::move(*record));
+        live.prompt_logprobs.push_back(std::move(*record));
+    }
+    if (whole) finish(live, new_event(id, live, *segment.sequence), FinishReason::length);
+}
+
+// Appends a drawn token, or ends the request with it.
+void Loop::accept(BatchSegment& segment, TokenRecord record) {
+    LiveRequest& live = *segment.live;
+    const SamplingParams& sampling = live.sampling;
+    const int32_t token = record.token;
+    const int32_t generated = segment.sequence->length() + 1 - live.prompt_tokens;
+    RequestEvent event = new_event({segment.segment.sequence.value}, live, *segment.sequence);
+    event.tokens.push_back(std::move(record));
+    metrics_.generated_tokens++;
+    if (!sampling.ignore_stop_ids && std::ranges::find(sampling.stop_ids, token) != sampling.stop_ids.end()) {
+        event.stop_token = token;
+        return finish(live, std::move(event), FinishReason::stop);
+    }
+    if (generated >= sampling.max_tokens) return finish(live, std::move(event), FinishReason::length);
+    append_token(schedule_, segment.segment.sequence, token);
+    events_.push_back(std::move(event));
+}
+
+RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceState& sequence) {
+    RequestEvent event;
+    event.request = id;
+    event.seed = *live.sampling.seed;
+    if (live.reported) return event;
+    live.reported = true;
+    event.prompt_logprobs = std::move(live.prompt_logprobs);
+    event.cached_tokens = std::min(sequence.cached, live.prompt_tokens);
+    metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
+    metrics_.cached_tokens += static_cast<uint64_t>(event.cached_tokens);
+    return event;
+}
+
+// The request's pages are free from here on.
+void Loop::finish(LiveRequest& live, RequestEvent event, FinishReason reason) {
+    live.ended = true;
+    (reason == FinishReason::cancelled ? metrics_.requests_cancelled : metrics_.requests_finished)++;
+    event.finish = reason;
+    remove_sequence(schedule_, sequence_of(event.request));
+    events_.push_back(std::move(event));
+}
+
+void Loop::report() {
+    for (RequestEvent& event : events_) deliver(std::move(event));
+    events_.clear();
+    count_sequences_and_pages();
+}
+
+void Loop::deliver(RequestEvent event) {
+    const RequestId id = event.request;
+    const auto found = live_.find(id);
+    if (found == live_.end()) return;  // dropped with an earlier event of the same report
+    const bool last = event.finish.has_value();
+    std::string failure;
+    try {
+        found->second.sink(std::move(event));
+    } catch (const std::exception& exception) {
+        failure = fmt::format("its sink threw \"{}\"", exception.what());
+    } catch (...) {
+        failure = "its sink threw";
+    }
+    if (!failure.empty()) LOG_WARN("request {}: {}; the request is dropped", id.value, failure);
+    if (!failure.empty() && !found->second.ended) {
+        remove_sequence(schedule_, sequence_of(id));
+        metrics_.requests_cancelled++;
+    }
+    if (last || !failure.empty()) forget(id);
+}
+
+void Loop::forget(RequestId id) {
+    const auto found = live_.find(id);
+    held_tokens_ -= found->second.prompt_tokens;
+    live_.erase(found);
+}
+
+void Loop::count_sequences_and_pages() {
+    metrics_.running = static_cast<int32_t>(schedule_.running.size());
+    metrics_.waiting = static_cast<int32_t>(schedule_.waiting.size());
+    metrics_.pages_in_use = pages_.in_use();
+    metrics_.pages_cached = pages_.cached_only();
+}
+
+Status check_request(const Request& request, int32_t vocabulary, int32_t max_context) {
+    if (const Status status = request.sampling.validate(); !status) return status;
+    if (request.prompt.empty()) return error("the prompt is empty; it needs at least one token");
+    const int64_t length = std::ssize(request.prompt) + int64_t{request.sampling.max_tokens};
+    if (length > max_context) {
+        return error("the prompt has {} tokens and max_tokens is {}, but a request may have {} in all",
+                     request.prompt.size(), request.sampling.max_tokens, max_context);
+    }
+    for (size_t i = 0; i < request.prompt.size(); i++) {
+        const int32_t token = request.prompt[i];
+        if (token < 0 || token >= vocabulary) {
+            return error("prompt token {} is {}, outside the vocabulary of {}", i, token, vocabulary);
+        }
+    }
+    for (const auto& [token, addend] : request.sampling.logit_bias) {
+        if (token >= vocabulary)
+            return error("logit_bias: token {} is outside the vocabulary of {}", token, vocabulary);
+    }
+    return ok();
+}
+
+}  // namespace hone::engine

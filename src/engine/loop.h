@@ -1,0 +1,105 @@
+// All engine state and the steps over it: plan, lay out, run layers (sampling as logits come), commit, report. One
+// thread makes and uses a Loop; Engine (engine.cpp) gives it one and brings it messages, tests step it themselves.
+// Sinks are called from report() only, with no lock held; one that throws loses its request.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "engine/cache/page_pool.h"
+#include "engine/cache/prefix_tree.h"
+#include "engine/decode/sampler.h"
+#include "engine/engine.h"
+#include "engine/executor.h"
+#include "engine/schedule/policy.h"
+
+namespace hone::engine {
+
+struct LoopOptions {
+    ScheduleLimits limits;  // .layers is set from the model
+    Policy policy = plan_chunked;
+    int threads = 1;
+    math::NumericClass int4_class = math::NumericClass::i8g32;
+};
+
+class Loop {
+  public:
+    // `model` and `kernels` outlive the loop.
+    Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options);
+
+    // The request was checked (check_request) and has its seed; ids ascend.
+    void add(RequestId id, Request request, EventSink sink);
+    // Frees what the request holds; its last event goes out with the next report. Unknown ids are ignored.
+    void cancel(RequestId id);
+    void cancel_all();
+    // One step, up to the commit; needs !idle().
+    void step();
+    // Tells the events since the last report to their sinks and forgets the requests that have ended.
+    void report();
+
+    bool idle() const { return schedule_.waiting.empty() && schedule_.running.empty(); }
+    int64_t held_tokens() const { return held_tokens_; }  // prompt tokens of the requests that have not ended
+    const EngineMetrics& metrics() const { return metrics_; }
+    const ScheduleState& schedule() const { return schedule_; }
+
+  private:
+    struct LiveRequest {
+        SamplingParams sampling;
+        EventSink sink;
+        int32_t prompt_tokens = 0;
+        std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
+        bool reported = false;                     // the first event was made
+        bool ended = false;                        // the last event was made
+        RestingRows resting;
+    };
+    // A segment of the plan with what it needs and brings.
+    struct BatchSegment {
+        Segment segment;
+        LiveRequest* live;
+        const SequenceState* sequence;
+        int32_t logits_begin = 0, logits_end = 0;                 // rows
+        std::vector<std::optional<Result<TokenRecord>>> records;  // of those rows
+    };
+
+    Plan make_plan();
+    std::vector<BatchSegment> lay_out(const Plan& plan);
+    void run_layers(std::vector<BatchSegment>& batch);
+    void sample(std::vector<BatchSegment>& batch, std::span<const LogitsRow> rows,
+                math::MatrixView<const float> logits);
+    void commit_step(const Plan& plan, std::vector<BatchSegment>& batch);
+
+    Result<TokenRecord> sample_row(Sampler& sampler, const BatchSegment& segment, int32_t row,
+                                   std::span<const float> logits);
+    void settle(BatchSegment& segment);
+    void accept(BatchSegment& segment, TokenRecord record);
+    RequestEvent new_event(RequestId id, LiveRequest& live, const SequenceState& sequence);
+    void finish(LiveRequest& live, RequestEvent event, FinishReason reason);
+    void deliver(RequestEvent event);
+    void forget(RequestId id);
+    void count_sequences_and_pages();
+
+    const model::Model& model_;
+    LoopOptions options_;
+    ThreadPool threads_;
+    math::Workspace workspace_;
+    math::OpContext ops_;
+    PagePool pages_;
+    PrefixTree tree_;
+    ScheduleState schedule_;
+    Executor executor_;
+    std::vector<Sampler> samplers_;  // one per thread
+    std::map<RequestId, LiveRequest> live_;
+    std::vector<RequestEvent> events_;  // since the last report
+    int64_t held_tokens_ = 0;
+    EngineMetrics metrics_;
+};
+
+// What a request must satisfy: valid parameters, a prompt of at least one token, ids inside the vocabulary, prompt and
+// generated tokens within max_context.
+Status check_request(const Request& request, int32_t vocabulary, int32_t max_context);
+
+}  // namespace hone::engine

@@ -1,0 +1,69 @@
+#include "engine/mailbox.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace hone::engine {
+
+Result<RequestId> Mailbox::submit(Request request, EventSink sink) {
+    std::unique_lock lock(mutex_);
+    if (closed_) return error("the engine is shutting down and takes no new requests");
+    const int64_t tokens = std::ssize(request.prompt);
+    if (live_requests() >= kMaxRequests || queued_tokens_ + held_tokens_ + tokens > kMaxTokens) {
+        return error("the queue is full: {} requests with {} prompt tokens wait or run; try again later",
+                     live_requests(), queued_tokens_ + held_tokens_);
+    }
+    const RequestId id{++submitted_};
+    queued_tokens_ += tokens;
+    messages_.push_back(Submission{id, std::move(request), std::move(sink)});
+    lock.unlock();
+    arrived_.notify_one();
+    return id;
+}
+
+void Mailbox::post(Message message) {
+    {
+        const std::lock_guard lock(mutex_);
+        messages_.push_back(std::move(message));
+    }
+    arrived_.notify_one();
+}
+
+void Mailbox::close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+}
+
+bool Mailbox::wait_until_idle(double seconds) {
+    // Longer waits than a year would overflow the clock.
+    const std::chrono::duration<double> limit(std::clamp(seconds, 0.0, 3e7));
+    std::unique_lock lock(mutex_);
+    return became_idle_.wait_for(lock, limit, [&] { return idle_ && messages_.empty(); });
+}
+
+EngineMetrics Mailbox::metrics() const {
+    const std::lock_guard lock(mutex_);
+    EngineMetrics metrics = published_;
+    metrics.requests_submitted = submitted_;
+    metrics.waiting = static_cast<int32_t>(live_requests()) - metrics.running;
+    return metrics;
+}
+
+std::vector<Message> Mailbox::collect(bool wait) {
+    std::unique_lock lock(mutex_);
+    if (wait) arrived_.wait(lock, [&] { return !messages_.empty(); });
+    held_tokens_ += std::exchange(queued_tokens_, 0);
+    if (!messages_.empty()) idle_ = false;
+    return std::exchange(messages_, {});
+}
+
+void Mailbox::publish(const EngineMetrics& metrics, int64_t held_tokens, bool idle) {
+    const std::lock_guard lock(mutex_);
+    published_ = metrics;
+    held_tokens_ = held_tokens;
+    idle_ = idle;
+    if (idle) became_idle_.notify_all();
+}
+
+}  // namespace hone::engine

@@ -1,0 +1,61 @@
+// The typed queue between any thread and the engine thread, and the snapshot that comes back. Any thread posts and
+// reads; the engine thread collects and publishes. The lock is held for moves of a few words only, never during a step
+// or a sink.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace hone::engine {
+
+struct Submission {
+    RequestId id;
+    Request request;
+    EventSink sink;
+};
+struct Cancellation {
+    RequestId id;
+};
+struct CancelAll {};
+struct Stop {};  // cancel all, then leave
+using Message = std::variant<Submission, Cancellation, CancelAll, Stop>;
+
+class Mailbox {
+  public:
+    // Requests and prompt tokens that may be queued or running at once; more are refused.
+    static constexpr uint64_t kMaxRequests = 16384;
+    static constexpr int64_t kMaxTokens = int64_t{1} << 26;
+
+    // Gives the request its id: ascending in the order of the queue. Errors: closed, too much queued.
+    Result<RequestId> submit(Request request, EventSink sink);
+    void post(Message message);
+    // Refuses submissions from here on.
+    void close();
+    // Waits until every request has ended and its last event is told, at most `seconds`; whether that is so.
+    bool wait_until_idle(double seconds);
+    EngineMetrics metrics() const;
+
+    // Engine thread: all messages in order; waits for one if `wait`.
+    std::vector<Message> collect(bool wait);
+    // Engine thread: how things stand, the prompt tokens of the requests it holds, and whether it has nothing left to
+    // do or tell.
+    void publish(const EngineMetrics& metrics, int64_t held_tokens, bool idle);
+
+  private:
+    uint64_t live_requests() const { return submitted_ - published_.requests_finished - published_.requests_cancelled; }
+
+    mutable std::mutex mutex_;
+    std::condition_variable arrived_, became_idle_;
+    std::vector<Message> messages_;
+    bool closed_ = false, idle_ = true;
+    uint64_t submitted_ = 0;
+    int64_t queued_tokens_ = 0, held_tokens_ = 0;
+    EngineMetrics published_;
+};
+
+}  // namespace hone::engine

@@ -1,0 +1,114 @@
+// What the scheduler knows: integers only (lengths, pages, layers, token ids), no tensors and no text. Sequences wait,
+// then run; their ids ascend in order of arrival, so map order is first come, first served. Owned by the engine thread.
+//
+// A sequence's tokens are known (tokens.size()), of which the first `computed` have crossed all layers and the rows
+// [computed, issued) rest before layer `frontier`. Pages are taken as rows are issued; those that an admitted
+// sequence's known tokens still need are reserved, so that prompts never run out of them; a decoding sequence asks for
+// one more at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "base/strong_type.h"
+#include "engine/cache/page_pool.h"
+#include "engine/cache/prefix_tree.h"
+
+namespace hone::engine {
+
+struct SequenceIdTag;
+using SequenceId = Strong<uint64_t, SequenceIdTag>;
+
+struct SequenceState {
+    SequenceId id;
+    std::vector<int32_t> tokens;  // prompt and generated
+    bool every_row =
+        false;  // each row's logits are wanted once (prompt log-probabilities): the cache may not skip them
+
+    int32_t computed = 0, issued = 0;  // computed <= issued <= tokens.size()
+    int32_t frontier = 0;              // next layer of the rows [computed, issued); 0 when there are none
+    int32_t computed_ever = 0;         // the largest `computed` by own work or cache; preemption does not lower it
+    int32_t cached = 0;                // tokens that the prefix cache spared this sequence
+    bool decoding = false;             // one token is outstanding: the one sampled last
+
+    std::vector<int32_t> pages;                 // page table, a reference each
+    int32_t reserved = 0;                       // pages promised beyond those taken
+    PrefixTree::Node tail = PrefixTree::kRoot;  // tree node of the last published page
+    int32_t published = 0;                      // pages up to tail: pages[i] is the tree's for i < published
+
+    int32_t length() const { return static_cast<int32_t>(tokens.size()); }
+    bool resting() const { return issued > computed; }
+};
+
+// The rows of tokens [first_token, end_token) pass layers [first_layer, end_layer).
+struct Segment {
+    SequenceId sequence;
+    int32_t first_token = 0, end_token = 0;
+    int32_t first_layer = 0, end_layer = 0;
+    bool operator==(const Segment&) const = default;
+};
+
+// One step's work; sequences appear at most once.
+struct Plan {
+    std::vector<Segment> segments;
+    std::vector<SequenceId> preempted;  // lost their pages and resting rows; they wait again
+};
+
+struct ScheduleLimits {
+    int32_t layers = 1;
+    int32_t max_batch = 64;      // sequences running at once
+    int32_t token_budget = 512;  // prompt tokens through all layers a step, or as much work over fewer layers
+    bool prefix_cache = true;
+};
+
+// `pool` and `tree` outlive the state.
+struct ScheduleState {
+    ScheduleLimits limits;
+    PagePool& pool;
+    PrefixTree& tree;
+    std::map<SequenceId, SequenceState> waiting, running;
+    int32_t reserved = 0;       // sum over running
+    int32_t cohort_layers = 0;  // of the layered policy: layers that its cohort advances a step
+    uint64_t preemptions = 0;
+
+    // Pages that may be taken without breaking a promise: free ones and those only kept for prefix hits.
+    int32_t spare_pages() const { return pool.free() + pool.cached_only() - reserved; }
+};
+
+// Whether a sequence of `tokens` tokens could ever run, alone if need be. Others are refused before they are enqueued.
+bool can_ever_fit(const ScheduleState& state, int32_t tokens);
+
+// A new sequence waits; its id is larger than all before it.
+void enqueue(ScheduleState& state, SequenceState sequence);
+
+// Waiting sequences start to run, first come first served, while the batch and the pages for all their known tokens
+// (and one more page for every sequence that runs already) allow.
+void admit(ScheduleState& state);
+
+// Takes over pages that the prefix tree has beyond what is computed. At least one known token stays to be computed, and
+// where every row counts only rows computed before are skipped. No rows may rest.
+void adopt_cached(ScheduleState& state, SequenceState& sequence);
+
+// Whether a sequence that arrived before has rows under way that will complete this one's next page: waiting is
+// cheaper.
+bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence);
+
+// Adds a segment: `count` more rows from layer 0 up to end_layer. Takes their pages, which are reserved or spare.
+void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32_t count, int32_t end_layer);
+// Adds a segment: the resting rows go on up to end_layer.
+void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer);
+
+// Takes pages and resting rows from a running sequence that the plan has no segment for; it waits again, in its old
+// place, to be computed anew.
+void preempt(ScheduleState& state, Plan& plan, SequenceId id);
+
+// The plan was run: frontiers move, rows that crossed the last layer are computed, pages they filled are published.
+void commit(ScheduleState& state, const Plan& plan);
+// The next token of a running sequence that is computed up to its length.
+void append_token(ScheduleState& state, SequenceId id, int32_t token);
+// Forgets a sequence (finished or cancelled, waiting or running) and frees all that it holds. Not between a plan and
+// its commit.
+void remove_sequence(ScheduleState& state, SequenceId id);
+
+}  // namespace hone::engine

@@ -1,0 +1,83 @@
+// Attention over the pages of one KV head, rule 4 of numerics.md. Leaves: no allocation, no threads. The plain loops in
+// reference/attention_kernels.cpp are the specification, and every ISA gives their bits. Callers have denormals
+// flushed.
+//
+// Products of bf16 follow the VDPBF16PS chain: acc = fma(x[odd], y[odd], acc), then acc = fma(x[even], y[even], acc).
+#pragma once
+
+#include <cstdint>
+
+#include "math/tensor/bf16.h"
+
+namespace hone::math {
+
+constexpr int32_t kAttentionRows = 24;       // most query rows in one call of attend
+constexpr int32_t kAttentionChunkPages = 8;  // pages of 64 keys in a chunk
+constexpr int32_t kAttentionLeadPages = 4;   // pages fetched before their chunk is attended to
+
+// Length of a row of partial outputs: head_dim rounded up to 16, so that rows keep their alignment.
+constexpr int64_t output_stride(int32_t head_dim) {
+    return (int64_t{head_dim} + 15) / 16 * 16;
+}
+
+// Some query rows against one chunk of 512 keys.
+struct AttentionChunk {
+    const bf16* queries = nullptr;     // [rows][head_dim]
+    const int32_t* visible = nullptr;  // [rows] how many keys of the chunk a row sees, from its start: 0..512
+    int32_t rows = 0;                  // 1..kAttentionRows
+    int32_t head_dim = 0;              // even
+    float scale = 0;                   // c of rule 4
+    // For each page with a visible key, the KV head's part: keys [head_dim/2][64][2], then values [32][head_dim][2].
+    const bf16* const* pages = nullptr;
+    // Null, or keys and values come from memory rather than from a cache: they are fetched ahead, kAttentionLeadPages
+    // pages before their use, in the order of their addresses. These are the first kAttentionLeadPages pages (null
+    // where there is none) of the chunk that will probably be attended to next.
+    const bf16* const* next_pages = nullptr;
+};
+
+// The softmax of a row over a part of its keys, not yet divided: maximum score, sum of p, sum of p * v. A row that sees
+// no key of the part has the sum 0, and its other values mean nothing.
+struct AttentionPart {
+    float* maximum = nullptr;  // [rows]
+    float* sum = nullptr;      // [rows]
+    float* output = nullptr;   // [rows][output_stride(head_dim)], 64-byte aligned
+};
+
+struct AttentionKernels {
+    template <class Function>
+    struct Entry {
+        const char* name;
+        Function* run;
+    };
+
+    // One row of keys or values, rounded to bf16, into slot 0..63 of a page: [head_dim/2][64][2] and [32][head_dim][2].
+    Entry<void(const float* key, int32_t slot, int32_t head_dim, bf16* page)> store_key;
+    Entry<void(const float* value, int32_t slot, int32_t head_dim, bf16* page)> store_value;
+
+    // Scores, exact maximum, p = bf16(exp2(fma(s, c, -(m * c)))), l in 16 lanes by key pair and the halving tree, o one
+    // chain an output over ascending key pairs; +0 is added to o at the end, so that a chain of nothing but -0 and one
+    // with masked keys behind it agree.
+    Entry<void(const AttentionChunk& chunk, const AttentionPart& part)> attend;
+
+    // into = into merged with the part that follows it, rows [0, rows): m = max(m1, m2), e_i = exp2(c * (m_i - m)), and
+    // for l and each o: x = fma(x2, e2, x1 * e1). A part with sum 0 is skipped; the first part of all is taken as it
+    // is.
+    Entry<void(const AttentionPart& part, int32_t rows, int32_t head_dim, float scale, const AttentionPart& into)>
+        merge;
+
+    // y = o / l for one row of head_dim outputs.
+    Entry<void(const float* output, float sum, int32_t head_dim, float* y)> finish;
+
+    void for_each_name(auto&& visit) const {
+        visit(store_key.name), visit(store_value.name), visit(attend.name), visit(merge.name), visit(finish.name);
+    }
+};
+
+// c = log2(e) / sqrt(head_dim), both operations in fp32.
+float attention_scale(int32_t head_dim);
+
+const AttentionKernels& reference_attention_kernels();
+const AttentionKernels& avx2_attention_kernels();
+const AttentionKernels& avx512_attention_kernels();
+
+}  // namespace hone::math

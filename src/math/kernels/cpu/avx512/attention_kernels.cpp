@@ -1,0 +1,125 @@
+// The two products of attention with VDPBF16PS: up to 6 rows by 4 vectors, 24 chains, all in registers.
+
+#include "math/kernels/attention_kernels.h"
+
+#include "math/kernels/cpu/simd/attention_templates.h"
+#include "math/kernels/cpu/simd/lanes_avx512.h"
+
+namespace hone::math {
+namespace {
+
+// The pair at p in every lane.
+__m512bh broadcast_pair(const bf16* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, sizeof(pair));
+    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
+}
+
+template <int kRows, int kVectors>
+void scores(const ScoreTile& tile) {
+    __m512 sums[kRows][kVectors] = {};
+    const int64_t pairs = tile.head_dim / 2;
+#pragma GCC unroll 2
+    for (int64_t pair = 0; pair < pairs; pair++) {
+        tile.fetch.step(pair);
+        __m512bh keys[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) {
+            keys[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(tile.keys + pair * kPageKeys * 2 + v * 32));
+        }
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512bh query = broadcast_pair(tile.queries + r * tile.head_dim + pair * 2);
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], keys[v], query);
+        }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) _mm512_storeu_ps(tile.scores + r * kChunkKeys + v * 16, sums[r][v]);
+    }
+}
+
+template <int kRows, int kVectors>
+void outputs(const OutputTile& tile) {
+    __m512 sums[kRows][kVectors];
+    float* output = tile.output + tile.first;
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_loadu_ps(output + r * tile.stride + v * 16);
+    }
+    const int64_t last = tile.head_dim - tile.first - (kVectors - 1) * 16;  // outputs of the last vector
+    const __mmask16 last_mask = last >= 16 ? 0xffff : Avx512Lanes::first(last);
+    const auto step = [&](const bf16* values, const bf16* probabilities) {
+        __m512bh vectors[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) {
+            const __mmask16 mask = v == kVectors - 1 ? last_mask : 0xffff;
+            vectors[v] = reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi32(mask, values + v * 32));
+        }
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512bh p = broadcast_pair(probabilities + r * kChunkKeys);
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], vectors[v], p);
+        }
+    };
+    constexpr int64_t kPagePairs = kPageKeys / 2;
+    for (int64_t start = 0; start < tile.pairs; start += kPagePairs) {
+        const bf16* values = tile.pages[start / kPagePairs] + kPageKeys * tile.head_dim + tile.first * 2;
+        const bf16* probabilities = tile.probabilities + start * 2;
+        const int64_t count = tile.pairs - start < kPagePairs ? tile.pairs - start : kPagePairs;
+#pragma GCC unroll 2
+        for (int64_t pair = 0; pair < count; pair++) {
+            if (start == 0) tile.fetch.step(pair);
+            step(values + pair * tile.head_dim * 2, probabilities + pair * 2);
+        }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) _mm512_storeu_ps(output + r * tile.stride + v * 16, sums[r][v]);
+    }
+}
+
+struct Tiles {
+    static constexpr int64_t kRows = 6, kVectors = 4;
+
+    using Scores = void (*)(const ScoreTile&);
+    template <int rows>
+    static constexpr Scores kScores[] = {math::scores<rows, 1>, math::scores<rows, 2>, math::scores<rows, 3>,
+                                         math::scores<rows, 4>};
+    static void scores(int64_t rows, int64_t vectors, const ScoreTile& tile) {
+        static constexpr const Scores* kByRows[] = {kScores<1>, kScores<2>, kScores<3>,
+                                                    kScores<4>, kScores<5>, kScores<6>};
+        kByRows[rows - 1][vectors - 1](tile);
+    }
+
+    using Outputs = void (*)(const OutputTile&);
+    template <int rows>
+    static constexpr Outputs kOutputs[] = {math::outputs<rows, 1>, math::outputs<rows, 2>, math::outputs<rows, 3>,
+                                           math::outputs<rows, 4>};
+    static void outputs(int64_t rows, int64_t vectors, const OutputTile& tile) {
+        static constexpr const Outputs* kByRows[] = {kOutputs<1>, kOutputs<2>, kOutputs<3>,
+                                                     kOutputs<4>, kOutputs<5>, kOutputs<6>};
+        kByRows[rows - 1][vectors - 1](tile);
+    }
+};
+
+}  // namespace
+
+const AttentionKernels& avx512_attention_kernels() {
+    using Attention = AttentionTemplates<Avx512Lanes, Tiles>;
+    static constexpr AttentionKernels kKernels{
+        .store_key = {"store_key__avx512", Attention::store_key},
+        .store_value = {"store_value__avx512", Attention::store_value},
+        .attend = {"attend_bf16__avx512", Attention::attend},
+        .merge = {"merge_attention__avx512", Attention::merge},
+        .finish = {"finish_attention__avx512", Attention::finish},
+    };
+    return kKernels;
+}
+
+}  // namespace hone::math

@@ -1,0 +1,85 @@
+// Sixteen columns in a 512-bit register: the lanes of the AVX-512 matrix products (cpu/gemm). VNNI for bytes, BF16 for
+// pairs. Included by avx512/*.cpp only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <immintrin.h>
+
+namespace hone::math {
+
+struct Avx512GemmLanes {
+    static constexpr int32_t kCount = 16;
+    static constexpr int bf16_vectors(int) { return 4; }  // 6 x 4 accumulators of 32 registers
+    static constexpr int int4_vectors(int) { return 2; }  // 6 x 2, twice: of the group and of the row
+
+    using Floats = __m512;
+
+    static Floats zero() { return _mm512_setzero_ps(); }
+    static Floats load(const float* y, int32_t count) { return _mm512_maskz_loadu_ps(first(count), y); }
+    static void store(float* y, Floats x, int32_t count) { _mm512_mask_storeu_ps(y, first(count), x); }
+    static Floats load_floats(const std::byte* from) { return _mm512_loadu_ps(from); }
+    static Floats broadcast_float(const std::byte* from) {
+        return _mm512_set1_ps(*reinterpret_cast<const float*>(from));
+    }
+    static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+    static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+
+    // Pairs of bf16 {even k, odd k}.
+    using Pairs = __m512bh;
+
+    static Pairs load_pairs(const std::byte* from) { return reinterpret_cast<Pairs>(_mm512_loadu_si512(from)); }
+    static Pairs broadcast_pair(const std::byte* from) { return reinterpret_cast<Pairs>(broadcast(from)); }
+    static Floats add_pairs(Floats sum, Pairs x, Pairs w) { return _mm512_dpbf16_ps(sum, x, w); }
+
+    // Octets of INT4 codes (quant/packed_layout.h) and their group's scale.
+    using Octets = __m512i;
+
+    static Octets load_octets(const std::byte* from) { return _mm512_loadu_si512(from); }
+    // Pair `pair` of each octet as bf16. The permutation reads five bits of a lane: the nibble, and a bit of the next
+    // one, which the table ignores by being there twice.
+    template <int pair>
+    static Pairs code_pairs(Octets octets) {
+        const __m512i index = pair == 0 ? octets : _mm512_srli_epi16(octets, 4 * pair);
+        return reinterpret_cast<Pairs>(_mm512_permutexvar_epi16(index, code_table()));
+    }
+    template <int group>
+    static Floats scales(const std::byte* from) {
+        const __m512i both = _mm512_loadu_si512(from);
+        return _mm512_castsi512_ps(group == 0
+                                       ? _mm512_slli_epi32(both, 16)
+                                       : _mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+    }
+
+    // Dots of bytes: unsigned weights times signed activations.
+    using Bytes = __m512i;
+    using Dot = __m512i;
+
+    static Bytes low_nibbles(Octets octets) { return _mm512_and_si512(octets, _mm512_set1_epi8(15)); }
+    static Bytes high_nibbles(Octets octets) {
+        return _mm512_and_si512(_mm512_srli_epi16(octets, 4), _mm512_set1_epi8(15));
+    }
+    static Bytes broadcast_bytes(const std::byte* from) { return broadcast(from); }
+    static Dot start_dot(const std::byte* start) { return broadcast(start); }
+    static Dot add_bytes(Dot dot, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(dot, w, x); }
+    static Floats finish_dot(Dot dot, const std::byte*) { return _mm512_cvtepi32_ps(dot); }
+
+  private:
+    static __mmask16 first(int32_t count) {
+        return count >= kCount ? __mmask16{0xffff} : static_cast<__mmask16>(count <= 0 ? 0 : (1u << count) - 1);
+    }
+    static __m512i broadcast(const std::byte* from) {
+        return _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(from));
+    }
+    // bf16 of -8..7 at index code + 8, twice.
+    static __m512i code_table() {
+        return _mm512_broadcast_i64x4(
+            _mm256_setr_epi16(static_cast<int16_t>(0xc100), static_cast<int16_t>(0xc0e0), static_cast<int16_t>(0xc0c0),
+                              static_cast<int16_t>(0xc0a0), static_cast<int16_t>(0xc080), static_cast<int16_t>(0xc040),
+                              static_cast<int16_t>(0xc000), static_cast<int16_t>(0xbf80), 0x0000, 0x3f80, 0x4000,
+                              0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0));
+    }
+};
+
+}  // namespace hone::math

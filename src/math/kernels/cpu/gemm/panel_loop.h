@@ -1,0 +1,68 @@
+// The loops around a tile: panels, blocks of k, row tiles; and what to prefetch meanwhile. One for all classes and
+// ISAs; a nest (f32_f32.h, bf16_bf16.h, bf16_int4g32.h, i8_int4g32.h) gives the layouts and the tile.
+#pragma once
+
+#include "math/kernels/cpu/gemm/tile_task.h"
+#include "math/kernels/gemm_kernels.h"
+
+namespace hone::math {
+
+// With this few tiles, weights come from memory and are wanted in L1; with more, fetching to L2 leaves L1 to the
+// present panel.
+constexpr int64_t kNearTiles = 4;
+
+// How far ahead of its use a weight is asked for when rows are few: 9 KiB cover the latency of DRAM (4.5 KiB do not).
+constexpr int64_t kPrefetchDistance = 9216;
+
+// One row tile on one panel, in passes of as many columns as the registers hold.
+template <class Nest, class Lanes, int rows>
+void run_tile(TileTask task) {
+    constexpr int32_t kColumns = Nest::vectors(rows) * Lanes::kCount;
+    for (int32_t column = 0; column < Nest::kPanel.columns && task.columns > 0; column += kColumns) {
+        Nest::template tile<rows>(task);
+        task.w += kColumns * 4;  // a column takes 4 bytes in every part of every step
+        task.y += kColumns;
+        task.columns -= kColumns;
+        task.ahead_lines = 0;
+    }
+}
+
+template <template <class> class NestOf, class Lanes>
+void gemm(const GemmTask& task) {
+    using Nest = NestOf<Lanes>;
+    static constexpr void (*kRunTile[kTileRows])(TileTask) = {run_tile<Nest, Lanes, 1>, run_tile<Nest, Lanes, 2>,
+                                                              run_tile<Nest, Lanes, 3>, run_tile<Nest, Lanes, 4>,
+                                                              run_tile<Nest, Lanes, 5>, run_tile<Nest, Lanes, 6>};
+    constexpr ActivationLine kLine = line_of(Nest::kActivations);
+    const EvenSplit tiles = row_tiles(task.rows);
+    const int64_t row_bytes = activation_row_bytes(Nest::kActivations, task.k);
+    const int64_t block_k = tiles.parts == 1 ? task.k : Nest::kBlockK;
+
+    for (int32_t panel = task.first_panel; panel < task.first_panel + task.panels; panel++) {
+        const std::byte* panel_data = task.weight + panel * Nest::kPanel.panel_bytes(task.k);
+        float* y = task.y + int64_t{panel - task.first_panel} * Nest::kPanel.columns;
+        for (int64_t k = 0; k < task.k; k += block_k) {
+            TileTask tile{};
+            tile.w = panel_data + Nest::kPanel.panel_bytes(k);
+            tile.y_stride = task.y_stride;
+            tile.k = static_cast<int32_t>(task.k - k < block_k ? task.k - k : block_k);
+            tile.columns = task.n - panel * Nest::kPanel.columns;
+            tile.continues = k > 0;
+            // What follows this block in memory, shared out among its tiles; a lone tile runs ahead of itself.
+            constexpr int64_t kStepLines = Nest::kPanel.panel_bytes(Nest::kPrefetchK) / 64;
+            tile.ahead_lines = static_cast<int32_t>((kStepLines + tiles.parts - 1) / tiles.parts);
+            tile.ahead_is_near = tiles.parts <= kNearTiles;
+            tile.ahead = tile.w + (tiles.parts == 1 ? kPrefetchDistance : Nest::kPanel.panel_bytes(tile.k));
+            tile.ahead_end = tile.ahead + Nest::kPanel.panel_bytes(tile.k);
+            for (int64_t t = 0; t < tiles.parts; t++) {
+                const int64_t rows = tiles.size(t);
+                tile.x = task.activations + tiles.first(t) * row_bytes + k / kLine.k * rows * kLine.bytes;
+                tile.y = y + tiles.first(t) * task.y_stride;
+                kRunTile[rows - 1](tile);
+                tile.ahead += tile.k / Nest::kPrefetchK * tile.ahead_lines * 64;
+            }
+        }
+    }
+}
+
+}  // namespace hone::math

@@ -1,0 +1,32 @@
+// The row kernels of the matrix products that need nothing of an ISA but its lanes.
+#pragma once
+
+#include "math/kernels/cpu/gemm/tile_task.h"
+
+namespace hone::math {
+
+template <class Lanes>
+void prepare_f32(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
+    for (; k > 0; k -= 16, x += 16, lines += line_stride) {
+        for (int32_t i = 0; i < 16; i += Lanes::kCount) {
+            const auto values = Lanes::load(x + i, k - i < 16 ? static_cast<int32_t>(k - i) : 16);
+            Lanes::store(reinterpret_cast<float*>(lines) + i, values, Lanes::kCount);
+        }
+    }
+}
+
+template <class Lanes>
+void weighted_sum(const float* rows, int64_t stride, const int32_t* positions, const float* weights, int64_t count,
+                  float* y, int64_t n) {
+    for (int64_t column = 0; column < n; column += Lanes::kCount) {
+        const int32_t lanes = n - column < Lanes::kCount ? static_cast<int32_t>(n - column) : Lanes::kCount;
+        auto sum = Lanes::zero();
+        for (int64_t i = 0; i < count; i++) {
+            const auto weight = Lanes::broadcast_float(reinterpret_cast<const std::byte*>(weights + i));
+            sum = Lanes::fma(weight, Lanes::load(rows + positions[i] * stride + column, lanes), sum);
+        }
+        Lanes::store(y + column, sum, lanes);
+    }
+}
+
+}  // namespace hone::math

@@ -1,0 +1,177 @@
+// The row kernels, written once over a type of 16 lanes and instantiated by avx2/ and avx512/. What they compute is
+// said in kernels/row_kernels.h and spelled out in reference/row_kernels.cpp.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "math/kernels/elementary.h"
+#include "math/kernels/row_kernels.h"
+
+namespace hone::math {
+
+template <class V>
+struct RowTemplates {
+    static constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+    // y_i = f(lanes of the inputs at i); the lanes behind the end hold zeros.
+    template <class Function>
+    [[gnu::always_inline]] static void map(int64_t n, float* y, Function f, auto... x) {
+        int64_t i = 0;
+        for (; i + 16 <= n; i += 16) f(V::load(x + i)...).store(y + i);
+        if (i < n) f(V::load_first(x + i, n - i, 0.0f)...).store_first(y + i, n - i);
+    }
+
+    // Calls f(lanes) over x in order; the lanes behind the end hold `fill`.
+    template <class Function>
+    [[gnu::always_inline]] static void each(const float* x, int64_t n, float fill, Function f) {
+        int64_t i = 0;
+        for (; i + 16 <= n; i += 16) f(V::load(x + i));
+        if (i < n) f(V::load_first(x + i, n - i, fill));
+    }
+
+    static void exp(const float* x, float* y, int64_t n) {
+        map(
+            n, y, [](V a) { return math::exp(a); }, x);
+    }
+    static void exp2(const float* x, float* y, int64_t n) {
+        map(
+            n, y, [](V a) { return math::exp2(a); }, x);
+    }
+    static void log(const float* x, float* y, int64_t n) {
+        map(
+            n, y, [](V a) { return math::log(a); }, x);
+    }
+    static void sigmoid(const float* x, float* y, int64_t n) {
+        map(
+            n, y, [](V a) { return math::sigmoid(a); }, x);
+    }
+    static void tanh(const float* x, float* y, int64_t n) {
+        map(
+            n, y, [](V a) { return math::tanh(a); }, x);
+    }
+    static void sin(const float* x, float* y, int64_t n) {
+        map(
+            n, y, [](V a) { return math::sin(a); }, x);
+    }
+    static void cos(const float* x, float* y, int64_t n) {
+        map(
+            n, y, [](V a) { return math::cos(a); }, x);
+    }
+
+    static void rms_norm(const float* x, const float* weight, float epsilon, bool one_plus, float* y, int64_t n) {
+        V squares = V::all(0.0f);
+        each(x, n, 0.0f, [&](V a) { squares = fma(a, a, squares); });
+        const float mean = sum_of_lanes(squares) / static_cast<float>(n);
+        const V factor = V::all(1.0f / __builtin_sqrtf(mean + epsilon)), one = V::all(1.0f);
+        if (one_plus)
+            map(
+                n, y, [&](V a, V w) { return a * factor * (one + w); }, x, weight);
+        else
+            map(
+                n, y, [&](V a, V w) { return a * factor * w; }, x, weight);
+    }
+
+    static void rotate_halves(const float* cosine, const float* sine, float* x, int64_t half) {
+        const auto turn = [](V& a, V& b, V c, V s) {
+            const V turned = fma(a, c, -(b * s));
+            b = fma(b, c, a * s);
+            a = turned;
+        };
+        int64_t i = 0;
+        for (; i + 16 <= half; i += 16) {
+            V a = V::load(x + i), b = V::load(x + half + i);
+            turn(a, b, V::load(cosine + i), V::load(sine + i));
+            a.store(x + i);
+            b.store(x + half + i);
+        }
+        if (i == half) return;
+        const int64_t rest = half - i;
+        V a = V::load_first(x + i, rest, 0.0f), b = V::load_first(x + half + i, rest, 0.0f);
+        turn(a, b, V::load_first(cosine + i, rest, 0.0f), V::load_first(sine + i, rest, 0.0f));
+        a.store_first(x + i, rest);
+        b.store_first(x + half + i, rest);
+    }
+
+    static void rotate_pairs(const float* cosine, const float* sine, float* x, int64_t half) {
+        map(
+            2 * half, x, [](V a, V c, V s) { return fma_alternating(a, c, swap_pairs(a) * s); }, x, cosine, sine);
+    }
+
+    static void swiglu(const float* gate, const float* up, float* y, int64_t n) {
+        map(
+            n, y, [](V g, V u) { return g * math::sigmoid(g) * u; }, gate, up);
+    }
+    static void add(const float* y, float* x, int64_t n) {
+        map(
+            n, x, [](V a, V b) { return a + b; }, x, y);
+    }
+    static void clamp(float limit, float* x, int64_t n) {
+        const V high = V::all(limit), low = V::all(-limit);
+        map(
+            n, x, [&](V a) { return min(high, max(low, a)); }, x);
+    }
+    static void scale(float factor, float* x, int64_t n) {
+        const V f = V::all(factor);
+        map(
+            n, x, [&](V a) { return a * f; }, x);
+    }
+    static void widen_bf16(const bf16* x, float* y, int64_t n) {
+        int64_t i = 0;
+        for (; i + 16 <= n; i += 16) V::load(x + i).store(y + i);
+        if (i < n) V::load_first(x + i, n - i).store_first(y + i, n - i);
+    }
+    static void round_bf16(const float* x, bf16* y, int64_t n) {
+        int64_t i = 0;
+        for (; i + 16 <= n; i += 16) V::load(x + i).store(y + i);
+        if (i < n) V::load_first(x + i, n - i, 0.0f).store_first(y + i, n - i);
+    }
+
+    static void softmax(const float* x, float* y, int64_t n) {
+        V maximum = V::all(kLowest);
+        each(x, n, kLowest, [&](V a) { maximum = max(maximum, a); });
+        const V m = V::all(max_of_lanes(maximum));
+        V sum = V::all(0.0f);
+        each(x, n, kLowest, [&](V a) { sum = sum + math::exp(a - m); });
+        const V total = V::all(sum_of_lanes(sum));
+        map(
+            n, y, [&](V a) { return math::exp(a - m) / total; }, x);
+    }
+
+    static void log_sum_exp(const float* logits, float temperature, LogSum* out, int64_t n) {
+        constexpr int64_t kChunk = 1024;
+        const V t = V::all(temperature);
+        float maximum = kLowest, sum = 0;
+        for (int64_t start = 0; start < n; start += kChunk) {
+            const int64_t count = n - start < kChunk ? n - start : kChunk;
+            V lanes = V::all(kLowest);
+            each(logits + start, count, kLowest, [&](V a) { lanes = max(lanes, a / t); });
+            const float chunk_maximum = max_of_lanes(lanes);
+            if (chunk_maximum == kLowest) continue;
+            const V m = V::all(chunk_maximum);
+            V sums = V::all(0.0f);
+            each(logits + start, count, kLowest, [&](V a) { sums = sums + math::exp(a / t - m); });
+            const float chunk_sum = sum_of_lanes(sums);
+            if (maximum == kLowest) {
+                maximum = chunk_maximum;
+                sum = chunk_sum;
+                continue;
+            }
+            const float both = chunk_maximum > maximum ? chunk_maximum : maximum;
+            sum = __builtin_fmaf(chunk_sum, exp_of(chunk_maximum - both), sum * exp_of(maximum - both));
+            maximum = both;
+        }
+        *out = {maximum, first_lane(math::log(V::all(sum)))};
+    }
+
+    static void logprobs(const float* logits, float temperature, LogSum sum, float* y, int64_t n) {
+        const V t = V::all(temperature), m = V::all(sum.maximum), l = V::all(sum.log_sum);
+        map(
+            n, y, [&](V a) { return a / t - m - l; }, logits);
+    }
+
+  private:
+    static float exp_of(float x) { return first_lane(math::exp(V::all(x))); }
+};
+
+}  // namespace hone::math

@@ -1,0 +1,43 @@
+// The kernels of one ISA. Kernels are leaves: raw pointers and integers in, no allocation, no threads they were not
+// given. One folder per ISA fills the three tables; a table entry is {name, function}, the name being
+// op_act_weight__isa in tests, benchmarks and profiles. Chosen once at start (select_kernels), immutable afterwards.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "math/kernels/attention_kernels.h"
+#include "math/kernels/gemm_kernels.h"
+#include "math/kernels/row_kernels.h"
+
+namespace hone::math {
+
+enum class Isa { reference, avx2, avx512 };
+
+std::string_view name_of(Isa isa);  // "reference", "avx2", "avx512"
+
+struct KernelTable {
+    Isa isa;
+    GemmKernels gemm;            // matrix products and the packing of their activations
+    AttentionKernels attention;  // scores, softmax and values over cache pages
+    RowKernels rows;             // norms, rotary, activations, router, log-probabilities: one row at a time
+};
+
+// What `hone inspect kernels` prints: one line a kernel.
+struct KernelInfo {
+    std::string_view name;       // "gemm_i8_int4g32__avx512"
+    std::string_view requires_;  // "AVX-512 F BW VL DQ VNNI"
+};
+std::vector<KernelInfo> kernels_of(const KernelTable& table);
+
+// Every table that this machine can run, slowest first: tests and benchmarks iterate it.
+std::span<const KernelTable* const> runnable_kernel_tables();
+
+// The table to use: `choice` is "auto" (the fastest that runs), or an ISA's name. Errors: unknown name, or one that the
+// processor cannot run (the message lists those that it can).
+Result<const KernelTable*> select_kernels(std::string_view choice);
+
+}  // namespace hone::math

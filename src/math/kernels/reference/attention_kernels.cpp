@@ -1,0 +1,120 @@
+// The specification of kernels/attention_kernels.h (numerics.md rule 4): one row, one key, one output at a time.
+
+#include "math/kernels/attention_kernels.h"
+
+#include "math/kernels/elementary.h"
+#include "math/kernels/reference/scalar_lane.h"
+
+namespace hone::math {
+namespace {
+
+constexpr int32_t kPageKeys = 64;
+
+float exp2_of(float x) {
+    return exp2(ScalarLane{x}).value;
+}
+
+// One step of a bf16 chain: the odd elements first, then the even ones.
+float pair_chain(float sum, bf16 even_x, bf16 even_y, bf16 odd_x, bf16 odd_y) {
+    sum = __builtin_fmaf(to_float(odd_x), to_float(odd_y), sum);
+    return __builtin_fmaf(to_float(even_x), to_float(even_y), sum);
+}
+
+void store_key(const float* key, int32_t slot, int32_t head_dim, bf16* page) {
+    for (int32_t i = 0; i < head_dim; i++) page[(i / 2 * kPageKeys + slot) * 2 + i % 2] = round_to_bf16(key[i]);
+}
+
+void store_value(const float* value, int32_t slot, int32_t head_dim, bf16* page) {
+    for (int32_t i = 0; i < head_dim; i++) page[(slot / 2 * head_dim + i) * 2 + slot % 2] = round_to_bf16(value[i]);
+}
+
+float score(const bf16* query, const bf16* page, int32_t slot, int32_t head_dim) {
+    float sum = 0;
+    for (int32_t pair = 0; pair < head_dim / 2; pair++) {
+        const bf16* key = page + (pair * kPageKeys + slot) * 2;
+        sum = pair_chain(sum, query[2 * pair], key[0], query[2 * pair + 1], key[1]);
+    }
+    return sum;
+}
+
+float sum_of_probabilities(const bf16* p) {
+    constexpr bf16 kOne{0x3f80};
+    float lanes[16] = {};
+    for (int pair = 0; pair < kAttentionChunkPages * kPageKeys / 2; pair++) {
+        float& lane = lanes[pair % 16];
+        lane = pair_chain(lane, p[2 * pair], kOne, p[2 * pair + 1], kOne);
+    }
+    for (int half = 8; half > 0; half /= 2) {
+        for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+    }
+    return lanes[0];
+}
+
+void attend_row(const AttentionChunk& chunk, int32_t row, float& maximum, float& sum, float* output) {
+    const int32_t visible = chunk.visible[row], head_dim = chunk.head_dim;
+    float scores[kAttentionChunkPages * kPageKeys];
+    bf16 p[kAttentionChunkPages * kPageKeys] = {};  // what is not visible stays zero
+    maximum = -std::numeric_limits<float>::infinity();
+    for (int32_t key = 0; key < visible; key++) {
+        scores[key] = score(chunk.queries + row * head_dim, chunk.pages[key / kPageKeys], key % kPageKeys, head_dim);
+        if (scores[key] > maximum) maximum = scores[key];
+    }
+    const float shift = -(maximum * chunk.scale);
+    for (int32_t key = 0; key < visible; key++) {
+        p[key] = round_to_bf16(exp2_of(__builtin_fmaf(scores[key], chunk.scale, shift)));
+    }
+    sum = sum_of_probabilities(p);
+    for (int32_t i = 0; i < head_dim; i++) {
+        float o = 0;
+        for (int32_t key = 0; key < visible; key += 2) {
+            const bf16* values = chunk.pages[key / kPageKeys] + kPageKeys * head_dim;
+            const bf16* value = values + (key % kPageKeys / 2 * head_dim + i) * 2;
+            o = pair_chain(o, p[key], value[0], p[key + 1], value[1]);
+        }
+        output[i] = o + 0.0f;
+    }
+}
+
+void attend(const AttentionChunk& chunk, const AttentionPart& part) {
+    for (int32_t row = 0; row < chunk.rows; row++) {
+        attend_row(chunk, row, part.maximum[row], part.sum[row], part.output + row * output_stride(chunk.head_dim));
+    }
+}
+
+void merge(const AttentionPart& part, int32_t rows, int32_t head_dim, float scale, const AttentionPart& into) {
+    for (int32_t row = 0; row < rows; row++) {
+        if (part.sum[row] == 0) continue;
+        const float* o2 = part.output + row * output_stride(head_dim);
+        float* o1 = into.output + row * output_stride(head_dim);
+        if (into.sum[row] == 0) {
+            into.maximum[row] = part.maximum[row];
+            into.sum[row] = part.sum[row];
+            for (int32_t i = 0; i < head_dim; i++) o1[i] = o2[i];
+            continue;
+        }
+        const float m1 = into.maximum[row], m2 = part.maximum[row], m = m1 > m2 ? m1 : m2;
+        const float e1 = exp2_of(scale * (m1 - m)), e2 = exp2_of(scale * (m2 - m));
+        into.maximum[row] = m;
+        into.sum[row] = __builtin_fmaf(part.sum[row], e2, into.sum[row] * e1);
+        for (int32_t i = 0; i < head_dim; i++) o1[i] = __builtin_fmaf(o2[i], e2, o1[i] * e1);
+    }
+}
+
+void finish(const float* output, float sum, int32_t head_dim, float* y) {
+    for (int32_t i = 0; i < head_dim; i++) y[i] = output[i] / sum;
+}
+
+}  // namespace
+
+const AttentionKernels& reference_attention_kernels() {
+    static constexpr AttentionKernels kKernels{
+        .store_key = {"store_key__reference", store_key},
+        .store_value = {"store_value__reference", store_value},
+        .attend = {"attend_bf16__reference", attend},
+        .merge = {"merge_attention__reference", merge},
+        .finish = {"finish_attention__reference", finish},
+    };
+    return kKernels;
+}
+
+}  // namespace hone::math

@@ -1,0 +1,176 @@
+// The specification of kernels/gemm_kernels.h: one output at a time, one term after the other, nothing clever.
+
+#include "math/kernels/gemm_kernels.h"
+
+#include <cstring>
+
+#include "math/quant/int8_g32.h"
+#include "math/tensor/bf16.h"
+
+namespace hone::math {
+namespace {
+
+template <class T>
+T read(const std::byte* from) {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    return value;
+}
+
+// One row of activations in its tile.
+struct Row {
+    const std::byte* first_line;
+    int64_t line_stride;
+    const std::byte* line(int64_t i) const { return first_line + i * line_stride; }
+
+    Row(const GemmTask& task, ActivationFormat format, int64_t row) {
+        const EvenSplit tiles = row_tiles(task.rows);
+        const int64_t tile = tiles.part_of(row), line_bytes = line_of(format).bytes;
+        first_line = task.activations + tiles.first(tile) * activation_row_bytes(format, task.k) +
+                     (row - tiles.first(tile)) * line_bytes;
+        line_stride = tiles.size(tile) * line_bytes;
+    }
+};
+
+float f32_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
+    float sum = 0;
+    for (int64_t i = 0; i < k; i++) {
+        const float w = read<float>(panel + (i * kF32Panel.columns + column) * 4);
+        sum = __builtin_fmaf(read<float>(x.line(i / 16) + i % 16 * 4), w, sum);
+    }
+    return sum;
+}
+
+// What VDPBF16PS computes: the odd element, then the even one.
+float add_pair(float sum, const std::byte* x, float even_w, float odd_w) {
+    sum = __builtin_fmaf(to_float(read<bf16>(x + 2)), odd_w, sum);
+    return __builtin_fmaf(to_float(read<bf16>(x)), even_w, sum);
+}
+
+float bf16_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
+    float sum = 0;
+    for (int64_t i = 0; i < k; i += 2) {
+        const std::byte* w = panel + (i / 2 * kBf16Panel.columns + column) * 4;
+        sum = add_pair(sum, x.line(i / 32) + i % 32 * 2, to_float(read<bf16>(w)), to_float(read<bf16>(w + 2)));
+    }
+    return sum;
+}
+
+int32_t code_at(const std::byte* panel, int64_t column, int64_t k) {
+    const auto octet = read<uint32_t>(panel + int4_codes_offset(column, k));
+    return static_cast<int32_t>(octet >> int4_bit(static_cast<int32_t>(k % 8)) & 15) - 8;
+}
+
+float int4_scale(const std::byte* panel, int64_t column, int64_t k) {
+    return to_float(read<bf16>(panel + int4_scale_offset(column, k)));
+}
+
+float bf16_int4_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
+    float sum = 0;
+    for (int64_t group = 0; group < k; group += kGroup) {
+        float group_sum = 0;
+        for (int64_t i = group; i < group + kGroup; i += 2) {
+            const auto even = static_cast<float>(code_at(panel, column, i));
+            const auto odd = static_cast<float>(code_at(panel, column, i + 1));
+            group_sum = add_pair(group_sum, x.line(i / 32) + i % 32 * 2, even, odd);
+        }
+        sum = __builtin_fmaf(group_sum, int4_scale(panel, column, group), sum);
+    }
+    return sum;
+}
+
+float i8_int4_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
+    float sum = 0;
+    for (int64_t group = 0; group < k; group += kGroup) {
+        const std::byte* line = x.line(group / kGroup);
+        int32_t dot = read<int32_t>(line + kI8StartOffset);  // -8 * sum of x, for codes are stored as code + 8
+        for (int32_t i = 0; i < kGroup; i++) {
+            dot += (code_at(panel, column, group + i) + 8) * read<int8_t>(line + i / 8 * 8 + i8_position(i % 8));
+        }
+        const float scale = int4_scale(panel, column, group) * read<float>(line + kI8ScaleOffset);
+        sum = __builtin_fmaf(static_cast<float>(dot), scale, sum);
+    }
+    return sum;
+}
+
+// y for every row of the block and every column of the panels.
+template <ActivationFormat format, const PanelLayout& layout, auto chain>
+void gemm(const GemmTask& task) {
+    const int64_t first_column = int64_t{task.first_panel} * layout.columns;
+    const int64_t columns = int64_t{task.panels} * layout.columns;
+    for (int64_t row = 0; row < task.rows; row++) {
+        const Row x(task, format, row);
+        for (int64_t i = 0; i < columns && first_column + i < task.n; i++) {
+            const int64_t panel = task.first_panel + i / layout.columns;
+            const std::byte* w = task.weight + panel * layout.panel_bytes(task.k);
+            task.y[row * task.y_stride + i] = chain(x, w, i % layout.columns, task.k);
+        }
+    }
+}
+
+void prepare_f32(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
+    for (int64_t i = 0; i < (k + 15) / 16 * 16; i++) {
+        const float value = i < k ? x[i] : 0;
+        std::memcpy(lines + i / 16 * line_stride + i % 16 * 4, &value, sizeof value);
+    }
+}
+
+void prepare_bf16(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
+    for (int64_t i = 0; i < (k + 31) / 32 * 32; i++) {
+        const bf16 value = round_to_bf16(i < k ? x[i] : 0);
+        std::memcpy(lines + i / 32 * line_stride + i % 32 * 2, &value, sizeof value);
+    }
+}
+
+void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
+    for (int64_t first = 0; first < k; first += kGroup, lines += line_stride) {
+        int8_t codes[kGroup] = {};
+        float scale;
+        quantise_int8_row(x + first, k - first < kGroup ? k - first : kGroup, codes, &scale);
+        int32_t start = 0;
+        for (int32_t i = 0; i < kGroup; i++) {
+            lines[i / 8 * 8 + i8_position(i % 8)] = static_cast<std::byte>(codes[i]);
+            start -= 8 * codes[i];
+        }
+        std::memcpy(lines + kI8ScaleOffset, &scale, sizeof scale);
+        std::memcpy(lines + kI8StartOffset, &start, sizeof start);
+    }
+}
+
+void weighted_sum(const float* rows, int64_t stride, const int32_t* positions, const float* weights, int64_t count,
+                  float* y, int64_t n) {
+    for (int64_t column = 0; column < n; column++) {
+        float sum = 0;
+        for (int64_t i = 0; i < count; i++) sum = __builtin_fmaf(weights[i], rows[positions[i] * stride + column], sum);
+        y[column] = sum;
+    }
+}
+
+void peak(int64_t turns) {
+    float sum = 0;
+    for (int64_t i = 0; i < turns; i++) {
+        sum = __builtin_fmaf(sum, 1.0f, 1.0f);
+        asm volatile("" : "+x"(sum));
+    }
+}
+
+}  // namespace
+
+const GemmKernels& reference_gemm_kernels() {
+    static constexpr GemmKernels kKernels{
+        .f32_f32 = {"gemm_f32_f32__reference", gemm<ActivationFormat::f32, kF32Panel, f32_chain>},
+        .bf16_bf16 = {"gemm_bf16_bf16__reference", gemm<ActivationFormat::bf16, kBf16Panel, bf16_chain>},
+        .bf16_int4g32 = {"gemm_bf16_int4g32__reference", gemm<ActivationFormat::bf16, kInt4Panel, bf16_int4_chain>},
+        .i8_int4g32 = {"gemm_i8_int4g32__reference", gemm<ActivationFormat::i8_g32, kInt4Panel, i8_int4_chain>},
+        .prepare_f32 = {"prepare_f32__reference", prepare_f32},
+        .prepare_bf16 = {"prepare_bf16__reference", prepare_bf16},
+        .prepare_i8g32 = {"prepare_i8g32__reference", prepare_i8g32},
+        .weighted_sum = {"weighted_sum__reference", weighted_sum},
+        .peak_f32 = {{"peak_f32__reference", peak}, 2},
+        .peak_bf16 = {{"peak_bf16__reference", peak}, 2},
+        .peak_i8 = {{"peak_i8__reference", peak}, 2},
+    };
+    return kKernels;
+}
+
+}  // namespace hone::math

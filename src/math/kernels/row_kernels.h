@@ -1,0 +1,70 @@
+// Kernels over one row of fp32 values. Leaves: any count from 1, any alignment; the output may be one of the inputs.
+// The plain loops in reference/row_kernels.cpp are the specification, and every ISA gives their bits. Sums follow rule
+// 2 of numerics.md: element i belongs to lane i mod 16, a lane is one ascending chain from +0, and the lanes are added
+// as lane i + lane i+8, then +4, +2, +1. Callers have denormals flushed (base/cpu_features.h).
+#pragma once
+
+#include <cstdint>
+
+#include "math/tensor/bf16.h"
+
+namespace hone::math {
+
+// log sum exp of one row of logits: log(sum of exp(z - maximum)), z = logit / temperature.
+struct LogSum {
+    float maximum = 0;
+    float log_sum = 0;
+};
+
+struct RowKernels {
+    template <class Function>
+    struct Entry {
+        const char* name;
+        Function* run;
+    };
+    using Unary = Entry<void(const float* x, float* y, int64_t n)>;
+
+    // Elementary functions (kernels/elementary.h), y_i = f(x_i).
+    Unary exp, exp2, log, sigmoid, tanh, sin, cos;
+
+    // y = (x * (1 / sqrt(sum(x^2) / n + epsilon))) * w, or * (1 + w) if one_plus; the sum by rule 2 with fused chains.
+    Entry<void(const float* x, const float* weight, float epsilon, bool one_plus, float* y, int64_t n)> rms_norm;
+
+    // Turns the pairs (x_i, x_{i+half}), i < half, in place: a' = fma(a, cos_i, -(b * sin_i)), b' = fma(b, cos_i, a *
+    // sin_i).
+    Entry<void(const float* cosine, const float* sine, float* x, int64_t half)> rotate_halves;
+    // The same for the pairs (x_2i, x_2i+1), i < half; cosine and sine hold every value twice (2 * half values).
+    Entry<void(const float* cosine, const float* sine, float* x, int64_t half)> rotate_pairs;
+
+    // y = (gate * sigmoid(gate)) * up.
+    Entry<void(const float* gate, const float* up, float* y, int64_t n)> swiglu;
+    Entry<void(const float* y, float* x, int64_t n)> add;        // x += y
+    Entry<void(float limit, float* x, int64_t n)> clamp;         // x = min(max(x, -limit), limit)
+    Entry<void(float factor, float* x, int64_t n)> scale;        // x *= factor
+    Entry<void(const bf16* x, float* y, int64_t n)> widen_bf16;  // y = x
+    Entry<void(const float* x, bf16* y, int64_t n)> round_bf16;  // y = round_to_bf16(x)
+
+    // y = exp(x - max(x)) / sum of exp(x - max(x)), the sum by rule 2.
+    Unary softmax;
+
+    // Rule 11: chunks of 1024 from element 0, each (max, sum of exp(z - max) by rule 2) and skipped if its max is -inf;
+    // merged ascending from the first as m = max(m1, m2), s = fma(s2, exp(m2 - m), s1 * exp(m1 - m)).
+    Entry<void(const float* logits, float temperature, LogSum* out, int64_t n)> log_sum_exp;
+    // y = (logit / temperature - maximum) - log_sum.
+    Entry<void(const float* logits, float temperature, LogSum sum, float* y, int64_t n)> logprobs;
+
+    // Calls visit(name) for each, in the order above.
+    void for_each_name(auto&& visit) const {
+        for (const Unary* unary : {&exp, &exp2, &log, &sigmoid, &tanh, &sin, &cos}) visit(unary->name);
+        visit(rms_norm.name), visit(rotate_halves.name), visit(rotate_pairs.name);
+        visit(swiglu.name), visit(add.name), visit(clamp.name), visit(scale.name);
+        visit(widen_bf16.name), visit(round_bf16.name);
+        visit(softmax.name), visit(log_sum_exp.name), visit(logprobs.name);
+    }
+};
+
+const RowKernels& reference_row_kernels();
+const RowKernels& avx2_row_kernels();
+const RowKernels& avx512_row_kernels();
+
+}  // namespace hone::math

@@ -1,0 +1,12 @@
+// Embedding lookup: x_t = table[ids_t] widened to fp32. table [V, D] bf16_rows, or a packed bf16 head that is tied to
+// it.
+#pragma once
+
+#include "math/ops/op_context.h"
+
+namespace hone::math {
+
+// ids in [0, V) (the caller has checked); x [T, D].
+void embedding(OpContext& context, const Weight& table, std::span<const int32_t> ids, MatrixView<float> x);
+
+}  // namespace hone::math

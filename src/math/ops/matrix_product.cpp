@@ -1,0 +1,72 @@
+#include "math/ops/matrix_product.h"
+
+#include <algorithm>
+
+#include "math/ops/parallel.h"
+
+namespace hone::math {
+
+namespace {
+
+constexpr int64_t kBlockBytes = int64_t{512} << 10;
+
+}  // namespace
+
+MatrixProduct matrix_product(const OpContext& context, const Weight& weight) {
+    const GemmKernels& kernels = context.kernels.gemm;
+    switch (weight.format) {
+        case WeightFormat::f32:
+            return {ActivationFormat::f32, kernels.prepare_f32, kernels.f32_f32};
+        case WeightFormat::bf16:
+            return {ActivationFormat::bf16, kernels.prepare_bf16, kernels.bf16_bf16};
+        case WeightFormat::int4_g32:
+            if (context.int4_class == NumericClass::f32seq) {
+                return {ActivationFormat::bf16, kernels.prepare_bf16, kernels.bf16_int4g32};
+            }
+            return {ActivationFormat::i8_g32, kernels.prepare_i8g32, kernels.i8_int4g32};
+        case WeightFormat::bf16_rows:
+            break;
+    }
+    CHECK(false, "no matrix product over weights of format {}", name_of(weight.format));
+    __builtin_unreachable();
+}
+
+int64_t panel_count(const Weight& weight) {
+    const int64_t columns = panel_columns(weight.format);
+    return (weight.n + columns - 1) / columns;
+}
+
+RowLines row_lines(ActivationFormat format, int64_t k, std::byte* block, int64_t rows, int64_t row) {
+    const EvenSplit tiles = row_tiles(rows);
+    const int64_t tile = tiles.part_of(row), line_bytes = line_of(format).bytes;
+    std::byte* tile_data = block + tiles.first(tile) * activation_row_bytes(format, k);
+    return {tile_data + (row - tiles.first(tile)) * line_bytes, tiles.size(tile) * line_bytes};
+}
+
+int64_t most_block_rows(ActivationFormat format, int64_t k) {
+    return std::max<int64_t>(kBlockBytes / activation_row_bytes(format, k), 4 * kTileRows);
+}
+
+EvenSplit block_split(ActivationFormat format, int64_t k, int64_t rows, int64_t least) {
+    const int64_t fitting = most_block_rows(format, k);
+    const int64_t most = (rows + kTileRows - 1) / kTileRows;
+    return {rows, std::clamp(least, (rows + fitting - 1) / fitting, most)};
+}
+
+ActivationBlocks prepare_activations(OpContext& context, const MatrixProduct& product, MatrixView<const float> x,
+                                     EvenSplit blocks) {
+    const int64_t row_bytes = activation_row_bytes(product.activations, x.cols);
+    const ActivationBlocks prepared{product.activations, x.cols, blocks,
+                                    context.workspace.vector<std::byte>(x.rows * row_bytes).data()};
+    for_row_blocks(context, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
+        for (int64_t row = first; row < first + count; row++) {
+            const int64_t block = blocks.part_of(row);
+            const RowLines lines = row_lines(product.activations, x.cols, prepared.block(block), blocks.size(block),
+                                             row - blocks.first(block));
+            product.prepare.run(x.row(row), x.cols, lines.first, lines.stride);
+        }
+    });
+    return prepared;
+}
+
+}  // namespace hone::math

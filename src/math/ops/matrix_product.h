@@ -1,0 +1,48 @@
+// What linear and moe share: which kernels multiply by a weight, and activations prepared for them in blocks of row
+// tiles.
+#pragma once
+
+#include "math/ops/op_context.h"
+
+namespace hone::math {
+
+// The kernels that a weight's format and the numeric class choose.
+struct MatrixProduct {
+    ActivationFormat activations;
+    GemmKernels::PrepareRow prepare;
+    GemmKernels::Gemm gemm;
+};
+MatrixProduct matrix_product(const OpContext& context, const Weight& weight);
+
+// The panels that hold n outputs, the last one perhaps partly.
+int64_t panel_count(const Weight& weight);
+
+// Rows of activations [rows, k] cut into blocks, and each block into tiles (quant/packed_layout.h). The workspace owns
+// the data.
+struct ActivationBlocks {
+    ActivationFormat format = ActivationFormat::f32;
+    int64_t k = 0;
+    EvenSplit blocks;  // of the rows
+    std::byte* data = nullptr;
+
+    std::byte* block(int64_t i) const { return data + blocks.first(i) * activation_row_bytes(format, k); }
+};
+
+// Where the lines of a row of a block of `rows` lie: the first one, and the distance of each from the one before it.
+struct RowLines {
+    std::byte* first;
+    int64_t stride;
+};
+RowLines row_lines(ActivationFormat format, int64_t k, std::byte* block, int64_t rows, int64_t row);
+
+// Rows of a block that fill about half of a core's L2.
+int64_t most_block_rows(ActivationFormat format, int64_t k);
+
+// As few equal blocks as most_block_rows allows, but at least `least` if there are rows enough for it.
+EvenSplit block_split(ActivationFormat format, int64_t k, int64_t rows, int64_t least);
+
+// Prepares the rows of x in parallel.
+ActivationBlocks prepare_activations(OpContext& context, const MatrixProduct& product, MatrixView<const float> x,
+                                     EvenSplit blocks);
+
+}  // namespace hone::math

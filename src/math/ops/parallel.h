@@ -1,0 +1,30 @@
+// How ops share their work: tiles go to the pool only if there is more to do than waking threads costs. Any split gives
+// the same bits, since no kernel's result depends on the rows beside it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "math/ops/op_context.h"
+
+namespace hone::math {
+
+// Runs body(tile, worker) for every tile in [0, tiles). `work` is the whole work in units of one element read, computed
+// and written by a vector kernel (some 0.1 ns).
+inline void for_tiles(OpContext& context, int64_t tiles, int64_t work,
+                      FunctionRef<void(int64_t tile, int worker)> body) {
+    constexpr int64_t kWorthWaking = 32 * 1024;
+    if (work >= kWorthWaking) return context.pool.parallel_for(tiles, body);
+    for (int64_t tile = 0; tile < tiles; tile++) body(tile, 0);
+}
+
+// Runs body(first, count, worker) over blocks that cover rows [0, rows); `row_work` is the work of one row.
+inline void for_row_blocks(OpContext& context, int64_t rows, int64_t row_work,
+                           FunctionRef<void(int64_t first, int64_t count, int worker)> body) {
+    constexpr int64_t kBlockWork = 16 * 1024;
+    const int64_t block = std::max<int64_t>(1, kBlockWork / std::max<int64_t>(1, row_work));
+    for_tiles(context, (rows + block - 1) / block, rows * row_work,
+              [&](int64_t tile, int worker) { body(tile * block, std::min(block, rows - tile * block), worker); });
+}
+
+}  // namespace hone::math

@@ -1,0 +1,66 @@
+#include "model/checkpoint/load.h"
+
+#include "model/checkpoint/open_checkpoint.h"
+#include "model/checkpoint/pack.h"
+#include "model/zoo/zoo.h"
+
+namespace hone::model {
+
+namespace fs = std::filesystem;
+
+static Result<LoadedModel> load_folder(const fs::path& path, const LoadOptions& options, ThreadPool& pool) {
+    auto checkpoint = open_checkpoint(path, options.weights);
+    if (!checkpoint) return checkpoint.error();
+    const WeightPlan& plan = checkpoint->plan;
+    if (const Status fits = check_memory(plan.bytes, fmt::format("{}: the weights", path.string())); !fits)
+        return fits.error();
+    auto files = read_text_files(path);
+    if (!files) return files.error();
+    auto memory = HugeMemory::allocate(plan.bytes);
+    if (!memory) return memory.error().within(path.string());
+
+    const std::string name = folder_name(path);
+    const Status filled =
+        for_each_group(*checkpoint, fmt::format("loading {}", name), options.quiet, [&](std::span<FillJob> group) {
+            for (FillJob& job : group) job.out = memory->data() + job.weight->offset;
+            fill_weights(group, pool);
+            return ok();
+        });
+    if (!filled) return filled.error();
+    for (const auto& weight : plan.weights) attach(weight.slot, weight.format, memory->data() + weight.offset);
+    return LoadedModel{.model = std::move(checkpoint->model),
+                       .weights = WeightStore(std::move(*memory)),
+                       .config = checkpoint->folder.config(),
+                       .files = std::move(*files),
+                       .name = name};
+}
+
+static Result<LoadedModel> load_pack(const fs::path& path, const LoadOptions& options, ThreadPool& pool) {
+    auto pack = PackFile::open(path);
+    if (!pack) return pack.error();
+    auto model = make_model(pack->config());
+    if (!model) return model.error().within(path.string());
+    if (const Status attached = pack->attach_to(**model, options.weights); !attached) return attached.error();
+    if (options.verify) {
+        if (const Status verified = pack->verify(pool, options.quiet); !verified) return verified.error();
+    }
+    std::map<std::string, std::string> files;
+    for (const auto& [name, content] : pack->files()) {
+        files.emplace(name, std::string(reinterpret_cast<const char*>(content.data()), content.size()));
+    }
+    boost::json::object config = pack->config();
+    return LoadedModel{.model = std::move(*model),
+                       .weights = std::move(*pack).take_weights(),
+                       .config = std::move(config),
+                       .files = std::move(files),
+                       .name = path.stem().string()};
+}
+
+Result<LoadedModel> load_model(const fs::path& path, const LoadOptions& options, ThreadPool& pool) {
+    std::error_code failure;
+    const auto status = fs::status(path, failure);
+    if (!fs::exists(status)) return error("{}: there is no such file or folder", path.string());
+    return fs::is_directory(status) ? load_folder(path, options, pool) : load_pack(path, options, pool);
+}
+
+}  // namespace hone::model

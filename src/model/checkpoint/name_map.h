@@ -1,0 +1,22 @@
+// From a model's weight names to a checkpoint's tensors: vendors wrap the same decoder in different prefixes. Shapes
+// and types are checked here, so that converting cannot fail. Free functions, any thread.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "model/checkpoint/checkpoint_folder.h"
+#include "model/checkpoint/weight_plan.h"
+
+namespace hone::model {
+
+struct MatchedTensors {
+    std::vector<const math::TensorView*> tensors;  // one for each slot, in order
+    std::vector<std::string_view> unused;          // in the checkpoint, but no slot wants them
+};
+
+// Finds each slot's tensor: [n, k] for a matrix, [n] for a vector, of bf16, f16 or f32. Errors name the folder and
+// tensor, what was found and what was expected.
+Result<MatchedTensors> match_tensors(const CheckpointFolder& folder, const std::vector<WeightSlot>& slots);
+
+}  // namespace hone::model

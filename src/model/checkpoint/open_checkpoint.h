@@ -1,0 +1,34 @@
+// A checkpoint folder with the model it describes, every weight planned and its tensor found and checked, nothing
+// converted yet: what loader, packer and `inspect` begin with. The plan's slots point into the model. One thread.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/checkpoint/checkpoint_folder.h"
+#include "model/checkpoint/weight_filler.h"
+#include "model/checkpoint/weight_plan.h"
+#include "model/model.h"
+
+namespace hone::model {
+
+struct OpenCheckpoint {
+    CheckpointFolder folder;
+    std::unique_ptr<Model> model;
+    WeightPlan plan;
+    std::vector<const math::TensorView*> tensors;  // of the plan's weights, in order
+    std::vector<std::string_view> unused;          // tensors that no weight wants; also listed in the debug log
+};
+
+Result<OpenCheckpoint> open_checkpoint(const std::filesystem::path& path, WeightChoice choice);
+
+// Takes the weights that have bytes of their own in file order, in groups that bound memory (about 64 MiB stored, or
+// one tensor), with progress; their jobs lack `out`. Stops at the first error of `body`.
+Status for_each_group(const OpenCheckpoint& checkpoint, const std::string& what, bool quiet,
+                      FunctionRef<Status(std::span<FillJob> group)> body);
+
+}  // namespace hone::model

@@ -1,0 +1,146 @@
+#include "model/checkpoint/random_weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/progress.h"
+#include "base/rng.h"
+#include "math/quant/packed_layout.h"
+#include "model/checkpoint/weight_plan.h"
+#include "model/zoo/zoo.h"
+
+namespace hone::model {
+
+namespace {
+
+// A multiple of every format's step, so that a chunk begins where a step does.
+constexpr size_t kChunkBytes = static_cast<size_t>(math::kInt4Panel.step_bytes) * 1024;
+constexpr int64_t kBlockRows = 64;
+
+// The random bits kept, and those set, in a word of two bf16 or one fp32: any sign and mantissa, exponent -7 or -6.
+struct WordMask {
+    uint32_t keep, set;
+};
+constexpr WordMask kBf16Pair = {0x80ff80ff, 0x3c003c00};
+constexpr WordMask kF32 = {0x80ffffff, 0x3c000000};
+// Two INT4 scales from 1/256 up to 1.25/256: times codes of -8..7, that is again near 0.02.
+constexpr WordMask kScalePair = {0x001f001f, 0x3b803b80};
+constexpr WordMask kAnyBits = {0xffffffff, 0};
+
+// Random words over [begin, begin + bytes) of a weight; 16 bytes a block of the generator, whose stream is the
+// weight's.
+void fill_words(uint64_t seed, uint32_t stream, size_t begin, size_t bytes, WordMask mask, std::byte* out) {
+    for (size_t at = 0; at < bytes; at += 16) {
+        const uint64_t block = (begin + at) / 16;
+        Philox4x32 words = philox4x32({static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
+                                      {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), stream, 0});
+        for (uint32_t& word : words) word = (word & mask.keep) | mask.set;
+        std::memcpy(out + at, words.data(), std::min<size_t>(16, bytes - at));
+    }
+}
+
+// Whether the packed form has no paddings, which must stay zero.
+bool fills_its_panels(const PlannedWeight& weight) {
+    const int32_t n = weight.slot.n, k = weight.slot.k;
+    switch (*weight.format) {
+        case math::WeightFormat::f32:
+            return n % math::kF32Panel.columns == 0;
+        case math::WeightFormat::bf16:
+            return n % math::kBf16Panel.columns == 0 && k % 2 == 0;
+        case math::WeightFormat::int4_g32:
+            return n % math::kInt4Panel.columns == 0 && k % (2 * math::kGroup) == 0;
+        case math::WeightFormat::bf16_rows:
+            return int64_t{n} * k % 32 == 0;
+    }
+    return false;
+}
+
+// Packed bytes [begin, begin + bytes) of a weight without paddings.
+void fill_packed(const PlannedWeight& weight, uint64_t seed, uint32_t stream, size_t begin, size_t bytes,
+                 std::byte* out) {
+    if (*weight.format != math::WeightFormat::int4_g32) {
+        const bool is_f32 = *weight.format == math::WeightFormat::f32;
+        fill_words(seed, stream, begin, bytes, is_f32 ? kF32 : kBf16Pair, out);
+        return;
+    }
+    for (size_t at = 0; at < bytes; at += math::kInt4Panel.step_bytes) {
+        constexpr size_t kScales = math::kInt4ScaleOffset, kOdd = math::kInt4OddGroupOffset;
+        fill_words(seed, stream, begin + at, kScales, kAnyBits, out + at);
+        fill_words(seed, stream, begin + at + kScales, kOdd - kScales, kScalePair, out + at + kScales);
+        fill_words(seed, stream, begin + at + kOdd, math::kInt4Panel.step_bytes - kOdd, kAnyBits, out + at + kOdd);
+    }
+}
+
+// Rows of a weight with paddings (or a vector): fp32 values, then packed.
+void fill_rows(const PlannedWeight& weight, uint64_t seed, uint32_t stream, int64_t first_row, std::byte* block) {
+    const WeightSlot& slot = weight.slot;
+    const int64_t rows = std::min<int64_t>(kBlockRows, slot.n - first_row);
+    std::vector<float> values(static_cast<size_t>(rows * slot.k), 1.0f);
+    if (!weight.format) {
+        std::memcpy(block + static_cast<size_t>(first_row) * sizeof(float), values.data(),
+                    values.size() * sizeof(float));
+        return;
+    }
+    const size_t begin = static_cast<size_t>(first_row) * static_cast<size_t>(slot.k) * sizeof(float);
+    fill_words(seed, stream, begin, values.size() * sizeof(float), kF32, reinterpret_cast<std::byte*>(values.data()));
+    math::pack_weight(*weight.format, slot.n, slot.k, first_row, rows, values.data(), block);
+}
+
+struct Tile {
+    uint32_t weight;
+    size_t begin;  // byte of the packed form, or row
+    bool by_rows;
+};
+
+std::vector<Tile> cut_into_tiles(const WeightPlan& plan) {
+    std::vector<Tile> tiles;
+    for (size_t i = 0; i < plan.weights.size(); i++) {
+        const PlannedWeight& weight = plan.weights[i];
+        if (weight.twin) continue;
+        const bool by_rows = !weight.format || !fills_its_panels(weight);
+        const size_t end = by_rows ? static_cast<size_t>(weight.slot.n) : weight.bytes;
+        const size_t step = by_rows ? kBlockRows : kChunkBytes;
+        for (size_t at = 0; at < end; at += step) tiles.push_back({static_cast<uint32_t>(i), at, by_rows});
+    }
+    return tiles;
+}
+
+}  // namespace
+
+Result<LoadedModel> random_model(const boost::json::object& config, std::string name, const RandomOptions& options,
+                                 ThreadPool& pool) {
+    auto model = make_model(config);
+    if (!model) return model.error().within(name);
+    const auto plan = plan_weights(**model, options.weights);
+    if (!plan) return plan.error().within(name);
+    if (const Status fits = check_memory(plan->bytes, fmt::format("{}: the weights", name)); !fits) return fits.error();
+    auto memory = HugeMemory::allocate(plan->bytes);
+    if (!memory) return memory.error().within(name);
+
+    const std::vector<Tile> tiles = cut_into_tiles(*plan);
+    Progress progress(fmt::format("filling {}", name), plan->bytes, Progress::Unit::bytes, options.quiet);
+    constexpr size_t kGroup = 256;  // tiles between two steps of the progress line
+    for (size_t first = 0; first < tiles.size(); first += kGroup) {
+        const size_t count = std::min(kGroup, tiles.size() - first);
+        pool.parallel_for(static_cast<int64_t>(count), [&](int64_t i, int) {
+            const Tile& tile = tiles[first + static_cast<size_t>(i)];
+            const PlannedWeight& weight = plan->weights[tile.weight];
+            std::byte* out = memory->data() + weight.offset;
+            if (tile.by_rows) {
+                fill_rows(weight, options.seed, tile.weight, static_cast<int64_t>(tile.begin), out);
+            } else {
+                const size_t bytes = std::min(kChunkBytes, weight.bytes - tile.begin);
+                fill_packed(weight, options.seed, tile.weight, tile.begin, bytes, out + tile.begin);
+            }
+        });
+        progress.advance(plan->bytes * (first + count) / tiles.size() - plan->bytes * first / tiles.size());
+    }
+    for (const auto& weight : plan->weights) attach(weight.slot, weight.format, memory->data() + weight.offset);
+    return LoadedModel{.model = std::move(*model),
+                       .weights = WeightStore(std::move(*memory)),
+                       .config = config,
+                       .files = {},
+                       .name = std::move(name)};
+}
+
+}  // namespace hone::model

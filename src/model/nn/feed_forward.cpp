@@ -1,0 +1,74 @@
+#include "model/nn/feed_forward.h"
+
+#include "math/ops/activation.h"
+#include "math/ops/linear.h"
+
+namespace hone::model {
+
+static void visit_glu(WeightRole role, int32_t hidden, int32_t inner, const std::string& prefix, math::Weight& gate,
+                      math::Weight& up, math::Weight& down, WeightVisitor visitor) {
+    visitor({.name = prefix + "gate_proj.weight", .role = role, .n = inner, .k = hidden, .matrix = &gate});
+    visitor({.name = prefix + "up_proj.weight", .role = role, .n = inner, .k = hidden, .matrix = &up});
+    visitor({.name = prefix + "down_proj.weight", .role = role, .n = hidden, .k = inner, .matrix = &down});
+}
+
+void GluWeights::visit(int32_t hidden, int32_t inner, const std::string& prefix, WeightVisitor visitor) {
+    visit_glu(WeightRole::linear, hidden, inner, prefix, gate, up, down, visitor);
+}
+
+void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> x, math::MatrixView<float> y,
+                       Pass& pass) {
+    auto& workspace = pass.ops.workspace;
+    const math::Workspace::Scope scope(workspace);
+    const auto gate_TF = workspace.matrix<float>(x.rows, weights.gate.n);
+    const auto up_TF = workspace.matrix<float>(x.rows, weights.up.n);
+    const math::Weight* const inputs[] = {&weights.gate, &weights.up};
+    const math::MatrixView<float> outputs[] = {gate_TF, up_TF};
+    math::linear(pass.ops, x, inputs, outputs);
+    math::swiglu(pass.ops, gate_TF, up_TF, gate_TF);
+    math::linear(pass.ops, gate_TF, weights.down, y);
+}
+
+MoeSpec read_moe(ConfigReader& config, ModelSpec& spec, const char* inner_field) {
+    spec.experts = config.count("num_experts", std::nullopt, 1 << 16);
+    spec.experts_per_token = config.count("num_experts_per_tok", std::nullopt, 1 << 10);
+    config.require(
+        spec.experts_per_token <= spec.experts,
+        fmt::format("num_experts_per_tok {} is more than num_experts {}", spec.experts_per_token, spec.experts));
+    return {.hidden = spec.hidden,
+            .inner = config.count(inner_field),
+            .experts = spec.experts,
+            .router = {.score = math::RouterScore::softmax,
+                       .experts_per_token = spec.experts_per_token,
+                       .normalise = config.flag("norm_topk_prob", false)}};
+}
+
+void MoeWeights::visit(const MoeSpec& spec, const std::string& prefix, WeightVisitor visitor) {
+    visitor({.name = prefix + "gate.weight",
+             .role = WeightRole::router,
+             .n = spec.experts,
+             .k = spec.hidden,
+             .matrix = &router});
+    gate.resize(static_cast<size_t>(spec.experts));
+    up.resize(gate.size());
+    down.resize(gate.size());
+    for (size_t e = 0; e < gate.size(); e++) {
+        visit_glu(WeightRole::expert, spec.hidden, spec.inner, fmt::format("{}experts.{}.", prefix, e), gate[e], up[e],
+                  down[e], visitor);
+    }
+}
+
+void mixture_of_experts(const MoeSpec& spec, const MoeWeights& weights, int32_t layer, math::MatrixView<const float> x,
+                        math::MatrixView<float> y, Pass& pass) {
+    auto& workspace = pass.ops.workspace;
+    const math::Workspace::Scope scope(workspace);
+    const auto scores_TE = workspace.matrix<float>(x.rows, spec.experts);
+    const math::Routing routing{workspace.matrix<int32_t>(x.rows, spec.router.experts_per_token),
+                                workspace.matrix<float>(x.rows, spec.router.experts_per_token)};
+    math::linear(pass.ops, x, weights.router, scores_TE);
+    math::route(pass.ops, spec.router, scores_TE, routing);
+    if (pass.router_tap) (*pass.router_tap)(layer, routing);
+    math::moe(pass.ops, x, routing, {weights.gate, weights.up, weights.down}, y);
+}
+
+}  // namespace hone::model

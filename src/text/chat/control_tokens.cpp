@@ -1,0 +1,99 @@
+#include "text/chat/control_tokens.h"
+
+#include <algorithm>
+
+namespace hone::text {
+
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kStart = "\U000F0000", kEnd = "\U000F0001";
+
+// Position of the next mark, either one, or npos.
+size_t find_mark(std::string_view text, size_t from) {
+    constexpr std::string_view kCommon = "\xF3\xB0\x80";  // what both begin with
+    for (size_t at = text.find(kCommon, from); at != text.npos; at = text.find(kCommon, at + 1)) {
+        std::string_view mark = text.substr(at, kStart.size());
+        if (mark == kStart || mark == kEnd) return at;
+    }
+    return text.npos;
+}
+
+std::string without_marks(std::string_view text) {
+    std::string out;
+    size_t from = 0;
+    for (size_t at = find_mark(text, 0); at != text.npos; at = find_mark(text, from)) {
+        out += text.substr(from, at - from);
+        from = at + kStart.size();
+    }
+    return out.append(text.substr(from));
+}
+
+}  // namespace
+
+ControlTokens::ControlTokens(std::vector<std::string> tokens) {
+    std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    for (std::string& token : tokens)
+        if (!token.empty()) by_first_byte_[static_cast<unsigned char>(token[0])].push_back(std::move(token));
+}
+
+size_t ControlTokens::match(std::string_view text, size_t at) const {
+    for (const std::string& token : by_first_byte_[static_cast<unsigned char>(text[at])])
+        if (text.substr(at).starts_with(token)) return token.size();
+    return 0;
+}
+
+std::string ControlTokens::mark(std::string_view text) const {
+    std::string clean = without_marks(text), out;
+    for (size_t at = 0; at < clean.size();) {
+        size_t bytes = match(clean, at);
+        if (bytes == 0) {
+            out += clean[at++];
+            continue;
+        }
+        out.append(kStart).append(clean, at, bytes).append(kEnd);
+        at += bytes;
+    }
+    return out;
+}
+
+void ControlTokens::mark(json::value& value) const {
+    if (json::string* text = value.if_string()) {
+        value = mark(std::string_view(*text));
+    } else if (json::array* array = value.if_array()) {
+        for (json::value& element : *array) mark(element);
+    } else if (json::object* object = value.if_object()) {
+        for (auto& member : *object) mark(member.value());
+    }
+}
+
+ChatRequest ControlTokens::mark(ChatRequest request) const {
+    for (json::value& message : request.messages) mark(message);
+    for (std::optional<json::array>* list : {&request.tools, &request.documents})
+        if (*list)
+            for (json::value& element : **list) mark(element);
+    for (auto& variable : request.variables) mark(variable.value());
+    return request;
+}
+
+std::vector<ChatPiece> ControlTokens::split(std::string_view chat) const {
+    std::vector<ChatPiece> pieces;
+    auto add = [&](std::string_view text, bool is_plain) {
+        if (!text.empty()) pieces.push_back({text, is_plain});
+    };
+    size_t from = 0;
+    for (size_t at = find_mark(chat, 0); at != chat.npos; at = find_mark(chat, from)) {
+        add(chat.substr(from, at - from), false);
+        from = at + kStart.size();
+        bool opens = chat.substr(at).starts_with(kStart) && from < chat.size();
+        size_t bytes = opens ? match(chat, from) : 0;
+        if (bytes == 0 || !chat.substr(from + bytes).starts_with(kEnd)) continue;
+        add(chat.substr(from, bytes), true);
+        from += bytes + kEnd.size();
+    }
+    add(chat.substr(from), false);
+    return pieces;
+}
+
+}  // namespace hone::text

@@ -1,0 +1,43 @@
+// Control tokens in what a user wrote: marked before the chat is rendered, so that afterwards those of the template are
+// control tokens and those of the user are ordinary text. The marks are private-use characters, taken out of the user's
+// text first. Text only: the caller encodes the pieces. Immutable; any thread.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/chat/chat_request.h"
+
+namespace hone::text {
+
+// Part of a rendered chat.
+struct ChatPiece {
+    std::string_view text;
+    bool is_plain =
+        false;  // a control token that a user wrote: to be encoded as ordinary text, no added token recognised
+};
+
+class ControlTokens {
+  public:
+    // `tokens`: the texts that must not work when a user writes them. Of several that match at a place the longest
+    // counts.
+    explicit ControlTokens(std::vector<std::string> tokens);
+
+    // The tokens marked in all strings of the messages, tools, documents and variables, keys excepted.
+    ChatRequest mark(ChatRequest request) const;
+
+    // The chat that a template made of a marked request, cut at the marks, which are gone. Marks that the template has
+    // separated from their token still cut. `chat` must outlive the pieces.
+    std::vector<ChatPiece> split(std::string_view chat) const;
+
+  private:
+    size_t match(std::string_view text, size_t at) const;  // bytes of the token there, or 0
+    void mark(boost::json::value& value) const;
+    std::string mark(std::string_view text) const;
+
+    std::array<std::vector<std::string>, 256> by_first_byte_;  // longest first
+};
+
+}  // namespace hone::text

@@ -1,0 +1,234 @@
+#include "text/chat/unicode_text.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include <unicode/bytestream.h>
+#include <unicode/casemap.h>
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+namespace hone::text::chat {
+
+bool is_ascii(std::string_view text) {
+    size_t at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+        uint64_t word;
+        std::memcpy(&word, text.data() + at, 8);
+        if (word & 0x8080808080808080u) return false;
+    }
+    return std::all_of(text.begin() + at, text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+bool is_valid_utf8(std::string_view text) {
+    if (is_ascii(text)) return true;
+    auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+    for (size_t at = 0; at < text.size();) {
+        UChar32 code_point;
+        U8_NEXT(bytes, at, text.size(), code_point);
+        if (code_point < 0) return false;
+    }
+    return true;
+}
+
+size_t count_code_points(std::string_view text) {
+    return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+char32_t next_code_point(std::string_view text, size_t& position) {
+    auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+    UChar32 code_point;
+    U8_NEXT(bytes, position, text.size(), code_point);
+    return code_point < 0 ? U'\uFFFD' : code_point;
+}
+
+char32_t previous_code_point(std::string_view text, size_t& position) {
+    do --position;
+    while (position > 0 && (text[position] & 0xC0) == 0x80);
+    size_t ahead = position;
+    return next_code_point(text, ahead);
+}
+
+void append_utf8(std::string& out, char32_t code_point) {
+    uint8_t bytes[4];
+    size_t size = 0;
+    U8_APPEND_UNSAFE(bytes, size, static_cast<UChar32>(code_point));
+    out.append(reinterpret_cast<char*>(bytes), size);
+}
+
+size_t byte_offset(std::string_view text, size_t code_point_index) {
+    size_t position = 0;
+    while (code_point_index > 0 && position < text.size()) {
+        position += code_point_bytes(text[position]);
+        --code_point_index;
+    }
+    return std::min(position, text.size());
+}
+
+bool is_space(char32_t c) {
+    if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x1F);
+    return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+bool is_printable(char32_t c) {
+    if (c < 0x7F) return c >= 0x20;
+    switch (u_charType(static_cast<UChar32>(c))) {
+        case U_CONTROL_CHAR:
+        case U_FORMAT_CHAR:
+        case U_SURROGATE:
+        case U_PRIVATE_USE_CHAR:
+        case U_UNASSIGNED:
+        case U_LINE_SEPARATOR:
+        case U_PARAGRAPH_SEPARATOR:
+        case U_SPACE_SEPARATOR:
+            return false;
+        default:
+            return true;
+    }
+}
+
+bool is_word(char32_t c) {
+    if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    return u_isalpha(static_cast<UChar32>(c)) ||
+           u_getIntPropertyValue(static_cast<UChar32>(c), UCHAR_NUMERIC_TYPE) != U_NT_NONE;
+}
+
+bool is_identifier(std::string_view text) {
+    for (size_t at = 0; at < text.size();) {
+        bool is_first = at == 0;
+        auto c = static_cast<UChar32>(next_code_point(text, at));
+        if (c == '_') continue;
+        if (!u_hasBinaryProperty(c, is_first ? UCHAR_XID_START : UCHAR_XID_CONTINUE)) return false;
+    }
+    return !text.empty();
+}
+
+std::string_view strip_left(std::string_view text) {
+    size_t at = 0;
+    while (at < text.size()) {
+        size_t after = at;
+        if (!is_space(next_code_point(text, after))) break;
+        at = after;
+    }
+    return text.substr(at);
+}
+
+std::string_view strip_right(std::string_view text) {
+    size_t end = text.size();
+    while (end > 0) {
+        size_t before = end;
+        if (!is_space(previous_code_point(text, before))) break;
+        end = before;
+    }
+    return text.substr(0, end);
+}
+
+namespace {
+
+char ascii_upper(char c) {
+    return c >= 'a' && c <= 'z' ? c - 32 : c;
+}
+char ascii_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+icu::StringPiece piece(std::string_view text) {
+    return {text.data(), static_cast<int32_t>(text.size())};
+}
+
+// Appends the title case form of one code point.
+void append_title(std::string& out, std::string_view code_point) {
+    UErrorCode status = U_ZERO_ERROR;
+    icu::StringByteSink<std::string> sink(&out);
+    icu::CaseMap::utf8ToTitle("", U_TITLECASE_WHOLE_STRING | U_TITLECASE_NO_BREAK_ADJUSTMENT, nullptr,
+                              piece(code_point), sink, nullptr, status);
+}
+
+}  // namespace
+
+std::string to_upper(std::string_view text) {
+    std::string out;
+    if (is_ascii(text)) {
+        out.resize(text.size());
+        std::transform(text.begin(), text.end(), out.begin(), ascii_upper);
+        return out;
+    }
+    UErrorCode status = U_ZERO_ERROR;
+    icu::StringByteSink<std::string> sink(&out);
+    icu::CaseMap::utf8ToUpper("", 0, piece(text), sink, nullptr, status);
+    return out;
+}
+
+std::string to_lower(std::string_view text) {
+    std::string out;
+    if (is_ascii(text)) {
+        out.resize(text.size());
+        std::transform(text.begin(), text.end(), out.begin(), ascii_lower);
+        return out;
+    }
+    UErrorCode status = U_ZERO_ERROR;
+    icu::StringByteSink<std::string> sink(&out);
+    icu::CaseMap::utf8ToLower("", 0, piece(text), sink, nullptr, status);
+    return out;
+}
+
+std::string fold_case(std::string_view text) {
+    std::string out;
+    UErrorCode status = U_ZERO_ERROR;
+    icu::StringByteSink<std::string> sink(&out);
+    icu::CaseMap::utf8Fold(U_FOLD_CASE_DEFAULT, piece(text), sink, nullptr, status);
+    return out;
+}
+
+std::string capitalize(std::string_view text) {
+    if (text.empty()) return {};
+    size_t first = code_point_bytes(text[0]);
+    std::string out;
+    append_title(out, text.substr(0, first));
+    // Lower case of the whole and then cut: whether a sigma is final depends on what stands before it.
+    std::string lower = to_lower(text);
+    std::string lower_first = to_lower(text.substr(0, first));
+    return out + lower.substr(std::min(lower_first.size(), lower.size()));
+}
+
+std::string to_title(std::string_view text) {
+    std::string out;
+    bool previous_is_cased = false;
+    for (size_t at = 0; at < text.size();) {
+        size_t start = at;
+        auto c = static_cast<UChar32>(next_code_point(text, at));
+        std::string_view one = text.substr(start, at - start);
+        if (previous_is_cased && c == 0x3A3) {  // a sigma at the end of its word is written differently
+            size_t ahead = at;
+            bool is_final = at >= text.size() ||
+                            !u_hasBinaryProperty(static_cast<UChar32>(next_code_point(text, ahead)), UCHAR_CASED);
+            append_utf8(out, is_final ? 0x3C2 : 0x3C3);
+        } else if (previous_is_cased) {
+            out += to_lower(one);
+        } else {
+            append_title(out, one);
+        }
+        previous_is_cased = u_hasBinaryProperty(c, UCHAR_CASED);
+    }
+    return out;
+}
+
+std::string swap_case(std::string_view text) {
+    std::string out;
+    for (size_t at = 0; at < text.size();) {
+        size_t start = at;
+        auto c = static_cast<UChar32>(next_code_point(text, at));
+        std::string_view one = text.substr(start, at - start);
+        if (u_hasBinaryProperty(c, UCHAR_UPPERCASE))
+            out += to_lower(one);
+        else if (u_hasBinaryProperty(c, UCHAR_LOWERCASE))
+            out += to_upper(one);
+        else
+            out += one;
+    }
+    return out;
+}
+
+}  // namespace hone::text::chat

@@ -1,0 +1,207 @@
+#include "engine/loop.h"
+
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "tests/engine/fake_model.h"
+
+namespace hone::engine {
+namespace {
+
+using testing_models::FakeModel;
+using testing_models::test_kernels;
+
+class LoopTest : public testing::Test {
+  protected:
+    void start(int32_t pages = 32, LoopOptions options = {}) {
+        loop = std::make_unique<Loop>(model, test_kernels(),
+                                      std::move(*PagePool::create(model.cache_spec().page_bytes, pages)),
+                                      std::move(options));
+    }
+    RequestId add(size_t prompt, SamplingParams sampling) {
+        Request request{.prompt = std::vector<int32_t>(prompt, 9), .sampling = std::move(sampling)};
+        request.sampling.seed = 5;
+        const RequestId id{++last_id};
+        loop->add(id, std::move(request), [this, id](RequestEvent event) { events[id].push_back(std::move(event)); });
+        return id;
+    }
+    void run() {
+        while (!loop->idle()) {
+            loop->step();
+            loop->report();
+        }
+    }
+    std::vector<TokenRecord> tokens_of(RequestId id) {
+        std::vector<TokenRecord> tokens;
+        for (const RequestEvent& event : events[id])
+            tokens.insert(tokens.end(), event.tokens.begin(), event.tokens.end());
+        return tokens;
+    }
+
+    FakeModel model{3, 200};
+    std::unique_ptr<Loop> loop;
+    std::map<RequestId, std::vector<RequestEvent>> events;
+    uint64_t last_id = 0;
+};
+
+TEST_F(LoopTest, tells_tokens_as_they_come_and_ends_at_max_tokens) {
+    start();
+    const auto id = add(10, {.max_tokens = 5, .top_logprobs = 0});
+    run();
+    ASSERT_EQ(events[id].size(), 5u);
+    for (const RequestEvent& event : events[id]) {
+        EXPECT_EQ(event.tokens.size(), 1u);
+        EXPECT_EQ(event.seed, 5u);
+        EXPECT_LT(event.tokens[0].raw_logprob, 0);
+    }
+    EXPECT_EQ(events[id].back().finish, FinishReason::length);
+    EXPECT_EQ(loop->metrics().pages_in_use, 0);
+    EXPECT_EQ(loop->metrics().generated_tokens, 5u);
+    EXPECT_EQ(loop->metrics().requests_finished, 1u);
+}
+
+TEST_F(LoopTest, a_stop_id_ends_the_request_and_is_told) {
+    start();
+    const auto free = add(10, {.temperature = 0, .max_tokens = 5});
+    run();
+    const int32_t third = tokens_of(free)[2].token;
+    const auto stopped = add(10, {.temperature = 0, .stop_ids = {third}, .max_tokens = 5});
+    const auto ignores = add(10, {.temperature = 0, .stop_ids = {third}, .ignore_stop_ids = true, .max_tokens = 5});
+    run();
+    EXPECT_EQ(tokens_of(stopped).size(), 3u);
+    EXPECT_EQ(events[stopped].back().finish, FinishReason::stop);
+    EXPECT_EQ(events[stopped].back().stop_token, third);
+    EXPECT_EQ(tokens_of(ignores).size(), 5u);
+}
+
+TEST_F(LoopTest, scores_a_prompt_without_generating) {
+    start(32, {.limits = {.token_budget = 30}});
+    const auto scored = add(100, {.max_tokens = 0, .prompt_logprobs = 2});
+    const auto both = add(100, {.max_tokens = 1, .prompt_logprobs = 2});
+    const auto single = add(1, {.max_tokens = 0, .prompt_logprobs = 2});
+    run();
+    ASSERT_EQ(events[scored].size(), 1u);
+    EXPECT_EQ(events[scored][0].finish, FinishReason::length);
+    EXPECT_TRUE(events[scored][0].tokens.empty());
+    ASSERT_EQ(events[scored][0].prompt_logprobs.size(), 99u);
+    ASSERT_EQ(events[both][0].prompt_logprobs.size(), 99u);
+    for (size_t i = 0; i < 99; i++) {
+        const TokenRecord &a = events[scored][0].prompt_logprobs[i], &b = events[both][0].prompt_logprobs[i];
+        EXPECT_EQ(a.token, 9);
+        EXPECT_EQ(a.raw_logprob, b.raw_logprob);
+        EXPECT_EQ(a.top.size(), 2u);
+    }
+    EXPECT_EQ(events[both][0].tokens.size(), 1u);
+    EXPECT_TRUE(events[single][0].prompt_logprobs.empty());
+    EXPECT_EQ(events[both][0].cached_tokens, 0);  // every row counts
+}
+
+TEST_F(LoopTest, a_repeated_prompt_is_found_in_the_cache) {
+    start();
+    const auto first = add(200, {.max_tokens = 2}), twin = add(200, {.max_tokens = 2});
+    run();
+    const auto later = add(200, {.max_tokens = 2});
+    run();
+    EXPECT_EQ(events[first][0].cached_tokens, 0);
+    EXPECT_EQ(events[twin][0].cached_tokens, 192);
+    EXPECT_EQ(events[later][0].cached_tokens, 192);
+    EXPECT_EQ(events[later][1].cached_tokens, 0);  // told once
+    EXPECT_EQ(tokens_of(first)[0].token, tokens_of(later)[0].token);
+    EXPECT_EQ(loop->metrics().cached_tokens, 384u);
+    EXPECT_EQ(loop->metrics().pages_cached, 3);
+    EXPECT_EQ(model.rows, 3 * (200 + 8 + 8 + 3));
+}
+
+TEST_F(LoopTest, logits_that_are_not_numbers_end_only_their_request) {
+    start();
+    model.poison = 9;
+    const auto bad = add(10, {.max_tokens = 5});
+    Request good{.prompt = {1, 2, 3}, .sampling = {.logit_bias = {{9, -100.0f}}, .max_tokens = 5, .seed = 1}};
+    const RequestId id{++last_id};
+    loop->add(id, std::move(good), [&](RequestEvent event) { events[id].push_back(std::move(event)); });
+    run();
+    ASSERT_EQ(events[bad].size(), 1u);
+    EXPECT_EQ(events[bad][0].finish, FinishReason::error);
+    EXPECT_EQ(events[bad][0].message, "position 9: the model's logit of token 3 is nan");
+    EXPECT_EQ(events[id].back().finish, FinishReason::length);
+    EXPECT_EQ(tokens_of(id).size(), 5u);
+    EXPECT_EQ(loop->metrics().pages_in_use, 0);
+}
+
+TEST_F(LoopTest, cancelling_frees_at_every_moment) {
+    for (int steps = 0; steps < 10; steps++) {
+        start(32, {.limits = {.token_budget = 40}, .policy = plan_layered});
+        const auto id = add(90, {.max_tokens = 8, .prompt_logprobs = 0});
+        for (int i = 0; i < steps; i++) {
+            loop->step();
+            loop->report();
+        }
+        loop->cancel(id);
+        EXPECT_EQ(loop->schedule().pool.in_use(), 0);
+        EXPECT_TRUE(loop->idle());
+        loop->cancel(id);  // twice is once
+        loop->report();
+        loop->cancel(id);
+        EXPECT_EQ(events[id].back().finish, FinishReason::cancelled);
+        EXPECT_EQ(loop->held_tokens(), 0);
+        EXPECT_EQ(loop->metrics().requests_cancelled, 1u);
+    }
+}
+
+TEST_F(LoopTest, a_request_that_ended_is_not_cancelled) {
+    start();
+    const auto id = add(5, {.max_tokens = 1});
+    loop->step();
+    loop->cancel(id);
+    loop->report();
+    ASSERT_EQ(events[id].size(), 1u);
+    EXPECT_EQ(events[id][0].finish, FinishReason::length);
+}
+
+TEST_F(LoopTest, a_sink_that_throws_loses_its_request_only) {
+    spdlog::set_level(spdlog::level::off);
+    start();
+    const RequestId bad{++last_id};
+    auto alive = std::make_shared<int>();
+    std::weak_ptr<int> watch = alive;
+    loop->add(bad, {.prompt = {1}, .sampling = {.max_tokens = 50, .seed = 1}},
+              [alive = std::move(alive)](RequestEvent) { throw std::runtime_error("no"); });
+    const auto good = add(10, {.max_tokens = 5});
+    run();
+    EXPECT_TRUE(watch.expired());
+    EXPECT_EQ(tokens_of(good).size(), 5u);
+    EXPECT_EQ(loop->metrics().requests_cancelled, 1u);
+    EXPECT_EQ(loop->metrics().pages_in_use, 0);
+    spdlog::set_level(spdlog::level::info);
+}
+
+TEST_F(LoopTest, preempted_requests_go_on_where_they_were) {
+    start(9);
+    const auto a = add(250, {.max_tokens = 200, .prompt_logprobs = 0}),
+               b = add(120, {.max_tokens = 200, .prompt_logprobs = 0});
+    run();
+    EXPECT_GT(loop->metrics().preemptions, 0u);
+    EXPECT_EQ(tokens_of(a).size(), 200u);
+    EXPECT_EQ(tokens_of(b).size(), 200u);
+    EXPECT_EQ(events[b][0].prompt_logprobs.size(), 119u);
+}
+
+TEST(CheckRequest, names_what_is_wrong) {
+    const auto message = [](Request request) { return check_request(request, 100, 50).error().message; };
+    EXPECT_TRUE(check_request({.prompt = {1, 99}, .sampling = {.max_tokens = 48}}, 100, 50).ok());
+    EXPECT_EQ(message({.prompt = {}, .sampling = {}}), "the prompt is empty; it needs at least one token");
+    EXPECT_EQ(message({.prompt = {1, 100}, .sampling = {}}), "prompt token 1 is 100, outside the vocabulary of 100");
+    EXPECT_EQ(message({.prompt = {-1}, .sampling = {}}), "prompt token 0 is -1, outside the vocabulary of 100");
+    EXPECT_EQ(message({.prompt = {1, 2, 3}, .sampling = {.max_tokens = 48}}),
+              "the prompt has 3 tokens and max_tokens is 48, but a request may have 50 in all");
+    EXPECT_EQ(message({.prompt = {1}, .sampling = {.max_tokens = 2147483647}}),
+              "the prompt has 1 tokens and max_tokens is 2147483647, but a request may have 50 in all");
+    EXPECT_EQ(message({.prompt = {1}, .sampling = {.logit_bias = {{100, 1.0f}}}}),
+              "logit_bias: token 100 is outside the vocabulary of 100");
+    EXPECT_EQ(message({.prompt = {1}, .sampling = {.top_p = 2}}), "top_p is 2; it must be from 0 to 1");
+}
+
+}  // namespace
+}  // namespace hone::engine

@@ -1,0 +1,179 @@
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "engine/schedule/policy.h"
+
+namespace hone::engine {
+namespace {
+
+class ScheduleTest : public testing::Test {
+  protected:
+    static constexpr int32_t kLayers = 6;
+
+    SequenceId arrive(std::vector<int32_t> tokens, bool every_row = false) {
+        SequenceState sequence;
+        sequence.id = {++last_id};
+        sequence.tokens = std::move(tokens);
+        sequence.every_row = every_row;
+        enqueue(state, std::move(sequence));
+        return {last_id};
+    }
+    // A prompt unlike any other.
+    SequenceId arrive(int32_t length) {
+        std::vector<int32_t> tokens(static_cast<size_t>(length));
+        std::iota(tokens.begin(), tokens.end(), static_cast<int32_t>(1000 * (last_id + 1)));
+        return arrive(std::move(tokens));
+    }
+    // Plans and commits a step; sequences that are computed to their end draw token 7.
+    Plan step(Policy policy = plan_chunked) {
+        Plan plan = policy(state);
+        commit(state, plan);
+        for (const Segment& segment : plan.segments) {
+            const SequenceState& sequence = state.running.at(segment.sequence);
+            if (sequence.computed == sequence.length()) append_token(state, sequence.id, 7);
+        }
+        return plan;
+    }
+
+    PagePool pool = std::move(*PagePool::create(64, 16));
+    PrefixTree tree{pool};
+    ScheduleState state{.limits = {.layers = kLayers, .max_batch = 4, .token_budget = 100, .prefix_cache = true},
+                        .pool = pool,
+                        .tree = tree,
+                        .waiting = {},
+                        .running = {}};
+    uint64_t last_id = 0;
+};
+
+TEST_F(ScheduleTest, prompts_share_the_budget_in_order_of_arrival) {
+    const auto a = arrive(150), b = arrive(30), c = arrive(90);
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{a, 0, 100, 0, kLayers}}));
+    EXPECT_EQ(step().segments,
+              (std::vector<Segment>{{a, 100, 150, 0, kLayers}, {b, 0, 30, 0, kLayers}, {c, 0, 20, 0, kLayers}}));
+    // Decoding rows come first and cost no budget.
+    EXPECT_EQ(step().segments,
+              (std::vector<Segment>{{a, 150, 151, 0, kLayers}, {b, 30, 31, 0, kLayers}, {c, 20, 90, 0, kLayers}}));
+}
+
+TEST_F(ScheduleTest, a_cohort_advances_by_layer_groups_beside_decodes) {
+    const auto a = arrive(10);
+    step(plan_layered);
+    const auto b = arrive(150), c = arrive(100);
+    // 250 tokens under a budget of 100 through 6 layers: 2 layers a step.
+    EXPECT_EQ(step(plan_layered).segments,
+              (std::vector<Segment>{{a, 10, 11, 0, kLayers}, {b, 0, 150, 0, 2}, {c, 0, 100, 0, 2}}));
+    const auto d = arrive(5);  // joins the next cohort
+    EXPECT_EQ(step(plan_layered).segments,
+              (std::vector<Segment>{{a, 11, 12, 0, kLayers}, {b, 0, 150, 2, 4}, {c, 0, 100, 2, 4}}));
+    remove_sequence(state, c);  // a cohort may shrink
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 12, 13, 0, kLayers}, {b, 0, 150, 4, 6}}));
+    EXPECT_EQ(step(plan_layered).segments,
+              (std::vector<Segment>{{a, 13, 14, 0, kLayers}, {b, 150, 151, 0, kLayers}, {d, 0, 5, 0, kLayers}}));
+}
+
+TEST_F(ScheduleTest, a_cohort_takes_as_many_tokens_as_the_layers_allow) {
+    EXPECT_EQ(cohort_capacity(state.limits), 600);
+    EXPECT_EQ(cohort_capacity({.layers = 48, .max_batch = 1, .token_budget = 512, .prefix_cache = true}), 8192);
+    const auto a = arrive(700);
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 0, 600, 0, 1}}));
+}
+
+TEST_F(ScheduleTest, a_second_prompt_with_the_same_beginning_waits_for_its_pages) {
+    const std::vector<int32_t> prompt(150, 3);
+    const auto a = arrive(prompt), b = arrive(prompt);
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{a, 0, 100, 0, kLayers}}));
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{a, 100, 150, 0, kLayers}}));
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{a, 150, 151, 0, kLayers}, {b, 128, 150, 0, kLayers}}));
+    EXPECT_EQ(state.running.at(b).cached, 128);
+    EXPECT_EQ(state.running.at(a).pages[1], state.running.at(b).pages[1]);
+    EXPECT_EQ(pool.in_use(), 4);
+}
+
+TEST_F(ScheduleTest, a_prompt_goes_on_alone_when_the_one_it_waited_for_is_cancelled) {
+    const std::vector<int32_t> prompt(150, 3);
+    const auto a = arrive(prompt), b = arrive(prompt);
+    step();
+    remove_sequence(state, a);
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{b, 64, 150, 0, kLayers}}));
+}
+
+TEST_F(ScheduleTest, one_token_of_a_cached_prompt_is_computed) {
+    const auto a = arrive(std::vector<int32_t>(128, 3));
+    step(), step();
+    remove_sequence(state, a);
+    EXPECT_EQ(pool.cached_only(), 2);
+    const auto b = arrive(std::vector<int32_t>(128, 3));
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{b, 64, 128, 0, kLayers}}));
+    remove_sequence(state, b);
+    const auto c = arrive(std::vector<int32_t>(129, 3));
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{c, 128, 129, 0, kLayers}}));
+}
+
+TEST_F(ScheduleTest, where_every_row_counts_only_rows_computed_before_are_skipped) {
+    const auto a = arrive(std::vector<int32_t>(150, 3));
+    step(), step();
+    const auto b = arrive(std::vector<int32_t>(150, 3), true);
+    EXPECT_EQ(step().segments[1], (Segment{b, 0, 100, 0, kLayers}));
+    Plan plan;
+    preempt(state, plan, b);
+    EXPECT_EQ(step().segments[1], (Segment{b, 64, 150, 0, kLayers}));
+    EXPECT_EQ(state.running.at(b).cached, 0);  // its own rows, not the cache's merit
+    EXPECT_EQ(state.running.at(a).pages[0], state.running.at(b).pages[0]);
+}
+
+TEST_F(ScheduleTest, the_youngest_makes_room_and_resumes_in_its_old_place) {
+    state.limits.token_budget = 2000;
+    const auto a = arrive(64 * 8 - 1), b = arrive(64 * 6);
+    step();
+    EXPECT_EQ(state.spare_pages(), 2);
+    for (int i = 0; i < 64; i++) step();  // both take one more page
+    EXPECT_EQ(state.spare_pages(), 0);
+    const auto c = arrive(10);
+    Plan plan = step();
+    EXPECT_EQ(plan.preempted, std::vector{b});
+    EXPECT_EQ(plan.segments, (std::vector<Segment>{{a, 64 * 9 - 1 + 0, 64 * 9 + 0, 0, kLayers}}));
+    EXPECT_EQ(state.waiting.begin()->first, b);
+    EXPECT_TRUE(state.waiting.contains(c));
+    EXPECT_EQ(state.waiting.at(b).computed, 0);
+    remove_sequence(state, a);
+    plan = step();
+    // Its whole pages are still cached; what it generated is computed as a prompt.
+    EXPECT_EQ(plan.segments[0], (Segment{b, 64 * 7, 64 * 7 + 1, 0, kLayers}));
+    EXPECT_EQ(plan.segments[1].sequence, c);
+}
+
+TEST_F(ScheduleTest, admission_keeps_a_page_for_every_running_sequence) {
+    arrive(64 * 8);
+    step();
+    const auto b = arrive(64 * 8);
+    step();
+    EXPECT_TRUE(state.waiting.contains(b));  // 7 of 8 free pages may be promised
+    const auto c = arrive(10);
+    step();
+    EXPECT_TRUE(state.waiting.contains(c));  // nobody overtakes
+}
+
+TEST_F(ScheduleTest, what_fits_only_alone_runs_alone) {
+    EXPECT_TRUE(can_ever_fit(state, 64 * 16));
+    EXPECT_FALSE(can_ever_fit(state, 64 * 16 + 1));
+    const auto a = arrive(64 * 16);
+    EXPECT_EQ(step().segments[0].sequence, a);
+}
+
+TEST_F(ScheduleTest, removing_frees_everything_at_every_moment) {
+    const auto waiting = arrive(100);
+    remove_sequence(state, waiting);
+    const auto resting = arrive(600);
+    step(plan_layered);
+    remove_sequence(state, resting);
+    const auto decoding = arrive(90);
+    step(), step();
+    remove_sequence(state, decoding);
+    EXPECT_EQ(pool.in_use(), 0);
+    EXPECT_EQ(state.reserved, 0);
+    EXPECT_EQ(pool.cached_only(), 1);  // the one page that was whole
+}
+
+}  // namespace
+}  // namespace hone::engine

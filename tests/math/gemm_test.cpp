@@ -1,0 +1,248 @@
+// Matrix products: golden bits, every ISA against the reference, one row against many, panels apart, the start-up
+// self-test.
+
+#include "gemm_fixture.h"
+#include "golden_ops.h"
+#include "math/kernels/self_test.h"
+
+namespace hone::math {
+namespace {
+
+// A tile of rows from codes and scales that were quantised elsewhere.
+std::vector<std::byte> int8_block(const std::vector<int8_t>& codes, const std::vector<float>& scales, int64_t rows,
+                                  int64_t k) {
+    std::vector<std::byte> block(static_cast<size_t>(rows * activation_row_bytes(ActivationFormat::i8_g32, k)));
+    for (int64_t row = 0; row < rows; row++) {
+        const RowLines lines = row_lines(ActivationFormat::i8_g32, k, block.data(), rows, row);
+        for (int64_t group = 0; group < k / kGroup; group++) {
+            std::byte* line = lines.first + group * lines.stride;
+            int32_t start = 0;
+            for (int32_t i = 0; i < kGroup; i++) {
+                const int8_t code = codes[static_cast<size_t>(row * k + group * kGroup + i)];
+                line[i / 8 * 8 + i8_position(i % 8)] = static_cast<std::byte>(code);
+                start -= 8 * code;
+            }
+            std::memcpy(line + kI8ScaleOffset, &scales[static_cast<size_t>(row * k / kGroup + group)], sizeof(float));
+            std::memcpy(line + kI8StartOffset, &start, sizeof start);
+        }
+    }
+    return block;
+}
+
+TEST(Gemm, GoldenBitsOfEveryClass) {
+    flush_denormals();
+    const GoldenOp golden("exact_gemm");
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        TestContext context(*table);
+        for (const auto& name : golden.cases()) {
+            const Shape shape = golden.shape(name, "in/x");
+            const auto n = static_cast<int32_t>(golden.shape(name, "in/w")[0]);
+            const auto rows = static_cast<int32_t>(shape[0]), k = static_cast<int32_t>(shape[1]);
+            const std::string what = describe(*table) + " " + name;
+            const PackedWeight weight(WeightFormat::bf16, n, k, golden.values(name, "in/w"));
+            const auto x =
+                prepare_block(matrix_product(context.op, weight.weight), golden.values(name, "in/x"), rows, k);
+            expect_same_bits(multiply(table->gemm.bf16_bf16, x, rows, weight.weight), golden.values(name, "out/f32seq"),
+                             what);
+            if (!golden.has(name, "in/w_codes")) continue;
+
+            std::vector<bf16> scales;
+            for (const float scale : golden.values(name, "in/w_scales")) scales.push_back(round_to_bf16(scale));
+            PackedWeight int4(WeightFormat::int4_g32, n, k);
+            pack_int4_codes(n, k, 0, n, golden.values<int8_t>(name, "in/w_codes").data(), scales.data(),
+                            int4.bytes.data());
+            expect_same_bits(multiply(table->gemm.bf16_int4g32, x, rows, int4.weight),
+                             golden.values(name, "out/f32seq_int4"), what);
+            const auto codes =
+                int8_block(golden.values<int8_t>(name, "in/x_codes"), golden.values(name, "in/x_scales"), rows, k);
+            expect_same_bits(multiply(table->gemm.i8_int4g32, codes, rows, int4.weight),
+                             golden.values(name, "out/i8g32_int4"), what);
+        }
+    }
+}
+
+struct Extents {
+    int32_t rows, n, k;
+};
+
+std::vector<Extents> awkward_extents() {
+    std::vector<Extents> extents = {{1, 1, 1},     {1, 33, 32},  {2, 64, 64},   {3, 17, 31},   {4, 65, 33},
+                                    {5, 16, 96},   {6, 128, 2},  {7, 100, 129}, {12, 31, 160}, {13, 8, 255},
+                                    {13, 70, 257}, {25, 96, 63}, {1, 48, 700},  {9, 40, 513},  {16, 33, 1025},
+                                    {6, 96, 64},   {8, 1, 320},  {13, 70, 2500}};
+    Random random(3);
+    for (int i = 0; i < 12; i++) {
+        extents.push_back({static_cast<int32_t>(1 + random.below(20)), static_cast<int32_t>(1 + random.below(140)),
+                           static_cast<int32_t>(1 + random.below(400))});
+    }
+    return extents;
+}
+
+TEST(Gemm, EveryIsaGivesTheBitsOfTheReference) {
+    flush_denormals();
+    const KernelTable& reference = *runnable_kernel_tables().front();
+    for (const ProductKind& kind : kProductKinds) {
+        for (const auto& [rows, n, k] : awkward_extents()) {
+            const PackedWeight weight = kind.format == WeightFormat::int4_g32
+                                            ? shipped_int4(7, n, k)
+                                            : PackedWeight(kind.format, n, k, wide_values(8, int64_t{n} * k));
+            const auto x = wide_values(9, int64_t{rows} * k);
+            std::vector<float> expected;
+            for (const KernelTable* table : runnable_kernel_tables()) {
+                TestContext context(*table);
+                context.op.int4_class = kind.int4_class;
+                const MatrixProduct product = matrix_product(context.op, weight.weight);
+                const auto y = multiply(product.gemm, prepare_block(product, x, rows, k), rows, weight.weight);
+                if (table == &reference)
+                    expected = y;
+                else
+                    expect_same_bits(y, expected, fmt::format("{} M={} N={} K={}", product.gemm.name, rows, n, k));
+            }
+        }
+    }
+}
+
+TEST(Gemm, ARowDependsOnItselfAlone) {
+    flush_denormals();
+    for (const ProductKind& kind : kProductKinds) {
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            TestContext context(*table);
+            context.op.int4_class = kind.int4_class;
+            const int32_t rows = 27, n = 72, k = 330;
+            const PackedWeight weight(kind.format, n, k, wide_values(1, n * k));
+            const MatrixProduct product = matrix_product(context.op, weight.weight);
+            const auto x = wide_values(2, rows * k);
+            for (const int32_t some : {1, 2, 5, 6, 7, 14, 27}) {
+                const std::vector<float> first(x.begin(), x.begin() + some * k);
+                const auto together =
+                    multiply(product.gemm, prepare_block(product, first, some, k), some, weight.weight);
+                for (int32_t row = 0; row < some; row++) {
+                    const std::vector<float> one(x.begin() + row * k, x.begin() + (row + 1) * k);
+                    const auto alone = multiply(product.gemm, prepare_block(product, one, 1, k), 1, weight.weight);
+                    expect_same_bits(std::span(together).subspan(row * n, n), alone,
+                                     fmt::format("{} row {} of {}", describe(*table, kind), row, some));
+                }
+            }
+        }
+    }
+}
+
+TEST(Gemm, PanelsMayBeComputedApart) {
+    flush_denormals();
+    for (const ProductKind& kind : kProductKinds) {
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            TestContext context(*table);
+            context.op.int4_class = kind.int4_class;
+            const int32_t rows = 7, n = 200, k = 96;
+            const PackedWeight packed(kind.format, n, k, wide_values(1, n * k));
+            const Weight& weight = packed.weight;
+            const MatrixProduct product = matrix_product(context.op, weight);
+            const auto x = prepare_block(product, wide_values(2, rows * k), rows, k);
+            const auto expected = multiply(product.gemm, x, rows, weight);
+            std::vector<float> y(expected.size());
+            const int32_t columns = panel_columns(weight.format);
+            for (int32_t panel = 0; panel * columns < n; panel++) {
+                product.gemm.run({.activations = x.data(),
+                                  .rows = rows,
+                                  .weight = weight.data,
+                                  .n = n,
+                                  .k = k,
+                                  .first_panel = panel,
+                                  .panels = 1,
+                                  .y = &y[static_cast<size_t>(panel * columns)],
+                                  .y_stride = n});
+            }
+            expect_same_bits(y, expected, describe(*table, kind));
+        }
+    }
+}
+
+TEST(Gemm, LargestDotsAreExact) {
+    // All codes -8 against all +-127: |dot| = 32512, the limit of the int16 partial sums.
+    flush_denormals();
+    const int32_t n = 33, k = 96;
+    const std::vector<int8_t> codes(static_cast<size_t>(n * k), -8);
+    const std::vector<bf16> scales(static_cast<size_t>(n * k / kGroup), round_to_bf16(1));
+    PackedWeight weight(WeightFormat::int4_g32, n, k);
+    pack_int4_codes(n, k, 0, n, codes.data(), scales.data(), weight.bytes.data());
+    for (const float value : {127.0f, -127.0f}) {
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            TestContext context(*table);
+            const MatrixProduct product = matrix_product(context.op, weight.weight);
+            const auto x = prepare_block(product, std::vector<float>(2 * k, value), 2, k);
+            for (const float y : multiply(product.gemm, x, 2, weight.weight))
+                EXPECT_EQ(y, -8 * value * k) << describe(*table);
+        }
+    }
+}
+
+TEST(Gemm, WeightedSumAddsInOrder) {
+    flush_denormals();
+    const int64_t stride = 37, count = 5;
+    const auto rows = wide_values(4, 9 * stride);
+    const std::vector<int32_t> positions = {8, 0, 3, 3, 5};
+    const auto weights = wide_values(5, count);
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        std::vector<float> y(stride), expected(stride);
+        table->gemm.weighted_sum.run(rows.data(), stride, positions.data(), weights.data(), count, y.data(), stride);
+        runnable_kernel_tables().front()->gemm.weighted_sum.run(rows.data(), stride, positions.data(), weights.data(),
+                                                                count, expected.data(), stride);
+        expect_same_bits(y, expected, describe(*table));
+    }
+    std::vector<float> y(1);
+    const std::vector<float> big = {1e30f, -1e30f, 1.0f}, ones(3, 1.0f);
+    const std::vector<int32_t> order = {0, 1, 2}, other = {0, 2, 1};
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        table->gemm.weighted_sum.run(big.data(), 1, order.data(), ones.data(), 3, y.data(), 1);
+        EXPECT_EQ(y[0], 1) << describe(*table);
+        table->gemm.weighted_sum.run(big.data(), 1, other.data(), ones.data(), 3, y.data(), 1);
+        EXPECT_EQ(y[0], 0) << describe(*table);
+    }
+}
+
+TEST(SelfTest, PassesWithEveryTable) {
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        const Status status = self_test(*table);
+        EXPECT_TRUE(status.ok()) << (status.ok() ? "" : status.error().message);
+    }
+}
+
+// bf16_bf16 that adds the even element of a pair first: pairs are swapped on both sides.
+void even_first(const GemmTask& task) {
+    const auto swapped = [](const std::byte* from, size_t bytes) {
+        std::vector<std::byte> copy(from, from + bytes);
+        for (size_t i = 0; i + 4 <= bytes; i += 4) std::swap_ranges(&copy[i], &copy[i] + 2, &copy[i] + 2);
+        return copy;
+    };
+    const auto x = swapped(task.activations,
+                           static_cast<size_t>(task.rows * activation_row_bytes(ActivationFormat::bf16, task.k)));
+    const auto w = swapped(task.weight, packed_bytes(WeightFormat::bf16, task.n, task.k));
+    GemmTask other = task;
+    other.activations = x.data();
+    other.weight = w.data();
+    reference_gemm_kernels().bf16_bf16.run(other);
+}
+
+TEST(SelfTest, FindsAPairAddedInTheOtherOrder) {
+    KernelTable table = *runnable_kernel_tables().back();
+    table.gemm.bf16_bf16 = {"gemm_bf16_bf16__even_first", even_first};
+    const Status status = self_test(table);
+    ASSERT_FALSE(status.ok());
+    EXPECT_NE(status.error().message.find("gemm_bf16_bf16__even_first"), std::string::npos) << status.error().message;
+}
+
+TEST(KernelTable, SelectsByName) {
+    EXPECT_EQ(*select_kernels("auto"), runnable_kernel_tables().back());
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        EXPECT_EQ(*select_kernels(name_of(table->isa)), table);
+        for (const KernelInfo& kernel : kernels_of(*table)) {
+            EXPECT_TRUE(kernel.name.ends_with(fmt::format("__{}", name_of(table->isa)))) << kernel.name;
+        }
+    }
+    const auto unknown = select_kernels("neon");
+    ASSERT_FALSE(unknown.ok());
+    EXPECT_NE(unknown.error().message.find("avx2"), std::string::npos) << unknown.error().message;
+}
+
+}  // namespace
+}  // namespace hone::math

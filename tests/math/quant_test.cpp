@@ -1,0 +1,204 @@
+// Weight formats: the codecs against golden data, packing and unpacking, and the activation quantisers of every ISA.
+
+#include "gemm_fixture.h"
+#include "golden_ops.h"
+#include "math/quant/int4_g32.h"
+#include "math/quant/int8_g32.h"
+
+namespace hone::math {
+namespace {
+
+TEST(Quant, Int4CodecIsGolden) {
+    const GoldenOp golden("int4_g32");
+    for (const auto& name : golden.cases()) {
+        const auto w = golden.values(name, "in/w");
+        const Shape shape = golden.shape(name, "in/w");
+        const int64_t n = shape[0], k = shape[1];
+        std::vector<int8_t> codes(w.size());
+        std::vector<bf16> scales(static_cast<size_t>(n * k / kGroup));
+        std::vector<float> values(w.size()), scale_values;
+        for (int64_t row = 0; row < n; row++) {
+            quantise_int4_row(&w[row * k], k, &codes[row * k], &scales[row * k / kGroup]);
+            dequantise_int4_row(&codes[row * k], &scales[row * k / kGroup], k, &values[row * k]);
+        }
+        for (const bf16 scale : scales) scale_values.push_back(to_float(scale));
+        EXPECT_EQ(codes, golden.values<int8_t>(name, "out/codes")) << name;
+        expect_same_bits(scale_values, golden.values(name, "out/scales"), name);
+        expect_same_bits(values, golden.values(name, "out/wq"), name);
+
+        // The same through the packed form, quantised there or brought along as codes.
+        const PackedWeight packed(WeightFormat::int4_g32, static_cast<int32_t>(n), static_cast<int32_t>(k), w);
+        PackedWeight from_codes(WeightFormat::int4_g32, static_cast<int32_t>(n), static_cast<int32_t>(k));
+        pack_int4_codes(n, k, 0, n, codes.data(), scales.data(), from_codes.bytes.data());
+        EXPECT_EQ(packed.bytes, from_codes.bytes) << name;
+        for (int64_t row = 0; row < n; row++) unpack_row(packed.weight, row, &values[row * k]);
+        expect_same_bits(values, golden.values(name, "out/wq"), name);
+    }
+}
+
+struct Int8Row {
+    std::vector<int8_t> codes;
+    std::vector<float> scales;
+};
+
+// Reads the lines of a one-row tile back into row-major codes, and checks their start values.
+Int8Row read_lines(const std::vector<std::byte>& lines, int64_t k) {
+    Int8Row row;
+    for (int64_t i = 0; i < (k + 31) / 32 * 32; i++) {
+        const std::byte* line = &lines[static_cast<size_t>(i / kGroup * kI8LineBytes)];
+        const auto code = static_cast<int8_t>(line[i % kGroup / 8 * 8 + i8_position(static_cast<int32_t>(i % 8))]);
+        if (i < k)
+            row.codes.push_back(code);
+        else
+            EXPECT_EQ(code, 0);
+        if (i % kGroup != 0) continue;
+        float scale;
+        int32_t start, sum = 0;
+        std::memcpy(&scale, line + kI8ScaleOffset, sizeof scale);
+        std::memcpy(&start, line + kI8StartOffset, sizeof start);
+        for (int32_t j = 0; j < kGroup; j++) sum += static_cast<int8_t>(line[j]);
+        EXPECT_EQ(start, -8 * sum);
+        row.scales.push_back(scale);
+    }
+    return row;
+}
+
+Int8Row quantise_with(const KernelTable& table, const float* x, int64_t k) {
+    std::vector<std::byte> lines(static_cast<size_t>(activation_row_bytes(ActivationFormat::i8_g32, k)));
+    table.gemm.prepare_i8g32.run(x, k, lines.data(), kI8LineBytes);
+    return read_lines(lines, k);
+}
+
+TEST(Quant, Int8QuantisersAreGolden) {
+    flush_denormals();
+    const GoldenOp golden("int8_g32");
+    for (const auto& name : golden.cases()) {
+        const auto x = golden.values(name, "in/x");
+        const int64_t k = golden.shape(name, "in/x")[1];
+        const auto rows = static_cast<int64_t>(x.size()) / k;
+        std::vector<int8_t> codes(x.size());
+        std::vector<float> scales(x.size() / kGroup), values(x.size());
+        for (int64_t row = 0; row < rows; row++) {
+            quantise_int8_row(&x[row * k], k, &codes[row * k], &scales[row * k / kGroup]);
+            dequantise_int8_row(&codes[row * k], &scales[row * k / kGroup], k, &values[row * k]);
+        }
+        EXPECT_EQ(codes, golden.values<int8_t>(name, "out/codes")) << name;
+        expect_same_bits(scales, golden.values(name, "out/scales"), name);
+        expect_same_bits(values, golden.values(name, "out/xq"), name);
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            for (int64_t row = 0; row < rows; row++) {
+                const Int8Row quantised = quantise_with(*table, &x[row * k], k);
+                EXPECT_TRUE(std::equal(quantised.codes.begin(), quantised.codes.end(), &codes[row * k]))
+                    << describe(*table);
+                EXPECT_TRUE(std::equal(quantised.scales.begin(), quantised.scales.end(), &scales[row * k / kGroup]))
+                    << describe(*table);
+            }
+        }
+    }
+}
+
+TEST(Quant, EveryIsaPreparesTheSameBytes) {
+    flush_denormals();
+    const KernelTable& reference = *runnable_kernel_tables().front();
+    for (const int64_t k : {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 257, 2048}) {
+        for (uint64_t seed = 0; seed < 4; seed++) {
+            auto x = wide_values(seed, k);
+            if (seed == 1) x.assign(x.size(), 0.0f);
+            if (seed == 2) x[static_cast<size_t>(k / 2)] = std::numeric_limits<float>::quiet_NaN();
+            if (seed == 3) x[static_cast<size_t>(k / 2)] = -std::numeric_limits<float>::infinity();
+            for (const KernelTable* table : runnable_kernel_tables()) {
+                for (const auto prepare :
+                     {&GemmKernels::prepare_f32, &GemmKernels::prepare_bf16, &GemmKernels::prepare_i8g32}) {
+                    // Stride for a tile of three rows: only the lines themselves may be written.
+                    const size_t lines = static_cast<size_t>(k + 15) / 16;
+                    std::vector<std::byte> actual(lines * 192, std::byte{0xee}), expected = actual;
+                    (table->gemm.*prepare).run(x.data(), k, actual.data(), 192);
+                    (reference.gemm.*prepare).run(x.data(), k, expected.data(), 192);
+                    EXPECT_EQ(actual, expected) << (table->gemm.*prepare).name << " k=" << k << " seed=" << seed;
+                }
+            }
+        }
+    }
+}
+
+TEST(Quant, ANotANumberIsNotLost) {
+    std::vector<float> x(40, 1.0f);
+    x[35] = std::numeric_limits<float>::quiet_NaN();
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        const Int8Row row = quantise_with(*table, x.data(), 40);
+        EXPECT_FALSE(std::isnan(row.scales[0])) << describe(*table);
+        EXPECT_TRUE(std::isnan(row.scales[1])) << describe(*table);
+    }
+}
+
+TEST(Quant, TinyGroupsAreZero) {
+    // max / 127 is denormal, that is zero: dividing by it would make infinities.
+    flush_denormals();
+    std::vector<float> x(32, 1e-37f);
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        const Int8Row row = quantise_with(*table, x.data(), 32);
+        EXPECT_EQ(row.scales[0], 0) << describe(*table);
+        EXPECT_EQ(row.codes, std::vector<int8_t>(32, 0)) << describe(*table);
+    }
+}
+
+TEST(Quant, RoundsToBf16ByTheFormatsRule) {
+    for (const float value :
+         {1.0f, 1.00390625f, 1.01171875f, -1.00390625f, 3.3895314e38f, 3.4e38f, 1e-40f, -1e-40f, 0.1f}) {
+        const uint16_t expected = round_to_bf16(value).bits;
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            std::vector<std::byte> line(64);
+            table->gemm.prepare_bf16.run(&value, 1, line.data(), 64);
+            uint16_t bits;
+            std::memcpy(&bits, line.data(), sizeof bits);
+            EXPECT_EQ(bits, expected) << describe(*table) << " " << value;
+        }
+    }
+}
+
+TEST(Quant, UnpacksWhatWasPackedWholeOrInParts) {
+    for (const WeightFormat format :
+         {WeightFormat::f32, WeightFormat::bf16, WeightFormat::int4_g32, WeightFormat::bf16_rows}) {
+        for (const auto& [n, k] : {std::pair{1, 1}, {31, 33}, {64, 64}, {65, 95}, {130, 7}, {200, 130}}) {
+            const auto values = random_values(5, n * k);
+            const PackedWeight whole(format, n, k, values);
+            PackedWeight parts(format, n, k);
+            for (int64_t row = 0; row < n; row += 64) {
+                pack_weight(format, n, k, row, std::min<int64_t>(64, n - row), &values[static_cast<size_t>(row * k)],
+                            parts.bytes.data());
+            }
+            EXPECT_EQ(whole.bytes, parts.bytes) << name_of(format) << " " << n << " " << k;
+            for (int64_t row = 0; row < n; row++) {
+                std::vector<float> expected(&values[static_cast<size_t>(row * k)],
+                                            &values[static_cast<size_t>(row * k)] + k),
+                    actual(expected.size());
+                if (format == WeightFormat::int4_g32) {
+                    std::vector<int8_t> codes(expected.size());
+                    std::vector<bf16> scales(expected.size());
+                    quantise_int4_row(expected.data(), k, codes.data(), scales.data());
+                    dequantise_int4_row(codes.data(), scales.data(), k, expected.data());
+                } else if (format != WeightFormat::f32) {
+                    for (float& value : expected) value = to_float(round_to_bf16(value));
+                }
+                unpack_row(whole.weight, row, actual.data());
+                expect_same_bits(actual, expected, fmt::format("{} {}x{} row {}", name_of(format), n, k, row));
+            }
+        }
+    }
+}
+
+TEST(Quant, FormatsHaveNamesAndSizes) {
+    for (const WeightFormat format :
+         {WeightFormat::f32, WeightFormat::bf16, WeightFormat::int4_g32, WeightFormat::bf16_rows}) {
+        EXPECT_EQ(weight_format_named(name_of(format)), format);
+    }
+    EXPECT_EQ(weight_format_named("int3"), std::nullopt);
+    EXPECT_EQ(packed_bytes(WeightFormat::int4_g32, 2048, 2048), size_t{2048} * 2048 * 9 / 16);
+    EXPECT_EQ(packed_bytes(WeightFormat::int4_g32, 33, 65), size_t{2 * 2 * 1152});
+    EXPECT_EQ(packed_bytes(WeightFormat::bf16, 65, 3), size_t{2 * 2 * 256});
+    EXPECT_EQ(packed_bytes(WeightFormat::f32, 1, 3), size_t{3 * 128});
+    EXPECT_EQ(packed_bytes(WeightFormat::bf16_rows, 3, 5), size_t{64});
+}
+
+}  // namespace
+}  // namespace hone::math
