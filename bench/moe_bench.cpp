@@ -1,9 +1,10 @@
 // A mixture-of-experts layer in INT4 and a dense projection, as ops: gathering, quantising and summing included. Shares
 // of the int8 peak (many tokens) and of the memory's read rate (few), both measured by the same threads in the same
 // run, the median of alternations; with several threads, on a quiet machine only. Experts are chosen at random for each
-// token, and weights exceed the caches. Argument: number of threads (1).
+// token, and weights exceed the caches. Arguments: threads (1), tokens (all).
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -122,25 +123,23 @@ void Bench::moe_layer(const std::string& name, int32_t experts, int32_t model, i
     const auto x = workspace.matrix<float>(tokens, model), y = workspace.matrix<float>(tokens, model);
     for (int64_t i = 0; i < tokens * model; i++) x.data[i] = random.normal();
     std::vector<float> factors(static_cast<size_t>(tokens * kSlots), 0.125f);
-    std::vector<int32_t> chosen(factors.size());
-    int64_t distinct = 0, calls = 0;
-    const auto body = [&] {
-        std::vector<bool> seen(static_cast<size_t>(experts));
-        for (int64_t t = 0; t < tokens; t++) {
-            for (int64_t s = 0; s < kSlots; s++) {
-                int32_t* own = &chosen[static_cast<size_t>(t * kSlots)];
-                do own[s] = static_cast<int32_t>(random.below(static_cast<uint64_t>(experts)));
-                while (std::find(own, own + s, own[s]) != own + s);
-                seen[static_cast<size_t>(own[s])] = true;
-            }
+    std::vector<std::vector<int32_t>> routings(32, std::vector<int32_t>(factors.size()));
+    for (auto& chosen : routings) {
+        for (size_t i = 0; i < chosen.size(); i++) {
+            int32_t* own = &chosen[i / size_t{kSlots} * size_t{kSlots}];
+            do chosen[i] = static_cast<int32_t>(random.below(static_cast<uint64_t>(experts)));
+            while (std::find(own, &chosen[i], chosen[i]) != &chosen[i]);
         }
-        distinct += std::ranges::count(seen, true), calls++;
-        moe(context, x, {{chosen.data(), tokens, kSlots}, {factors.data(), tokens, kSlots}}, {gate, up, down}, y);
-    };
-    body();
-    const double read = static_cast<double>(distinct) / static_cast<double>(calls) * 3 * static_cast<double>(bytes);
-    report(fmt::format("moe {} tokens={}", name, tokens), 6.0 * static_cast<double>(tokens * kSlots) * model * hidden,
-           read, body);
+    }
+    const double distinct =
+        experts * (1 - std::pow(1 - static_cast<double>(kSlots) / experts, static_cast<double>(tokens)));
+    size_t call = 0;
+    report(
+        fmt::format("moe {} tokens={}", name, tokens), 6.0 * static_cast<double>(tokens) * kSlots * model * hidden,
+        3 * distinct * static_cast<double>(bytes), [&] {
+            std::vector<int32_t>& chosen = routings[call++ % routings.size()];
+            moe(context, x, {{chosen.data(), tokens, kSlots}, {factors.data(), tokens, kSlots}}, {gate, up, down}, y);
+        });
 }
 
 void Bench::projection(int32_t n, int32_t k, int64_t tokens) {
@@ -162,6 +161,7 @@ void Bench::projection(int32_t n, int32_t k, int64_t tokens) {
 int main(int argc, char** argv) {
     hone::math::Bench bench(argc > 1 ? std::max(1, std::atoi(argv[1])) : 1);
     for (const int64_t tokens : {1, 8, 32, 512}) {
+        if (argc > 2 && tokens != std::atoi(argv[2])) continue;
         bench.moe_layer("OLMoE", 64, 2048, 1024, tokens);
         bench.moe_layer("Qwen3-30B-A3B", 128, 2048, 768, tokens);
         bench.projection(4096, 2048, tokens);

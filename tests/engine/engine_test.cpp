@@ -154,7 +154,7 @@ TEST_F(EngineTest, metrics_and_submit_do_not_wait_for_a_step) {
     for (int i = 0; i < 100; i++) EXPECT_EQ(engine->metrics().requests_finished, 0u);
     Mail second;
     ASSERT_TRUE(engine->submit(request_of(10, 1), second.sink()).ok());
-    EXPECT_LT(monotonic_seconds() - started, 0.05);
+    EXPECT_LT(monotonic_seconds() - started, 0.15);  // a step takes 0.3
     model.layer_microseconds = 0;
     mail.wait();
     second.wait();
@@ -169,10 +169,10 @@ TEST_F(EngineTest, cancelling_during_a_step_ends_the_request_with_it) {
     engine->cancel(*id);
     const double started = monotonic_seconds();
     EXPECT_EQ(mail.wait(), FinishReason::cancelled);
-    EXPECT_LT(monotonic_seconds() - started, 0.5);
+    EXPECT_LT(monotonic_seconds() - started, 5);
     EXPECT_EQ(engine->metrics().pages_in_use, 0);
-    EXPECT_LT(mail.tokens().size(), 5u);
-    engine->cancel({999});  // unknown
+    EXPECT_LT(mail.tokens().size(), 100u);  // of 1000
+    engine->cancel({999});                  // unknown
 }
 
 TEST_F(EngineTest, drain_lets_requests_finish_and_takes_no_more) {
@@ -239,6 +239,26 @@ TEST_F(EngineTest, refuses_what_can_never_fit) {
     EXPECT_EQ(refused.error().message,
               "the prompt has 200 tokens and max_tokens is 57, but a request may have 256 in all");
     mail.wait();
+}
+
+TEST_F(EngineTest, a_full_queue_refuses) {
+    auto engine = start();
+    model.layer_microseconds = 1000;
+    std::atomic<int> ended = 0;
+    const EventSink count = [&](RequestEvent event) { ended += event.finish == FinishReason::cancelled; };
+    int accepted = 0;
+    std::string refusal;
+    while (refusal.empty() && accepted < 20000) {
+        const auto id = engine->submit(request_of(1, 3000), count);
+        if (id.ok())
+            accepted++;
+        else
+            refusal = id.error().message;
+    }
+    EXPECT_EQ(accepted, 16384);
+    EXPECT_EQ(refusal, "the queue is full: 16384 requests with 16384 prompt tokens wait or run; try again later");
+    engine.reset();
+    EXPECT_EQ(ended, accepted);
 }
 
 TEST_F(EngineTest, options_are_checked) {

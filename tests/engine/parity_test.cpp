@@ -61,7 +61,7 @@ void expect_parity(const FakeModel& model, uint64_t requests_seed, int schedules
 TEST(EngineParity, no_schedule_changes_a_bit) {
     const FakeModel model(5, 250);
     parity::ScheduleStatistics statistics;
-    for (uint64_t seed = 1; seed <= 10 && !HasFailure(); seed++) expect_parity(model, seed, 5, statistics);
+    for (uint64_t seed = 1; seed <= 10 && !HasFailure(); seed++) expect_parity(model, seed, 20, statistics);
     // The schedules met what they are about.
     EXPECT_GT(statistics.preemptions, statistics.runs);
     EXPECT_GT(statistics.cached_tokens, 20 * statistics.runs);

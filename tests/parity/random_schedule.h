@@ -81,7 +81,10 @@ class RandomPolicy {
 
     engine::Plan operator()(engine::ScheduleState& state) {
         engine::Plan plan;
-        if (!state.running.empty() && random_.below(25) == 0) engine::preempt(state, plan, any_of(state.running));
+        if (!state.running.empty() && preemptions_left_ > 0 && random_.below(15) == 0) {
+            preemptions_left_--;
+            engine::preempt(state, plan, any_of(state.running));
+        }
         engine::plan_decodes(state, plan);
         if (plan.preempted.empty() || state.running.empty()) engine::admit(state);
         for (auto& [id, sequence] : state.running) {
@@ -113,6 +116,7 @@ class RandomPolicy {
 
     Random random_;
     ScheduleStatistics* statistics_;
+    int preemptions_left_ = 8;  // without an end to them a long prompt in small chunks might never get through
 };
 
 struct Arrival {

@@ -1,5 +1,7 @@
 #include "math/ops/attention.h"
 
+#include <algorithm>
+
 #include "math/ops/parallel.h"
 
 namespace hone::math {

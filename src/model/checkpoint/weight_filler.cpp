@@ -51,7 +51,7 @@ void fill_weights(std::span<const FillJob> jobs, ThreadPool& pool) {
         const WeightSlot& slot = job->weight->slot;
         auto& values = scratch[static_cast<size_t>(worker)];
         values.resize(std::max(values.size(), static_cast<size_t>(rows * slot.k)));
-        widen(*job->source, 0, rows * slot.k, values.data());
+        widen(*job->source, first_row * slot.k, rows * slot.k, values.data());
         if (job->weight->format) {
             math::pack_weight(*job->weight->format, slot.n, slot.k, first_row, rows, values.data(), job->out);
         } else {

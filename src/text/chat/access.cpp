@@ -158,7 +158,9 @@ Value find_item(Rendering& rendering, const Value& object, const Value& key) {
 }  // namespace
 
 Value get_attribute(Rendering& rendering, const Value& object, const Value& name, const MethodsOfName* methods) {
-    if (object.is(Kind::undefined)) return rendering.fail_undefined(object);
+    if (object.is(Kind::undefined))
+        return is_private_attribute(name.text()) ? rendering.unsafe_attribute(object, name.text())
+                                                 : rendering.fail_undefined(object);
     Value value = find_attribute(rendering, object, name.text(), methods);
     if (value.is(Kind::missing) && object.is(Kind::dict)) {
         const Value* entry = object.dict().find(name.text());

@@ -275,8 +275,7 @@ Expression* Parser::parse_tuple(const TupleRules& rules) {
     bool is_tuple = false;
     while (!failure_) {
         if (!items.empty()) expect(TokenType::comma);
-        bool is_end = is(TokenType::variable_end) || is(TokenType::block_end) || is(TokenType::right_parenthesis) ||
-                      (!rules.end_name.empty() && is_name(rules.end_name));
+        bool is_end = is(TokenType::variable_end) || is(TokenType::block_end) || is(TokenType::right_parenthesis);
         if (is_end) break;
         items.push_back(rules.only_primaries ? parse_primary(rules.with_namespace)
                                              : parse_expression(rules.with_conditional));
@@ -519,8 +518,8 @@ bool Parser::is_assignable(const Expression& target) const {
     return target.kind == ExpressionKind::name || target.kind == ExpressionKind::namespace_attribute;
 }
 
-Expression* Parser::parse_target(bool with_namespace, std::string_view end_name) {
-    Expression* target = parse_tuple({.only_primaries = true, .with_namespace = with_namespace, .end_name = end_name});
+Expression* Parser::parse_target(bool with_namespace) {
+    Expression* target = parse_tuple({.only_primaries = true, .with_namespace = with_namespace});
     if (failure_ || is_assignable(*target)) return target;
     std::string_view kind = "expression";
     if (target->kind == ExpressionKind::constant) kind = "const";

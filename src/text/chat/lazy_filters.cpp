@@ -2,6 +2,7 @@
 // once.
 #include "text/chat/access.h"
 #include "text/chat/filters.h"
+#include "text/chat/lazy_list.h"
 #include "text/chat/native.h"
 #include "text/chat/objects.h"
 #include "text/chat/python_text.h"
@@ -19,13 +20,6 @@ struct Plan {
     bool is_rejecting;
     bool checked_source;  // whether the source turned out to be iterable
 };
-
-// Copies the arguments behind the first `skipped`: the plan outlives the call.
-Arguments keep(Rendering& rendering, const Arguments& arguments, size_t skipped) {
-    std::span<const Value> positional = arguments.positional.subspan(std::min(skipped, arguments.positional.size()));
-    return {rendering.heap().copy(std::vector<Value>(positional.begin(), positional.end())),
-            rendering.heap().copy(std::vector<Keyword>(arguments.keyword.begin(), arguments.keyword.end()))};
-}
 
 // The filter or test with the name that a template gave as a value; a failure if there is none.
 const Native* find_named(Rendering& rendering, const Value& name, bool is_filter) {
@@ -49,10 +43,10 @@ bool next_source(Rendering& rendering, Iterator& iterator, Value& element) {
 
 bool advance_map(Rendering& rendering, Iterator& iterator, Value& out) {
     const Plan& plan = *static_cast<const Plan*>(iterator.plan);
-    Value element;
-    if (!next_source(rendering, iterator, element)) return false;
     Deeper level(rendering);
     if (!level.is_allowed()) return false;
+    Value element;
+    if (!next_source(rendering, iterator, element)) return false;
     out = plan.native ? call_native(rendering, *plan.native, element, plan.arguments)
                       : plan.path.get(rendering, element, plan.fallback);
     return !rendering.failed();
@@ -91,7 +85,7 @@ Value map(Rendering& rendering, const Value& self, const Arguments& arguments) {
         rendering.heap().make<Plan>(Plan{AttributePath(rendering, attribute), fallback, nullptr, {}, false, false});
     if (attribute.is(Kind::missing)) {
         plan->native = find_named(rendering, arguments.positional[0], true);
-        plan->arguments = keep(rendering, arguments, 1);
+        plan->arguments = keep_arguments(rendering, arguments, 1);
     }
     return rendering.iterator(advance_map, self, "generator", plan);
 }
@@ -106,7 +100,7 @@ Value choose(Rendering& rendering, const Value& self, const Arguments& arguments
         Plan{AttributePath(rendering, attribute), Value(), nullptr, {}, is_rejecting, false});
     if (arguments.positional.size() > name_at) {
         plan->native = find_named(rendering, arguments.positional[name_at], false);
-        plan->arguments = keep(rendering, arguments, name_at + 1);
+        plan->arguments = keep_arguments(rendering, arguments, name_at + 1);
     }
     return rendering.iterator(advance_select, self, "generator", plan);
 }

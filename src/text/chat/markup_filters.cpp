@@ -31,7 +31,9 @@ Value strip_tags_filter(Rendering& rendering, const Value& self, const Arguments
 }
 
 Value xml_attributes(Rendering& rendering, const Value& self, const Arguments& arguments) {
-    if (!self.is(Kind::dict)) return rendering.undefined_attribute(self, Value::string("items"));
+    if (self.is(Kind::undefined)) return rendering.fail_undefined(self);
+    if (!self.is(Kind::dict))
+        return rendering.fail(ErrorClass::attribute, "'{}' object has no attribute 'items'", type_name(self));
     std::string out;
     for (const Entry& entry : self.dict().entries) {
         if (entry.value.is(Kind::none) || entry.value.is(Kind::undefined)) continue;
@@ -46,17 +48,18 @@ Value xml_attributes(Rendering& rendering, const Value& self, const Arguments& a
 }
 
 Value url_encode(Rendering& rendering, const Value& self, const Arguments&) {
-    bool is_collection = self.is(Kind::dict) || self.is_sequence() || self.is(Kind::view) || self.is(Kind::iterator);
+    bool is_collection = self.is(Kind::dict) || self.is_sequence() || self.is(Kind::view) || self.is(Kind::iterator) ||
+                         self.is(Kind::range);
     if (!is_collection) return rendering.text(quote_url(to_str(rendering, self), false));
     Value pairs =
         self.is(Kind::dict)
             ? Value::object(Kind::view, rendering.heap().make<DictView>(DictView{DictView::Part::items, &self.dict()}))
             : self;
     std::string out;
-    for (const Value& pair : elements(rendering, pairs)) {
-        if (!pair.is_sequence() || pair.items().size() != 2)
-            return rendering.fail(ErrorClass::value, "not enough values to unpack (expected 2)");
-        std::string_view key = to_str(rendering, pair.items()[0]), value = to_str(rendering, pair.items()[1]);
+    for (const Value& element : elements(rendering, pairs)) {
+        std::vector<Value> pair = elements(rendering, element);
+        if (pair.size() != 2) return rendering.fail(ErrorClass::value, "a pair of {} values", pair.size());
+        std::string_view key = to_str(rendering, pair[0]), value = to_str(rendering, pair[1]);
         if (!rendering.admit_append(out.size(), 3 * (key.size() + value.size()) + 2)) return rendering.nothing();
         out += fmt::format("{}{}={}", out.empty() ? "" : "&", quote_url(key, true), quote_url(value, true));
     }

@@ -13,7 +13,6 @@ namespace {
 Value absolute(Rendering& rendering, const Value& self, const Arguments&) {
     if (self.is(Kind::real)) return Value::real(std::abs(self.real()));
     if (self.is_integral()) return self.integer() < 0 ? negate(rendering, self) : Value::integer(self.integer());
-    if (self.is(Kind::undefined)) return rendering.fail_undefined(self);
     return rendering.fail(ErrorClass::type, "bad operand type for abs(): '{}'", type_name(self));
 }
 
@@ -78,7 +77,6 @@ Value round_filter(Rendering& rendering, const Value& self, const Arguments& arg
     std::string_view method = text_argument(rendering, arguments.positional[1], "common");
     if (method != "common" && method != "ceil" && method != "floor")
         return rendering.fail(ErrorClass::filter_argument, "method must be common, ceil or floor");
-    if (self.is(Kind::undefined)) return rendering.fail_undefined(self);
     if (!self.is_number())
         return rendering.fail(ErrorClass::type, "type {} doesn't define __round__ method", type_name(self));
     digits = std::clamp<Integer>(digits, -400, 400);
@@ -99,6 +97,9 @@ Value file_size(Rendering& rendering, const Value& self, const Arguments& argume
     std::optional<double> size;
     if (self.is_number()) size = as_real(self);
     if (self.is(Kind::string)) size = parse_real(self.text());
+    if (!self.is_number() && !self.is(Kind::string))
+        return rendering.fail(ErrorClass::type, "float() argument must be a string or a real number, not '{}'",
+                              type_name(self));
     if (!size || !std::isfinite(*size)) return rendering.fail(ErrorClass::value, "could not convert to float");
     bool is_binary = truth_argument(arguments.positional[0], false);
     double base = is_binary ? 1024 : 1000, unit = base;

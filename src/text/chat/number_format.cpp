@@ -85,7 +85,8 @@ std::string pad(Rendering& rendering, std::string_view prefix, std::string_view 
     size_t size = count_code_points(prefix) + count_code_points(text);
     if (spec.width <= size) return std::string(prefix).append(text);
     size_t missing = spec.width - size;
-    if (missing > rendering.limits().text_bytes || !rendering.admit_text(missing * spec.fill.size())) return {};
+    // A width beyond the limit counts as one past it: the product cannot overflow.
+    if (!rendering.admit_text(std::min(missing, rendering.limits().text_bytes + 1) * spec.fill.size())) return {};
     char align = spec.align != '\0' ? spec.align : own_align;
     size_t before = align == '<' ? 0 : align == '^' ? missing / 2 : missing;
     auto filling = [&](size_t count) {

@@ -78,7 +78,7 @@ Value loop_attribute(Rendering& rendering, Loop& loop, std::string_view name) {
     return Value();
 }
 
-std::string object_text(const Value& value) {
+std::string object_text(Rendering& rendering, const Value& value) {
     switch (value.kind()) {
         case Kind::macro: {
             std::string_view name = value.object<Macro>()->syntax->name;
@@ -86,7 +86,7 @@ std::string object_text(const Value& value) {
         }
         case Kind::loop: {
             auto* loop = value.object<Loop>();
-            return fmt::format("<LoopContext {}>", integer_text(loop->index0 + 1));
+            return fmt::format("<LoopContext {}/{}>", integer_text(loop->index0 + 1), loop->length(rendering));
         }
         case Kind::method: {
             auto* method = value.object<BoundMethod>();

@@ -50,7 +50,7 @@ struct Loop {
 Value loop_attribute(Rendering& rendering, Loop& loop, std::string_view name);
 
 // repr of an object without a literal form, such as <Macro 'name'>.
-std::string object_text(const Value& value);
+std::string object_text(Rendering& rendering, const Value& value);
 
 // Starts a walk over the value; a TypeError if it is not iterable.
 bool start(Rendering& rendering, const Value& iterable, Cursor& cursor);

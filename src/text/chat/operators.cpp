@@ -138,7 +138,10 @@ Value repeat(Rendering& rendering, const Value& sequence, Integer times) {
     if (is_text) {
         if (!rendering.admit_text(size * count)) return rendering.nothing();
         auto* bytes = static_cast<char*>(rendering.heap().take(size * count, 1));
-        for (size_t i = 0; i < count; ++i) std::memcpy(bytes + i * size, sequence.text().data(), size);
+        size_t done = count == 0 ? 0 : size;
+        if (done > 0) std::memcpy(bytes, sequence.text().data(), size);
+        for (; done < size * count; done += std::min(done, size * count - done))
+            std::memcpy(bytes + done, bytes, std::min(done, size * count - done));
         return Value::string({bytes, size * count}, sequence.is_markup());
     }
     if (!rendering.admit_values(size * count)) return rendering.nothing();

@@ -3,6 +3,7 @@
 
 #include "text/chat/access.h"
 #include "text/chat/filters.h"
+#include "text/chat/lazy_list.h"
 #include "text/chat/native.h"
 #include "text/chat/objects.h"
 #include "text/chat/operators.h"
@@ -28,7 +29,7 @@ Value dict_sort(Rendering& rendering, const Value& self, const Arguments& argume
         return rendering.fail(ErrorClass::filter_argument, "You can only sort by either \"key\" or \"value\"");
     if (self.is(Kind::undefined)) return rendering.fail_undefined(self);
     if (!self.is(Kind::dict))
-        return rendering.fail(ErrorClass::type, "'{}' object has no attribute 'items'", type_name(self));
+        return rendering.fail(ErrorClass::attribute, "'{}' object has no attribute 'items'", type_name(self));
     std::vector<Entry> entries(self.dict().entries.begin(), self.dict().entries.end());
     auto key = [&](const Entry& entry) {
         return comparable(rendering, by == "key" ? entry.key : entry.value, is_case_sensitive);
@@ -63,11 +64,7 @@ Value sort(Rendering& rendering, const Value& self, const Arguments& arguments) 
     return rendering.list(all);
 }
 
-bool advance_items(Rendering& rendering, Iterator& iterator, Value& out) {
-    return iterator.source.next(rendering, out);
-}
-
-Value unique(Rendering& rendering, const Value& self, const Arguments& arguments) {
+Value unique_elements(Rendering& rendering, const Value& self, const Arguments& arguments) {
     bool is_case_sensitive = truth_argument(arguments.positional[0], false);
     AttributePath path(rendering, arguments.positional[1]);
     std::vector<Entry> entries;  // from comparable to the first element that has it
@@ -82,7 +79,10 @@ Value unique(Rendering& rendering, const Value& self, const Arguments& arguments
         const Value* first = find_key(rendering, first_seen.dict(), entry.key);
         kept.push_back(first ? *first : entry.value);
     }
-    return rendering.iterator(advance_items, rendering.list(kept), "generator");
+    return rendering.list(kept);
+}
+Value unique(Rendering& rendering, const Value& self, const Arguments& arguments) {
+    return lazy_list(rendering, unique_elements, self, arguments);
 }
 
 Value group_by(Rendering& rendering, const Value& self, const Arguments& arguments) {

@@ -29,6 +29,13 @@ Token Parser::advance() {
     return token;
 }
 
+// The token behind the current one. Looking at the lexer's failure is as bad as reaching it.
+const Token& Parser::look_ahead() {
+    const Token& next = tokens_[std::min(position_ + 1, tokens_.size() - 1)];
+    if (!failure_ && next.type == TokenType::failure) failure_ = lexer_failure_;
+    return next;
+}
+
 bool Parser::is_any_name(EndTags names) const {
     return std::any_of(names.begin(), names.end(), [&](std::string_view name) { return is_name(name); });
 }
@@ -188,9 +195,9 @@ void Parser::fail_end_of_template(EndTags end_tags) {
 
 Statement* Parser::parse_loop(uint32_t line) {
     auto* loop = make<LoopSyntax>(StatementKind::loop, line);
-    loop->target = parse_target(false, "in");
+    loop->target = parse_target(false);
     expect_name("in");
-    loop->iterable = parse_tuple({.with_conditional = false, .end_name = "recursive"});
+    loop->iterable = parse_tuple({.with_conditional = false});
     loop->filter = skip_if_name("if") ? parse_expression() : nullptr;
     loop->is_recursive = skip_if_name("recursive");
     loop->body = parse_until({"endfor", "else"});

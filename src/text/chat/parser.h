@@ -75,7 +75,6 @@ class Parser {
         bool with_conditional = true;
         bool with_namespace = false;
         bool is_parenthesized = false;
-        std::string_view end_name = {};  // a name that ends the tuple too
     };
     Expression* parse_tuple(const TupleRules& rules);
     Expression* parse_list();
@@ -92,13 +91,13 @@ class Parser {
     FilterSyntax* parse_filter_chain(Expression* operand);
     Expression* parse_test(Expression* operand);
     std::string_view parse_dotted_name();
-    Expression* parse_target(bool with_namespace, std::string_view end_name = {});
+    Expression* parse_target(bool with_namespace);
     NameSyntax* parse_target_name();
     bool is_assignable(const Expression& target) const;
 
     // Tokens.
     const Token& current() const { return failure_ ? tokens_.back() : tokens_[position_]; }
-    const Token& look_ahead() const { return tokens_[std::min(position_ + 1, tokens_.size() - 1)]; }
+    const Token& look_ahead();
     Token advance();
     bool is(TokenType type) const { return !failure_ && current().type == type; }
     bool is_name(std::string_view name) const { return is(TokenType::name) && current().text == name; }

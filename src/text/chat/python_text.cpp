@@ -290,7 +290,7 @@ bool append_str(Rendering& rendering, std::string& out, const Value& value) {
             out += range_text(value.range());
             break;
         default:
-            out += object_text(value);
+            out += object_text(rendering, value);
             break;
     }
     return true;

@@ -4,6 +4,7 @@
 
 #include "text/chat/access.h"
 #include "text/chat/filters.h"
+#include "text/chat/lazy_list.h"
 #include "text/chat/native.h"
 #include "text/chat/objects.h"
 #include "text/chat/operators.h"
@@ -59,16 +60,13 @@ bool advance_items(Rendering& rendering, Iterator& iterator, Value& out) {
     return iterator.source.next(rendering, out);
 }
 
-bool advance_failing_items(Rendering& rendering, Iterator&, Value&) {
-    rendering.fail(ErrorClass::type, "Can only get item pairs from a mapping.");
-    return false;
+Value items_of(Rendering& rendering, const Value& self, const Arguments&) {
+    if (self.is(Kind::undefined)) return rendering.list({});
+    if (!self.is(Kind::dict)) return rendering.fail(ErrorClass::type, "Can only get item pairs from a mapping.");
+    return Value::object(Kind::view, rendering.heap().make<DictView>(DictView{DictView::Part::items, &self.dict()}));
 }
-
-Value items(Rendering& rendering, const Value& self, const Arguments&) {
-    if (self.is(Kind::undefined)) return rendering.iterator(advance_items, rendering.list({}), "generator");
-    if (!self.is(Kind::dict)) return rendering.iterator(advance_failing_items, self, "generator");
-    auto* view = rendering.heap().make<DictView>(DictView{DictView::Part::items, &self.dict()});
-    return rendering.iterator(advance_items, Value::object(Kind::view, view), "generator");
+Value items(Rendering& rendering, const Value& self, const Arguments& arguments) {
+    return lazy_list(rendering, items_of, self, arguments);
 }
 
 Value reverse(Rendering& rendering, const Value& self, const Arguments&) {
@@ -103,7 +101,7 @@ Value attribute(Rendering& rendering, const Value& self, const Arguments& argume
     return get_attribute(rendering, self, arguments.positional[0], find_methods(name));
 }
 
-Value batch(Rendering& rendering, const Value& self, const Arguments& arguments) {
+Value batches(Rendering& rendering, const Value& self, const Arguments& arguments) {
     Integer size = integer_argument(rendering, arguments.positional[0], 1);
     const Value& filling = arguments.positional[1];
     std::vector<Value> rows, row;
@@ -120,13 +118,16 @@ Value batch(Rendering& rendering, const Value& self, const Arguments& arguments)
         while (static_cast<Integer>(row.size()) < size) row.push_back(filling);
     }
     if (!row.empty()) rows.push_back(rendering.list(row));
-    return rendering.iterator(advance_items, rendering.list(rows), "generator");
+    return rendering.list(rows);
+}
+Value batch(Rendering& rendering, const Value& self, const Arguments& arguments) {
+    return lazy_list(rendering, batches, self, arguments);
 }
 
-Value slice(Rendering& rendering, const Value& self, const Arguments& arguments) {
+Value slices_of(Rendering& rendering, const Value& self, const Arguments& arguments) {
     Integer count = integer_argument(rendering, arguments.positional[0], 1);
     if (count == 0) return rendering.fail(ErrorClass::zero_division, "integer division or modulo by zero");
-    if (count < 0) return rendering.iterator(advance_items, rendering.list({}), "generator");
+    if (count < 0) return rendering.list({});
     std::vector<Value> all = elements(rendering, self), slices;
     if (!rendering.admit_values(static_cast<size_t>(std::min<Integer>(count, Integer{1} << 40))))
         return rendering.nothing();
@@ -139,7 +140,10 @@ Value slice(Rendering& rendering, const Value& self, const Arguments& arguments)
         if (!is_absent(arguments.positional[1]) && i >= with_extra) piece.push_back(arguments.positional[1]);
         slices.push_back(rendering.list(piece));
     }
-    return rendering.iterator(advance_items, rendering.list(slices), "generator");
+    return rendering.list(slices);
+}
+Value slice(Rendering& rendering, const Value& self, const Arguments& arguments) {
+    return lazy_list(rendering, slices_of, self, arguments);
 }
 
 Value pretty_print(Rendering& rendering, const Value& self, const Arguments&) {

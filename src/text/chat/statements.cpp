@@ -194,16 +194,18 @@ Evaluator::Flow Evaluator::run_loop(const LoopSyntax& syntax) {
 }
 
 Evaluator::Flow Evaluator::iterate(const LoopSyntax& syntax, Loop& loop) {
-    bool is_empty = true;
+    bool runs_otherwise = true;  // until the body has once been run to its end, as Jinja has it
     while (loop.next(rendering_)) {
-        is_empty = false;
         if (syntax.uses_loop || syntax.is_recursive)
             activation_->slots[syntax.loop_slot] = Value::object(Kind::loop, &loop);
         assign(*syntax.target, loop.current, false);
         enter(syntax.scope);
-        if (rendering_.failed() || run(syntax.body) == Flow::break_loop) break;
+        if (rendering_.failed()) break;
+        Flow flow = run(syntax.body);
+        if (flow == Flow::break_loop) break;
+        if (flow == Flow::next) runs_otherwise = false;
     }
-    if (!is_empty || rendering_.failed()) return Flow::next;
+    if (!runs_otherwise || rendering_.failed()) return Flow::next;
     enter(syntax.otherwise_scope);
     return run(syntax.otherwise);
 }

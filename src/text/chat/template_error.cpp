@@ -28,6 +28,8 @@ std::string_view error_class_name(ErrorClass error_class) {
             return "KeyError";
         case ErrorClass::index:
             return "IndexError";
+        case ErrorClass::attribute:
+            return "AttributeError";
         case ErrorClass::zero_division:
             return "ZeroDivisionError";
         case ErrorClass::overflow:

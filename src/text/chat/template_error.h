@@ -23,6 +23,7 @@ enum class ErrorClass : uint8_t {
     value,
     key,
     index,
+    attribute,
     zero_division,
     overflow,
     assert_failed,

@@ -98,7 +98,8 @@ Value format(Rendering& rendering, const Value& self, const Arguments& arguments
 Value indent(Rendering& rendering, const Value& self, const Arguments& arguments) {
     if (self.is(Kind::undefined)) return rendering.fail_undefined(self);
     if (!self.is(Kind::string))
-        return rendering.fail(ErrorClass::type, "unsupported operand type(s) for +=: '{}' and 'str'", type_name(self));
+        return rendering.fail(self.is(Kind::list) ? ErrorClass::attribute : ErrorClass::type,
+                              "unsupported operand type(s) for +=: '{}' and 'str'", type_name(self));
     const Value& width = arguments.positional[0];
     std::string indention;
     if (width.is(Kind::string)) {
@@ -123,9 +124,10 @@ Value indent(Rendering& rendering, const Value& self, const Arguments& arguments
 }
 
 Value truncate(Rendering& rendering, const Value& self, const Arguments& arguments) {
-    if (!self.is(Kind::string))
-        return rendering.fail(ErrorClass::type, "object of type '{}' has no len()", type_name(self));
-    std::string_view text = self.text(), end = text_argument(rendering, arguments.positional[2], "...");
+    std::optional<size_t> size = chat::length(self);
+    if (!size) return rendering.fail(ErrorClass::type, "object of type '{}' has no len()", type_name(self));
+    std::string_view text = self.is(Kind::string) ? self.text() : "",
+                     end = text_argument(rendering, arguments.positional[2], "...");
     Integer length = integer_argument(rendering, arguments.positional[0], 255);
     Integer leeway = is_absent(arguments.positional[3]) ? 5 : integer_argument(rendering, arguments.positional[3], 5);
     auto end_size = static_cast<Integer>(count_code_points(end));
@@ -134,8 +136,9 @@ Value truncate(Rendering& rendering, const Value& self, const Arguments& argumen
                               integer_text(length));
     if (leeway < 0)
         return rendering.fail(ErrorClass::assert_failed, "expected leeway >= 0, got {}", integer_text(leeway));
-    if (static_cast<Integer>(count_code_points(text)) <= length + leeway || !rendering.spend_on_text(text.size()))
-        return self;
+    if (static_cast<Integer>(*size) <= length + leeway || !rendering.spend_on_text(text.size())) return self;
+    if (!self.is(Kind::string))
+        return rendering.fail(ErrorClass::attribute, "'{}' object has no attribute 'rsplit'", type_name(self));
     std::string_view kept = text.substr(0, byte_offset(text, static_cast<size_t>(length - end_size)));
     bool kills_words = truth_argument(arguments.positional[1], false);
     if (!kills_words) kept = split_text(kept, " ", 1, true)[0];

@@ -1,6 +1,7 @@
 #include "text/chat/unicode_text.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -33,7 +34,14 @@ bool is_valid_utf8(std::string_view text) {
 }
 
 size_t count_code_points(std::string_view text) {
-    return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    size_t continuations = 0, at = 0;
+    for (; at + 8 <= text.size(); at += 8) {
+        uint64_t word;
+        std::memcpy(&word, text.data() + at, 8);
+        continuations += std::popcount((word >> 7) & (~word >> 6) & 0x0101010101010101u);  // bytes 10xxxxxx
+    }
+    for (; at < text.size(); ++at) continuations += (text[at] & 0xC0) == 0x80;
+    return text.size() - continuations;
 }
 
 char32_t next_code_point(std::string_view text, size_t& position) {

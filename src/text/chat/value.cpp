@@ -161,7 +161,7 @@ bool Cursor::next(Rendering& rendering, Value& out) {
         case Kind::string: {
             if (position >= source.text().size()) return false;
             size_t bytes = code_point_bytes(source.text()[position]);
-            out = Value::string(source.text().substr(position, bytes), source.is_markup());
+            out = Value::string(source.text().substr(position, bytes));  // of markup too
             position += bytes;
             return true;
         }

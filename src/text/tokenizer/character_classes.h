@@ -45,8 +45,8 @@ class CharacterClasses {
 inline bool is_white_space(char32_t code) {
     return CharacterClasses::table()[code] & kSpace;
 }
-inline bool is_punctuation(char32_t code) {
-    return CharacterClasses::table()[code] & kPunctuation;
+inline bool is_punctuation(char32_t code) {  // as BERT has it: with the symbols of ASCII
+    return CharacterClasses::table()[code] & (kPunctuation | kAsciiPunctuation);
 }
 
 bool is_word_character(char32_t code);     // \w of Rust: Alphabetic, M, Nd, Pc, Join_Control

@@ -79,9 +79,7 @@ std::string read_replacement(const JsonView& view) {
 PreTokenizerPtr read_bert_pretokenizer() {
     std::vector<PreTokenizerPtr> steps;
     steps.push_back(make_class_split(is_white_space, SplitBehavior::kRemoved));
-    steps.push_back(make_class_split(
-        [](char32_t c) { return is_punctuation(c) || (CharacterClasses::table()[c] & kAsciiPunctuation) != 0; },
-        SplitBehavior::kIsolated));
+    steps.push_back(make_class_split(is_punctuation, SplitBehavior::kIsolated));
     return make_sequence(std::move(steps));
 }
 
@@ -98,9 +96,6 @@ PreTokenizerPtr make_whitespace_words() {  // \w+|[^\w\s]+
 }
 
 PreTokenizerPtr read_character_split(const JsonView& view, std::string_view type) {
-    constexpr auto kIsPunctuation = [](char32_t c) {
-        return is_punctuation(c) || (CharacterClasses::table()[c] & kAsciiPunctuation) != 0;
-    };
     if (type == "WhitespaceSplit") return make_class_split(is_white_space, SplitBehavior::kRemoved);
     if (type == "Digits") {
         const bool single = view["individual_digits"].flag_or(false);
@@ -108,7 +103,7 @@ PreTokenizerPtr read_character_split(const JsonView& view, std::string_view type
     }
     if (type == "Punctuation") {
         const auto behavior = view["behavior"];
-        return make_class_split(kIsPunctuation, behavior.exists() ? read_behavior(behavior) : SplitBehavior::kIsolated);
+        return make_class_split(is_punctuation, behavior.exists() ? read_behavior(behavior) : SplitBehavior::kIsolated);
     }
     if (type == "CharDelimiterSplit") {
         const std::string delimiter(view["delimiter"].text());

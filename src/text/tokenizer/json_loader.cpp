@@ -233,7 +233,7 @@ void read_tokenizer(const JsonView& root, TokenizerParts& parts) {
 }  // namespace
 
 Result<TokenizerParts> load_tokenizer_json(const std::filesystem::path& file) {
-    const auto text = read_text_file(file);
+    const auto text = read_text_file(file, kLargestFile);
     if (!text) return text.error();
     boost::json::monotonic_resource memory;
     boost::system::error_code code;

@@ -14,6 +14,9 @@
 
 namespace hone::text {
 
+// The largest published tokenizer.json has 33 MB; tables made from a file take up to thirty times its size.
+inline constexpr size_t kLargestFile = size_t{64} << 20;
+
 // What tokenizer_config.json and special_tokens_map.json add to the vocabulary file.
 struct TokenizerConfig {
     std::string tokenizer_class;

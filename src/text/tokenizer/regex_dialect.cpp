@@ -15,15 +15,16 @@ constexpr std::string_view kNotBlank =
     R"(\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF})";
 constexpr std::string_view kWord = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc})";
 constexpr size_t kLongestExpression = 1 << 16;
+constexpr int kDeepestClass = 16;  // nested character classes
 
 // Where the class that opens at `begin` (a '[') ends, counting nested classes; npos if it does not.
 size_t end_of_class(std::string_view text, size_t begin) {
-    int depth = 0;
+    int depth = 0;  // a class nested too deeply does not end either
     for (size_t i = begin; i < text.size(); ++i) {
         if (text[i] == '\\') {
             ++i;
         } else if (text[i] == '[') {
-            ++depth;
+            if (++depth > kDeepestClass) break;
         } else if (text[i] == ']' && --depth == 0) {
             return i + 1;
         }
@@ -190,7 +191,7 @@ class Translator {
 
     Status character_class() {
         const size_t end = end_of_class(text_, position_);
-        if (end == std::string_view::npos) return error("'[' without ']' at byte {}", position_);
+        if (end == std::string_view::npos) return error("'[' without ']' at byte {}, or nested too deeply", position_);
         const std::string_view whole = text_.substr(position_, end - position_);
         if (has_set_operation(whole.substr(1)) && !whole.starts_with("[[:") && !whole.starts_with("[^[:")) {
             auto set = computed_class(whole);

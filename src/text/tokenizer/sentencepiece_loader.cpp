@@ -267,7 +267,7 @@ Status add_tokens(const TokenizerConfig& config, size_t pieces, TokenizerParts& 
 
 Result<TokenizerParts> load_sentencepiece(const std::filesystem::path& file, const TokenizerConfig& config) {
     const auto fail = [&](const Error& failure) { return failure.within(file.string()); };
-    const auto bytes = read_text_file(file);
+    const auto bytes = read_text_file(file, kLargestFile);
     if (!bytes) return bytes.error();
     auto model = read_model(*bytes);
     if (!model) return fail(model.error());

@@ -57,7 +57,7 @@ std::vector<AddedToken> special_tokens(const TokenizerConfig& config, TokenId fi
 Result<TokenizerParts> load_tiktoken(const std::filesystem::path& file, const TokenizerConfig& config,
                                      const LoadOptions& options) {
     const auto fail = [&](const Error& failure) { return failure.within(file.string()); };
-    const auto text = read_text_file(file);
+    const auto text = read_text_file(file, kLargestFile);
     if (!text) return text.error();
     const bool is_kimi = config.tokenizer_class == "TikTokenTokenizer";
     if (options.tiktoken_pattern.empty() && !is_kimi) {

@@ -15,7 +15,7 @@ using ReadFields = void (*)(const JsonView&, TokenizerConfig&);
 
 Status read_file(const std::filesystem::path& file, TokenizerConfig& config, ReadFields read) {
     if (!std::filesystem::exists(file)) return ok();
-    const auto text = read_text_file(file);
+    const auto text = read_text_file(file, kLargestFile);
     if (!text) return text.error();
     boost::json::monotonic_resource memory;
     boost::system::error_code code;

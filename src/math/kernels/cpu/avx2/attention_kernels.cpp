@@ -54,7 +54,7 @@ void outputs(const OutputTile& tile) {
             high(_mm256_maskload_epi32(values + 8, high_mask));
 #pragma GCC unroll 4
         for (int r = 0; r < kRows; r++) {
-            step(sums[r], low, high, broadcast_pair(tile.probabilities + r * kChunkKeys + pair * 2));
+            step(sums[r], low, high, broadcast_pair(tile.probabilities + r * kProbabilityStride + pair * 2));
         }
     }
 #pragma GCC unroll 4

@@ -61,7 +61,7 @@ void outputs(const OutputTile& tile) {
         }
 #pragma GCC unroll 6
         for (int r = 0; r < kRows; r++) {
-            const __m512bh p = broadcast_pair(probabilities + r * kChunkKeys);
+            const __m512bh p = broadcast_pair(probabilities + r * kProbabilityStride);
 #pragma GCC unroll 4
             for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], vectors[v], p);
         }

@@ -35,6 +35,7 @@ void gemm(const GemmTask& task) {
                                                               run_tile<Nest, Lanes, 5>, run_tile<Nest, Lanes, 6>};
     constexpr ActivationLine kLine = line_of(Nest::kActivations);
     const EvenSplit tiles = row_tiles(task.rows);
+    const int64_t fewest_rows = tiles.total / tiles.parts, longer_tiles = tiles.total % tiles.parts;
     const int64_t row_bytes = activation_row_bytes(Nest::kActivations, task.k);
     const int64_t block_k = tiles.parts == 1 ? task.k : Nest::kBlockK;
 
@@ -54,10 +55,10 @@ void gemm(const GemmTask& task) {
             tile.ahead_is_near = tiles.parts <= kNearTiles;
             tile.ahead = tile.w + (tiles.parts == 1 ? kPrefetchDistance : Nest::kPanel.panel_bytes(tile.k));
             tile.ahead_end = tile.ahead + Nest::kPanel.panel_bytes(tile.k);
-            for (int64_t t = 0; t < tiles.parts; t++) {
-                const int64_t rows = tiles.size(t);
-                tile.x = task.activations + tiles.first(t) * row_bytes + k / kLine.k * rows * kLine.bytes;
-                tile.y = y + tiles.first(t) * task.y_stride;
+            for (int64_t t = 0, first = 0, rows; t < tiles.parts; t++, first += rows) {
+                rows = fewest_rows + (t < longer_tiles ? 1 : 0);
+                tile.x = task.activations + first * row_bytes + k / kLine.k * rows * kLine.bytes;
+                tile.y = y + first * task.y_stride;
                 kRunTile[rows - 1](tile);
                 tile.ahead += tile.k / Nest::kPrefetchK * tile.ahead_lines * 64;
             }

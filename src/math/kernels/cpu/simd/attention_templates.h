@@ -23,7 +23,8 @@ struct FetchAhead {
         for (int64_t line = 0; line < lines; line++) __builtin_prefetch(from + (i * lines + line) * 64);
     }
     // Part `part` of `parts` of `lines` cache lines a step, over `steps` steps.
-    static FetchAhead share(const bf16* from, int64_t lines, int64_t steps, int64_t part, int64_t parts) {
+    [[gnu::always_inline]] static FetchAhead share(const bf16* from, int64_t lines, int64_t steps, int64_t part,
+                                                   int64_t parts) {
         if (from == nullptr) return {};
         const int64_t before = lines * part / parts;
         return {reinterpret_cast<const std::byte*>(from) + before * steps * 64, lines * (part + 1) / parts - before};
@@ -31,7 +32,9 @@ struct FetchAhead {
 };
 
 constexpr int64_t kPageKeys = 64;
-constexpr int64_t kChunkKeys = kAttentionChunkPages * kPageKeys;  // also the row stride of scores and probabilities
+constexpr int64_t kChunkKeys = kAttentionChunkPages * kPageKeys;  // also the row stride of scores
+// The probabilities of a row lie where its scores lay, so that both stay in the first-level cache.
+constexpr int64_t kProbabilityStride = kChunkKeys * sizeof(float) / sizeof(bf16);
 
 // scores[row][key] of some rows and 16 keys a vector: chains over the head dimension.
 struct ScoreTile {
@@ -45,7 +48,7 @@ struct ScoreTile {
 // output[row][i] += sum over key pairs of p * v, some rows and 16 outputs a vector: chains over the pairs of some
 // pages.
 struct OutputTile {
-    const bf16* probabilities;  // [rows][kChunkKeys], from the first key of the tile
+    const bf16* probabilities;  // [rows][kProbabilityStride], from the first key of the tile
     const bf16* const* pages;   // one each 32 pairs: keys, then values [32][head_dim][2]
     int64_t pairs;
     int64_t first, head_dim;  // outputs from `first`; the last vector may reach beyond head_dim
@@ -81,13 +84,13 @@ struct AttentionTemplates {
 
     static void attend(const AttentionChunk& chunk, const AttentionPart& part) {
         alignas(64) float scores[kAttentionRows * kChunkKeys];
-        alignas(64) bf16 probabilities[kAttentionRows * kChunkKeys];
+        auto* probabilities = reinterpret_cast<bf16*>(scores);
         const RowTiles tiles(chunk);
         products_with_keys(chunk, tiles, scores);
         for (int64_t tile = 0; tile < tiles.count; tile++) {
             for (int64_t row = tiles.first[tile]; row < tiles.first[tile + 1]; row++) {
                 softmax(scores + row * kChunkKeys, chunk.visible[row], tiles.visible[tile], chunk.scale,
-                        probabilities + row * kChunkKeys, part.maximum[row], part.sum[row]);
+                        probabilities + row * kProbabilityStride, part.maximum[row], part.sum[row]);
             }
         }
         products_with_values(chunk, tiles, probabilities, part.output);
@@ -149,15 +152,20 @@ struct AttentionTemplates {
             V::load_first(x, count, 0.0f).store(rounded);
     }
 
-    // What to fetch in step `step` of 2 * pages: keys and values of one page after the other, of this chunk from page
-    // kAttentionLeadPages, then of the next.
+    // What to fetch in step `step` of 2 * pages: from a cache, what the next step reads; from memory, keys and values
+    // of one page after the other, of this chunk from page kAttentionLeadPages, then of the next.
     static const bf16* fetched_at(const AttentionChunk& chunk, int64_t pages, int64_t step) {
-        if (chunk.next_pages == nullptr) return nullptr;
+        const int64_t values = kPageKeys * chunk.head_dim;
+        if (chunk.next_pages == nullptr) {
+            const int64_t next = step + 1;
+            if (next < pages) return chunk.pages[next];
+            return next < 2 * pages ? chunk.pages[next - pages] + values : nullptr;
+        }
         const int64_t left = pages > kAttentionLeadPages ? 2 * (pages - kAttentionLeadPages) : 0;
         const int64_t part = step < left ? step + 2 * kAttentionLeadPages : step - left;
         if (step >= left && part >= 2 * kAttentionLeadPages) return nullptr;
         const bf16* page = (step < left ? chunk.pages : chunk.next_pages)[part / 2];
-        return page == nullptr || part % 2 == 0 ? page : page + kPageKeys * chunk.head_dim;
+        return page == nullptr || part % 2 == 0 ? page : page + values;
     }
 
     static void products_with_keys(const AttentionChunk& chunk, const RowTiles& tiles, float* scores) {
@@ -182,7 +190,7 @@ struct AttentionTemplates {
         }
     }
 
-    // p of the first `visible` keys and zeros up to `extent` (rounded up to 32).
+    // p of the first `visible` keys and zeros up to `extent` (rounded up to 32); p may begin where the scores do.
     static void softmax(const float* scores, int64_t visible, int64_t extent, float scale, bf16* p, float& maximum,
                         float& sum) {
         V lanes = V::all(kLowest);
@@ -231,7 +239,7 @@ struct AttentionTemplates {
                     const bf16* from = ahead != nullptr ? ahead + vector * 16 * 64 : nullptr;
                     const auto fetch = FetchAhead::share(from, width, kPageKeys / 2, tile, tiles.count);
                     Tiles::outputs(tiles.first[tile + 1] - row, width,
-                                   {probabilities + row * kChunkKeys + page * kPageKeys, chunk.pages + page,
+                                   {probabilities + row * kProbabilityStride + page * kPageKeys, chunk.pages + page,
                                     ((keys < most ? keys : most) + 1) / 2, vector * 16, chunk.head_dim,
                                     output + row * stride, stride, fetch});
                 }

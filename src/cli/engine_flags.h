@@ -1,0 +1,29 @@
+// The flags that shape the engine, shared by serve and chat.
+#pragma once
+
+#include <string>
+
+#include "cli/model_options.h"
+#include "engine/engine.h"
+
+namespace hone::cli {
+
+struct EngineFlags {
+    std::string kv_memory = "auto";   // --kv-memory
+    std::string prefill = "chunked";  // --prefill
+    int32_t max_batch = 64, token_budget = 512, max_context = 0;
+    bool no_prefix_cache = false;
+
+    // Errors name the flag.
+    Result<engine::EngineOptions> options(const ModelOptions& model) const;
+};
+
+void add_engine_flags(CLI::App& verb, EngineFlags& flags);
+
+// "8G", "512M", "1.5GiB", "4096" (bytes); at least one byte.
+Result<size_t> parse_bytes(const std::string& text);
+
+// The class that the model's log-probabilities are in: that of its INT4 weights if it has any.
+std::string numeric_class_name(const OpenModel& open);
+
+}  // namespace hone::cli

@@ -1,0 +1,67 @@
+// hone inspect: what a model is and what it takes, or the kernels of this machine.
+#include <iostream>
+
+#include <boost/json/serialize.hpp>
+
+#include "base/cpu_features.h"
+#include "cli/model_options.h"
+#include "model/checkpoint/inspect.h"
+
+namespace hone::cli {
+namespace {
+
+struct InspectFlags {
+    ModelOptions model;
+    bool json = false;
+};
+
+Status print_kernels(const InspectFlags& flags) {
+    auto chosen = kernels_for(flags.model);
+    if (!chosen) return chosen.error();
+    boost::json::array tables;
+    for (const math::KernelTable* table : math::runnable_kernel_tables()) {
+        if (!flags.json) fmt::print("{}{}\n", math::name_of(table->isa), table == *chosen ? "  (in use)" : "");
+        boost::json::array names;
+        for (const auto& kernel : math::kernels_of(*table)) {
+            if (!flags.json) fmt::print("  {:<36} {}\n", kernel.name, kernel.requires_);
+            names.push_back({{"name", kernel.name}, {"requires", kernel.requires_}});
+        }
+        tables.push_back({{"isa", math::name_of(table->isa)}, {"in_use", table == *chosen}, {"kernels", names}});
+    }
+    if (flags.json) {
+        std::cout << boost::json::serialize(boost::json::object{{"processor", cpu_model_name()}, {"tables", tables}})
+                  << "\n";
+    } else {
+        fmt::print("Processor: {}. All tables give the same bits; --isa or HONE_ISA chooses.\n", cpu_model_name());
+    }
+    return ok();
+}
+
+Status inspect(const InspectFlags& flags) {
+    if (flags.model.path == "kernels") return print_kernels(flags);
+    auto weights = model::weight_choice_named(flags.model.weights);
+    if (!weights) return weights.error().within("--weights");
+    auto inspection = model::inspect_model(flags.model.path, *weights);
+    if (!inspection) return inspection.error();
+    if (flags.json) {
+        std::cout << boost::json::serialize(model::to_json(*inspection)) << "\n";
+    } else {
+        std::cout << model::to_text(*inspection);
+    }
+    return ok();
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, int& status) {
+    auto flags = std::make_shared<InspectFlags>();
+    CLI::App* verb =
+        app.add_subcommand("inspect", "Architecture, tensors, sizes and memory plan of a model; or 'kernels'");
+    verb->add_option("MODEL", flags->model.path, "Checkpoint folder, pack file, or the word kernels")->required();
+    verb->add_flag("--json", flags->json, "Print JSON");
+    add_weights_option(*verb, flags->model);
+    add_isa_option(*verb, flags->model);
+    verb->callback([flags, &status] { status = report(inspect(*flags)); });
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,74 @@
+#include "cli/model_options.h"
+
+#include "base/cpu_features.h"
+#include "base/env.h"
+#include "base/topology.h"
+#include "math/kernels/self_test.h"
+
+namespace hone::cli {
+
+void add_threads_option(CLI::App& verb, ModelOptions& options) {
+    verb.add_option("--threads", options.threads, "Threads that compute; 0 takes every CPU this process may use")
+        ->check(CLI::Range(0, 1024))
+        ->capture_default_str();
+}
+
+void add_isa_option(CLI::App& verb, ModelOptions& options) {
+    verb.add_option("--isa", options.isa, "Kernels: auto, reference, avx2 or avx512; all give the same bits")
+        ->envname("HONE_ISA")
+        ->capture_default_str();
+}
+
+void add_weights_option(CLI::App& verb, ModelOptions& options) {
+    verb.add_option(
+            "--weights", options.weights,
+            "Format of the weights in memory: auto (as stored), bf16, int4 (linear layers, experts and head, quantised "
+            "while loading), int4-experts")
+        ->capture_default_str();
+}
+
+void add_model_options(CLI::App& verb, ModelOptions& options) {
+    add_weights_option(verb, options);
+    verb.add_option(
+            "--class", options.numeric_class,
+            "Arithmetic of INT4 weights: i8g32 (activations in int8, fast; what auto takes) or f32seq (activations in "
+            "bf16). BF16 weights always take f32seq")
+        ->check(CLI::IsMember({"auto", "i8g32", "f32seq"}))
+        ->capture_default_str();
+    add_threads_option(verb, options);
+    add_isa_option(verb, options);
+}
+
+int thread_count(const ModelOptions& options) {
+    return options.threads > 0 ? options.threads : static_cast<int>(usable_cpus().size());
+}
+
+Result<const math::KernelTable*> kernels_for(const ModelOptions& options) {
+    auto kernels = math::select_kernels(options.isa);
+    if (!kernels) return kernels.error().within("--isa");
+    flush_denormals();
+    if (const Status tested = math::self_test(**kernels); !tested) return tested.error();
+    return kernels;
+}
+
+math::NumericClass int4_class_for(const ModelOptions& options) {
+    return options.numeric_class == "f32seq" ? math::NumericClass::f32seq : math::NumericClass::i8g32;
+}
+
+Result<OpenModel> open_model(const ModelOptions& options, bool quiet) {
+    auto kernels = kernels_for(options);
+    if (!kernels) return kernels.error();
+    auto weights = model::weight_choice_named(options.weights);
+    if (!weights) return weights.error().within("--weights");
+
+    OpenModel open;
+    open.pool = std::make_unique<ThreadPool>(thread_count(options));
+    open.kernels = *kernels;
+    open.int4_class = int4_class_for(options);
+    auto loaded = model::load_model(options.path, {.weights = *weights, .quiet = quiet}, *open.pool);
+    if (!loaded) return loaded.error();
+    open.loaded = std::move(*loaded);
+    return open;
+}
+
+}  // namespace hone::cli

@@ -1,0 +1,43 @@
+// The flags that every verb with a model shares, and opening the model they describe.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "cli/verbs.h"
+#include "math/kernels/kernel_table.h"
+#include "model/checkpoint/load.h"
+
+namespace hone::cli {
+
+struct ModelOptions {
+    std::string path;
+    std::string weights = "auto";        // --weights
+    std::string numeric_class = "auto";  // --class
+    std::string isa = "auto";            // --isa
+    int threads = 0;                     // --threads; 0: every usable CPU
+};
+
+void add_model_options(CLI::App& verb, ModelOptions& options);
+// Single flags, for verbs that need no more.
+void add_weights_option(CLI::App& verb, ModelOptions& options);
+void add_threads_option(CLI::App& verb, ModelOptions& options);
+void add_isa_option(CLI::App& verb, ModelOptions& options);
+
+// A loaded model and what it takes to run it.
+struct OpenModel {
+    std::unique_ptr<ThreadPool> pool;
+    const math::KernelTable* kernels = nullptr;
+    math::NumericClass int4_class = math::NumericClass::i8g32;
+    model::LoadedModel loaded;
+};
+
+// Errors name the flag that asked for what is not there.
+Result<OpenModel> open_model(const ModelOptions& options, bool quiet);
+
+int thread_count(const ModelOptions& options);
+Result<const math::KernelTable*> kernels_for(const ModelOptions& options);
+math::NumericClass int4_class_for(const ModelOptions& options);
+
+}  // namespace hone::cli

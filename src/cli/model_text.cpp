@@ -1,0 +1,24 @@
+#include "cli/model_text.h"
+
+#include "text/chat/template_files.h"
+
+namespace hone::cli {
+
+Result<ModelText> load_model_text(const std::filesystem::path& folder) {
+    ModelText text;
+    auto tokenizer = text::Tokenizer::load(folder);
+    if (!tokenizer) return tokenizer.error();
+    text.tokenizer = std::move(*tokenizer);
+    auto templates = text::ChatTemplates::load(folder);
+    if (!templates) return templates.error();
+    if (*templates) text.chat_template = (*templates)->choose(false);
+    auto special_tokens = text::load_special_tokens(folder);
+    if (!special_tokens) return special_tokens.error();
+    text.special_tokens = std::move(*special_tokens);
+    auto defaults = serve::load_generation_defaults(folder);
+    if (!defaults) return defaults.error();
+    text.defaults = std::move(*defaults);
+    return text;
+}
+
+}  // namespace hone::cli

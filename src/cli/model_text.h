@@ -1,0 +1,27 @@
+// The text side of a model: its tokenizer, chat template and generation defaults, from the small files that came with
+// it.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/result.h"
+#include "model/checkpoint/load.h"
+#include "serve/openai/generation_defaults.h"
+#include "text/chat/chat_request.h"
+#include "text/chat/chat_template.h"
+#include "text/tokenizer/tokenizer.h"
+
+namespace hone::cli {
+
+struct ModelText {
+    std::unique_ptr<text::Tokenizer> tokenizer;
+    std::optional<text::ChatTemplate> chat_template;  // nothing if the model has none
+    text::SpecialTokens special_tokens;
+    serve::GenerationDefaults defaults;
+};
+
+// Errors name the file and what is wrong with it.
+Result<ModelText> load_model_text(const std::filesystem::path& folder);
+
+}  // namespace hone::cli

@@ -1,0 +1,187 @@
+// hone score: logits, log-probabilities and more of given sequences, into a safetensors file. The schedule flags change
+// how the work is cut, never a bit of the output.
+#include <cmath>
+
+#include "base/clock.h"
+#include "base/progress.h"
+#include "cli/model_options.h"
+#include "cli/score_input.h"
+#include "cli/score_output.h"
+#include "engine/score.h"
+#include "math/ops/logprob.h"
+
+namespace hone::cli {
+namespace {
+
+struct ScoreFlags {
+    ModelOptions model;
+    std::string input, output;
+    ScoreContents contents;
+    engine::ScoreSchedule schedule;
+    bool json = false;
+};
+
+struct ScoreTotals {
+    int64_t tokens = 0, scored = 0;
+    double sum_of_logprobs = 0;
+
+    double perplexity() const { return scored ? std::exp(-sum_of_logprobs / static_cast<double>(scored)) : 1; }
+};
+
+// Runs one sequence (and its greedy continuation), telling `output` all that was asked for.
+class SequenceRun {
+  public:
+    SequenceRun(engine::Scorer& scorer, const math::KernelTable& kernels, const ScoreFlags& flags, ScoreOutput& output)
+        : scorer_(scorer), kernels_(kernels), flags_(flags), output_(output) {}
+
+    Status run(size_t index, std::span<const int32_t> ids, ScoreTotals& totals, Progress& progress) {
+        scorer_.begin();
+        logprobs_.assign(ids.size() - 1, 0);
+        engine::ExecutorTaps taps;
+        if (flags_.contents.hidden) {
+            taps.hidden = [&](int32_t layer, std::span<const engine::RowRange>, math::MatrixView<const float> x) {
+                keep(output_.hidden(index, layer, scorer_.chunk_position(), x));
+            };
+        }
+        if (flags_.contents.router) {
+            taps.router = [&](int32_t layer, std::span<const engine::RowRange>, const math::Routing& routing) {
+                keep(output_.router(index, layer, scorer_.chunk_position(), routing));
+            };
+        }
+        const Status extended = scorer_.extend(
+            ids, flags_.schedule,
+            [&](int32_t first, math::MatrixView<const float> logits) {
+                if (flags_.contents.logits) keep(output_.logits(index, first, logits));
+                take_logprobs(ids, first, logits);
+                progress.advance(static_cast<uint64_t>(logits.rows));
+            },
+            taps);
+        if (!extended) return extended;
+        keep(output_.logprobs(index, logprobs_));
+        totals.tokens += std::ssize(ids);
+        totals.scored += std::ssize(logprobs_);
+        for (const float logprob : logprobs_) totals.sum_of_logprobs += logprob;
+        if (flags_.contents.greedy > 0) {
+            if (const Status continued = continue_greedily(index); !continued) return continued;
+        }
+        return failure_;
+    }
+
+  private:
+    void keep(const Status& written) {
+        if (!written && failure_) failure_ = written;
+    }
+
+    void take_logprobs(std::span<const int32_t> ids, int32_t first, math::MatrixView<const float> logits) {
+        for (int64_t row = 0; row < logits.rows; row++) {
+            const auto values = logits.row_span(row);
+            const auto next = static_cast<size_t>(first + row) + 1;
+            best_ = static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
+            if (next >= ids.size()) continue;
+            logprobs_[next - 1] =
+                math::log_normaliser(kernels_, values, 1).logprob(values[static_cast<size_t>(ids[next])]);
+        }
+    }
+
+    Status continue_greedily(size_t index) {
+        std::vector<int32_t> continuation;
+        while (std::ssize(continuation) < flags_.contents.greedy) {
+            const int32_t next = best_;
+            continuation.push_back(next);
+            if (std::ssize(continuation) == flags_.contents.greedy) break;
+            const Status extended = scorer_.extend(
+                {&next, 1}, flags_.schedule,
+                [&](int32_t first, math::MatrixView<const float> logits) { take_logprobs({}, first, logits); });
+            if (!extended) return extended;
+        }
+        keep(output_.greedy(index, continuation));
+        return ok();
+    }
+
+    engine::Scorer& scorer_;
+    const math::KernelTable& kernels_;
+    const ScoreFlags& flags_;
+    ScoreOutput& output_;
+    std::vector<float> logprobs_;
+    int32_t best_ = 0;  // most likely token after the last row
+    Status failure_;
+};
+
+void print_summary(const ScoreFlags& flags, size_t sequences, const ScoreTotals& totals, double seconds) {
+    const double rate = seconds > 0 ? static_cast<double>(totals.tokens) / seconds : 0;
+    if (flags.json) {
+        fmt::print(
+            R"({{"sequences": {}, "tokens": {}, "perplexity": {}, "seconds": {:.6f}, "tokens_per_second": {:.3f}}})"
+            "\n",
+            sequences, totals.tokens, totals.perplexity(), seconds, rate);
+    } else {
+        fmt::print("{} sequences, {} tokens, perplexity {:.6g}; {:.0f} tokens/s\n", sequences, totals.tokens,
+                   totals.perplexity(), rate);
+    }
+}
+
+Status score(const ScoreFlags& flags) {
+    auto open = open_model(flags.model, flags.json);
+    if (!open) return open.error();
+    auto sequences = read_score_input(flags.input, open->loaded);
+    if (!sequences) return sequences.error();
+    const model::ModelSpec& spec = open->loaded.model->spec();
+    if (flags.contents.router && spec.experts == 0) return error("--router: {} has no experts", open->loaded.name);
+
+    size_t longest = 1, tokens = 0;
+    for (const auto& ids : *sequences) longest = std::max(longest, ids.size()), tokens += ids.size();
+    auto scorer = engine::Scorer::create(*open->loaded.model, *open->kernels,
+                                         static_cast<int32_t>(longest) + flags.contents.greedy,
+                                         thread_count(flags.model), open->int4_class);
+    if (!scorer) return scorer.error();
+    auto output = ScoreOutput::create(flags.output, flags.contents, spec, *sequences,
+                                      std::string(math::name_of(open->int4_class)));
+    if (!output) return output.error();
+
+    ScoreTotals totals;
+    const double started = monotonic_seconds();
+    Progress progress("scoring", tokens, Progress::Unit::tokens, flags.json);
+    SequenceRun runner(**scorer, *open->kernels, flags, *output);
+    for (size_t i = 0; i < sequences->size(); i++) {
+        if (const Status run = runner.run(i, (*sequences)[i], totals, progress); !run) {
+            return run.error().within(fmt::format("{}: sequence {}", flags.input, i));
+        }
+    }
+    progress.finish();
+    if (const Status finished = output->finish(); !finished) return finished;
+    print_summary(flags, sequences->size(), totals, monotonic_seconds() - started);
+    return ok();
+}
+
+}  // namespace
+
+void add_score(CLI::App& app, int& status) {
+    auto flags = std::make_shared<ScoreFlags>();
+    CLI::App* verb =
+        app.add_subcommand("score", "Log-probabilities (and logits, hidden states) of given token sequences or texts");
+    verb->add_option("MODEL", flags->model.path, "Checkpoint folder or pack file")->required();
+    verb->add_option("--input", flags->input, R"(File of lines {"ids": [...]} or {"text": "..."})")->required();
+    verb->add_option(
+            "--output", flags->output,
+            "safetensors file to write: I.logits [T, V], I.logprobs [T-1] for line I (from 0), and what the flags add")
+        ->required();
+    verb->add_flag("--hidden", flags->contents.hidden,
+                   "Also I.hidden.L [T, D]: residual stream after layer L, before the final norm");
+    verb->add_flag("--router", flags->contents.router,
+                   "Also I.router.L.experts and I.router.L.weights [T, k] of layer L");
+    verb->add_option("--greedy", flags->contents.greedy,
+                     "Also I.greedy.ids [N]: the most likely continuation of N tokens")
+        ->check(CLI::Range(0, 1 << 20));
+    verb->add_flag("!--no-logits", flags->contents.logits, "Leave I.logits out");
+    verb->add_option("--chunk", flags->schedule.chunk_tokens, "Tokens that pass the layers together")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    verb->add_option("--layers-per-step", flags->schedule.layers_per_step, "Layers a step; 0: all")
+        ->check(CLI::Range(0, 4096))
+        ->capture_default_str();
+    verb->add_flag("--json", flags->json, "Print the summary as JSON, and no progress");
+    add_model_options(*verb, flags->model);
+    verb->callback([flags, &status] { status = report(score(*flags)); });
+}
+
+}  // namespace hone::cli

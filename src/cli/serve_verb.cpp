@@ -1,0 +1,121 @@
+// hone serve: an OpenAI-compatible server over one model.
+#include <csignal>
+#include <filesystem>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "cli/engine_flags.h"
+#include "cli/model_options.h"
+#include "cli/model_text.h"
+#include "serve/server.h"
+
+namespace hone::cli {
+namespace {
+
+struct ServeFlags {
+    ModelOptions model;
+    EngineFlags engine;
+    serve::ServerOptions server;
+    std::string served_name;
+    double drain_seconds = 30;
+};
+
+// Blocks SIGINT and SIGTERM in this thread and all that it starts, so that wait() alone sees them.
+class TerminationSignals {
+  public:
+    TerminationSignals() {
+        sigemptyset(&signals_);
+        sigaddset(&signals_, SIGINT);
+        sigaddset(&signals_, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    }
+    void wait() {
+        int signal = 0;
+        sigwait(&signals_, &signal);
+    }
+    // A second signal ends the process at once.
+    void restore() {
+        std::signal(SIGINT, SIG_DFL);
+        std::signal(SIGTERM, SIG_DFL);
+        pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+    }
+
+  private:
+    sigset_t signals_;
+};
+
+void print_welcome(const std::string& url, const std::string& name) {
+    fmt::print("listening on {}\n", url);
+    fmt::print("\nTry it:\n");
+    fmt::print("  curl {}/v1/chat/completions -H 'Content-Type: application/json' \\\n", url);
+    fmt::print(
+        "    -d '{{\"model\": \"{}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}], \"max_tokens\": "
+        "32}}'\n",
+        name);
+    fmt::print("  python: openai.OpenAI(base_url=\"{}/v1\", api_key=\"none\").chat.completions.create(...)\n", url);
+    fmt::print("  curl {}/metrics        Ctrl-C stops the server\n\n", url);
+    std::fflush(stdout);
+}
+
+Status serve_model(ServeFlags& flags) {
+    TerminationSignals signals;
+    const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
+    if (!engine_options) return engine_options.error();
+    auto open = open_model(flags.model, false);
+    if (!open) return open.error();
+    auto text = load_model_text(flags.model.path);
+    if (!text) return text.error();
+    open->pool.reset();  // the engine has threads of its own
+
+    auto engine = engine::Engine::create(*open->loaded.model, *open->kernels, *engine_options);
+    if (!engine) return engine.error();
+    const std::string name = flags.served_name.empty() ? open->loaded.name : flags.served_name;
+    auto server =
+        serve::Server::start(flags.server, {.name = name,
+                                            .tokenizer = *text->tokenizer,
+                                            .chat_template = text->chat_template ? &*text->chat_template : nullptr,
+                                            .special_tokens = text->special_tokens,
+                                            .engine = **engine,
+                                            .defaults = text->defaults,
+                                            .vocabulary = open->loaded.model->spec().vocabulary,
+                                            .numeric_class = numeric_class_name(*open)});
+    if (!server) return server.error();
+    print_welcome(fmt::format("http://{}:{}", flags.server.host, (*server)->port()), name);
+
+    signals.wait();
+    signals.restore();
+    LOG_INFO("stopping: requests in progress have {} to finish, another signal ends at once",
+             format_duration(flags.drain_seconds));
+    (*server)->stop(flags.drain_seconds);
+    return ok();
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, int& status) {
+    auto flags = std::make_shared<ServeFlags>();
+    flags->server.version = HONE_VERSION;
+    CLI::App* verb = app.add_subcommand("serve", "Serve a model over an OpenAI-compatible HTTP API");
+    verb->add_option("MODEL", flags->model.path,
+                     "Checkpoint folder in Hugging Face layout, or a file made by hone pack")
+        ->required();
+    verb->add_option("--host", flags->server.host, "Address to listen on; 0.0.0.0 for all")->capture_default_str();
+    flags->server.port = 8080;
+    verb->add_option("--port", flags->server.port, "Port; 0 takes a free one")->capture_default_str();
+    verb->add_option("--api-key", flags->server.api_keys,
+                     "Key that clients must send; may be repeated (also: HONE_API_KEY)")
+        ->envname("HONE_API_KEY");
+    verb->add_option("--cors-origin", flags->server.cors_origins,
+                     "Web page origin that may use the API from a browser; * for all");
+    verb->add_option("--name", flags->served_name,
+                     "What clients call the model; the folder's or file's name otherwise");
+    verb->add_option("--drain", flags->drain_seconds, "Seconds that running requests may take after SIGTERM")
+        ->check(CLI::Range(0.0, 1e6))
+        ->capture_default_str();
+    add_engine_flags(*verb, flags->engine);
+    add_model_options(*verb, flags->model);
+    verb->callback([flags, &status] { status = report(serve_model(*flags)); });
+}
+
+}  // namespace hone::cli

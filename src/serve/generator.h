@@ -1,0 +1,37 @@
+// Where generated tokens come from: the engine, or a scripted stand-in in tests. Any thread may call it; nothing here
+// blocks.
+#pragma once
+
+#include "base/result.h"
+#include "engine/engine.h"
+
+namespace hone::serve {
+
+class Generator {
+  public:
+    virtual ~Generator() = default;
+
+    // As engine::Engine declares them.
+    virtual Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) = 0;
+    virtual void cancel(engine::RequestId id) = 0;
+    virtual engine::EngineMetrics metrics() const = 0;
+    virtual int32_t max_context() const = 0;
+};
+
+class EngineGenerator final : public Generator {
+  public:
+    // The engine outlives it.
+    explicit EngineGenerator(engine::Engine& engine) : engine_(engine) {}
+
+    Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) override {
+        return engine_.submit(std::move(request), std::move(sink));
+    }
+    void cancel(engine::RequestId id) override { engine_.cancel(id); }
+    engine::EngineMetrics metrics() const override { return engine_.metrics(); }
+    int32_t max_context() const override { return engine_.max_context(); }
+
+  private:
+    engine::Engine& engine_;
+};
+
+}  // namespace hone::serve

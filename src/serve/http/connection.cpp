@@ -1,0 +1,356 @@
+#include "serve/http/connection.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/read.hpp>
+
+#include "base/log.h"
+#include "serve/http/answer_text.h"
+#include "serve/http/ascii.h"
+#include "serve/http/sse.h"
+
+// GCC 12 pairs asio's coroutine frame allocation with the wrong deallocation when it inlines them.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace hone::serve {
+
+namespace net = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using namespace net::experimental::awaitable_operators;
+
+// GCC 12 destroys temporaries of a co_await expression twice in some cases: everything that a coroutine is called with
+// here is a named object, passed by reference.
+
+namespace {
+
+constexpr auto kAwait = net::as_tuple(net::use_awaitable);
+constexpr size_t kReadBytes = 16 << 10;
+constexpr size_t kWriteBytes = 64 << 10;
+// What a client may send ahead while its request is served.
+constexpr size_t kPipelineBytes = 64 << 10;
+// Reading on after a refusal, so that the client sees the answer before its connection resets.
+constexpr double kLingerSeconds = 3;
+constexpr size_t kLingerBytes = size_t{64} << 20;
+
+std::chrono::nanoseconds seconds(double value) {
+    return std::chrono::nanoseconds(static_cast<int64_t>(value * 1e9));
+}
+
+template <class Fields>
+Request head_of(const Fields& fields) {
+    Request request;
+    request.method = std::string(fields.method_string());
+    for (const auto& field : fields) request.headers.emplace_back(field.name_string(), field.value());
+    return request;
+}
+
+}  // namespace
+
+// The bytes of one piece of an answer: its head where it begins, its body as the style asks for it.
+std::string Connection::answer_bytes(const Exchange::Output& output, const AnswerStyle& style, bool streaming,
+                                     bool keep_alive) {
+    std::string bytes;
+    if (output.head) {
+        HeadStyle head{.keep_alive = keep_alive, .content_length = {}, .chunked = style.chunked};
+        if (!streaming) head.content_length = output.bytes.size();
+        Response answer = *output.head;
+        answer.headers.insert(answer.headers.end(), style.extra_headers.begin(), style.extra_headers.end());
+        bytes = head_text(answer, head);
+    }
+    if (style.head_only) return bytes;
+    const bool chunked = streaming && style.chunked;
+    bytes += chunked ? chunk_text(output.bytes) : output.bytes;
+    if (chunked && output.complete) bytes += kLastChunk;
+    return bytes;
+}
+
+Connection::Connection(Socket socket, ConnectionContext& context)
+    : stream_(std::move(socket)),
+      buffer_(context.limits.header_bytes + kPipelineBytes + kReadBytes),
+      output_ready_(stream_.get_executor()),
+      context_(context) {
+    std::lock_guard lock(context_.mutex);
+    context_.connections.insert(this);
+}
+
+Connection::~Connection() {
+    release_body();
+    std::lock_guard lock(context_.mutex);
+    context_.connections.erase(this);
+    context_.changed.notify_all();
+}
+
+void Connection::start() {
+    net::co_spawn(
+        stream_.get_executor(), [self = shared_from_this()]() { return self->run(); },
+        [self = shared_from_this()](std::exception_ptr problem) {
+            if (!problem) return;
+            try {
+                std::rethrow_exception(problem);
+            } catch (const std::exception& e) {
+                LOG_ERROR("http: a connection failed: {}", e.what());
+            }
+        });
+}
+
+void Connection::close() {
+    net::post(stream_.get_executor(), [self = shared_from_this()] {
+        self->stream_.close();
+        self->output_ready_.cancel();
+    });
+}
+
+net::awaitable<void> Connection::run() {
+    for (;;) {
+        const bool requested = co_await wait_for_request();
+        if (!requested) break;
+        const bool keep_alive = co_await serve_one();
+        if (!keep_alive) break;
+    }
+    beast::error_code ignored;
+    stream_.socket().shutdown(Socket::shutdown_both, ignored);
+}
+
+net::awaitable<bool> Connection::wait_for_request() {
+    if (buffer_.size() > 0) co_return true;
+    stream_.expires_after(seconds(context_.limits.idle_seconds));
+    auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
+    if (failure) co_return false;
+    buffer_.commit(count);
+    co_return true;
+}
+
+// Reads, serves and answers one request; whether another may follow.
+net::awaitable<bool> Connection::serve_one() {
+    Parser parser;
+    parser.header_limit(static_cast<uint32_t>(context_.limits.header_bytes));
+    parser.body_limit(boost::none);  // counted here, to answer rather than to fail
+    stream_.expires_after(seconds(context_.limits.header_seconds));
+    auto [failure, count] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
+    Request request;
+    if (failure) {
+        const bool readable = failure.category() == make_error_code(http::error::bad_method).category();
+        if (!readable || failure == http::error::end_of_stream || failure == http::error::partial_message)
+            co_return false;
+        const int status = failure == http::error::header_limit ? 431 : 400;
+        const Response malformed = context_.handlers.error_response(status, "bad HTTP request: " + failure.message());
+        co_await refuse(malformed, request);
+        co_return false;
+    }
+
+    request = head_of(parser.get());
+    const bool head_only = request.method == "HEAD";
+    const std::string_view target = parser.get().target();
+    std::optional<Response> refusal;
+    if (target != "*" && !split_target(target, request.path, request.query)) {
+        refusal = context_.handlers.error_response(400, fmt::format("bad request target '{}'", quotable(target)));
+    } else if (const auto verdict = check_framing(parser)) {
+        refusal = context_.handlers.error_response(verdict->status, verdict->message);
+    } else {
+        refusal = context_.handlers.screen(request);
+    }
+    const bool has_body = !parser.is_done();
+    if (refusal && has_body) {
+        co_await refuse(*refusal, request);
+        co_return false;
+    }
+    if (has_body) {
+        const Verdict verdict = co_await read_body(parser, request.body);
+        if (verdict.status != 0) release_body();
+        if (verdict.status < 0) co_return false;
+        if (verdict.status > 0) {
+            refusal = context_.handlers.error_response(verdict.status, verdict.message);
+            co_await refuse(*refusal, request);
+            co_return false;
+        }
+    }
+    const AnswerStyle style{.path = request.path,
+                            .extra_headers = extra_headers(request),
+                            .head_only = head_only,
+                            .keep_alive = parser.keep_alive() && !context_.draining,
+                            .chunked = parser.get().version() >= 11};
+    bool another = false;
+    if (refusal) {
+        Exchange exchange(0, nullptr);
+        exchange.respond(std::move(*refusal));
+        another = co_await write_answer(exchange, style);
+    } else {
+        another = co_await answer(request, style);
+    }
+    release_body();
+    co_return another;
+}
+
+std::optional<Connection::Verdict> Connection::check_framing(const Parser& parser) const {
+    const auto expect = parser.get().find(http::field::expect);
+    if (expect != parser.get().end() && !equal_ignoring_case(expect->value(), "100-continue"))
+        return Verdict{417, fmt::format("cannot meet Expect: {}", quotable(expect->value()))};
+    const auto length = parser.content_length();
+    if (length && *length > context_.limits.body_bytes)
+        return Verdict{413, fmt::format("the request body of {} bytes is over this server's limit of {} bytes", *length,
+                                        context_.limits.body_bytes)};
+    return std::nullopt;
+}
+
+net::awaitable<Connection::Verdict> Connection::read_body(Parser& parser, std::string& body) {
+    const HttpLimits& limits = context_.limits;
+    stream_.expires_after(seconds(limits.body_seconds));
+    if (parser.get().find(http::field::expect) != parser.get().end() && parser.get().version() >= 11) {
+        auto [failure, count] = co_await net::async_write(stream_, net::buffer(kContinueText), kAwait);
+        if (failure) co_return Verdict{-1};
+    }
+    const auto piece = std::make_unique<char[]>(kReadBytes);
+    while (!parser.is_done()) {
+        parser.get().body().data = piece.get();
+        parser.get().body().size = kReadBytes;
+        auto [failure, count] = co_await http::async_read_some(stream_, buffer_, parser, kAwait);
+        if (failure && failure != http::error::need_buffer) {
+            const bool malformed = failure.category() == make_error_code(http::error::bad_chunk).category() &&
+                                   failure != http::error::partial_message;
+            if (malformed) co_return Verdict{400, "bad HTTP body: " + failure.message()};
+            co_return Verdict{-1};
+        }
+        const size_t got = kReadBytes - parser.get().body().size;
+        if (body.size() + got > limits.body_bytes)
+            co_return Verdict{
+                413, fmt::format("the request body is over this server's limit of {} bytes", limits.body_bytes)};
+        body_reserved_ += got;
+        if (context_.body_bytes.fetch_add(got) + got > limits.all_bodies_bytes)
+            co_return Verdict{503, "the server is reading too many large requests; try again later"};
+        body.append(piece.get(), got);
+    }
+    co_return Verdict{};
+}
+
+void Connection::release_body() {
+    context_.body_bytes -= std::exchange(body_reserved_, 0);
+}
+
+// Serves a request that was read: the handler answers while the client is watched.
+net::awaitable<bool> Connection::answer(Request& request, const AnswerStyle& style) {
+    auto exchange = std::make_shared<Exchange>(context_.limits.stream_queue_bytes, [this] {
+        net::post(stream_.get_executor(), [self = shared_from_this()] { self->output_ready_.cancel(); });
+    });
+    // The end of the scope is the end of the request, however it comes.
+    struct InProgress {
+        ConnectionContext& context;
+        std::shared_ptr<Exchange> exchange;
+        InProgress(ConnectionContext& c, std::shared_ptr<Exchange> e) : context(c), exchange(std::move(e)) {
+            std::lock_guard lock(context.mutex);
+            context.exchanges.insert(exchange);
+        }
+        ~InProgress() {
+            exchange->detach();
+            exchange->abandon(Abandoned::client_gone);
+            std::lock_guard lock(context.mutex);
+            context.exchanges.erase(exchange);
+            context.changed.notify_all();
+        }
+    } in_progress(context_, exchange);
+
+    context_.handlers.serve(std::move(request), Exchange::handle_of(exchange));
+    stream_.expires_never();
+    Awaitable<bool> writing = write_answer(*exchange, style);
+    Awaitable<void> watching = watch_client(*exchange);
+    const auto first = co_await (std::move(writing) || std::move(watching));
+    const bool* another = std::get_if<bool>(&first);
+    co_return another&&* another;
+}
+
+// Sends what the exchange gives until it is complete; whether the connection can be kept.
+net::awaitable<bool> Connection::write_answer(Exchange& exchange, const AnswerStyle& style) {
+    bool streaming = false, keep_alive = style.keep_alive;
+    for (;;) {
+        auto output = exchange.take();
+        if (!output) {
+            output_ready_.expires_after(seconds(context_.limits.keep_alive_seconds));
+            auto [woken] = co_await output_ready_.async_wait(kAwait);
+            if (!stream_.socket().is_open()) {
+                exchange.abandon(Abandoned::client_gone);
+                co_return false;
+            }
+            if (woken || !streaming || style.head_only) continue;
+            const std::string comment = style.chunked ? chunk_text(kSseKeepAlive) : std::string(kSseKeepAlive);
+            const bool sent = co_await send(comment);
+            if (!sent) co_return false;
+            continue;
+        }
+        if (output->broken) co_return false;
+        if (output->head) {
+            streaming = output->streamed;
+            keep_alive = keep_alive && !context_.draining && (style.chunked || !streaming);
+            context_.handlers.observe(style.path, output->head->status);
+        }
+        const std::string bytes = answer_bytes(*output, style, streaming, keep_alive);
+        const bool sent = co_await send(bytes);
+        if (!sent) {
+            exchange.abandon(Abandoned::client_gone);
+            co_return false;
+        }
+        if (output->complete) co_return keep_alive;
+    }
+}
+
+HeaderList Connection::extra_headers(const Request& request) const {
+    return context_.handlers.extra_headers ? context_.handlers.extra_headers(request) : HeaderList{};
+}
+
+// Ends when the client closes or half-closes its connection. What it sends ahead is kept for the next request.
+net::awaitable<void> Connection::watch_client(Exchange& exchange) {
+    for (;;) {
+        if (buffer_.size() >= kPipelineBytes) {
+            net::steady_timer never(stream_.get_executor(), net::steady_timer::time_point::max());
+            co_await never.async_wait(kAwait);
+            co_return;
+        }
+        auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
+        if (failure == net::error::operation_aborted) co_return;
+        if (failure) {
+            exchange.abandon(Abandoned::client_gone);
+            co_return;
+        }
+        buffer_.commit(count);
+    }
+}
+
+// Answers a request whose body was not read, and closes: reads on for a while without keeping anything.
+net::awaitable<void> Connection::refuse(const Response& response, const Request& request) {
+    context_.handlers.observe(request.path, response.status);
+    const AnswerStyle style{.path = request.path,
+                            .extra_headers = extra_headers(request),
+                            .head_only = request.method == "HEAD",
+                            .keep_alive = false,
+                            .chunked = false};
+    const Exchange::Output output{.head = response, .bytes = response.body, .complete = true};
+    const std::string bytes = answer_bytes(output, style, false, false);
+    const bool sent = co_await send(bytes);
+    if (!sent) co_return;
+    beast::error_code ignored;
+    stream_.socket().shutdown(Socket::shutdown_send, ignored);
+    stream_.expires_after(seconds(kLingerSeconds));
+    buffer_.consume(buffer_.size());
+    for (size_t discarded = 0; discarded < kLingerBytes;) {
+        auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
+        if (failure) co_return;
+        discarded += count;
+    }
+}
+
+net::awaitable<bool> Connection::send(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const std::string_view piece = bytes.substr(0, kWriteBytes);
+        stream_.expires_after(seconds(context_.limits.write_seconds));
+        auto [failure, count] = co_await net::async_write(stream_, net::buffer(piece), kAwait);
+        if (failure) co_return false;
+        bytes.remove_prefix(piece.size());
+    }
+    co_return true;
+}
+
+}  // namespace hone::serve

@@ -1,0 +1,88 @@
+// One client's connection: a coroutine that reads a request, hands it on, sends the answer and begins again. Lives on a
+// strand of the listener's I/O threads; owned by its coroutine. Only http/connection.cpp and http/listener.cpp include
+// this header.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <unordered_set>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include "serve/http/listener.h"
+
+namespace hone::serve {
+
+class Connection;
+
+// What all connections of a listener share; outlives them.
+struct ConnectionContext {
+    HttpLimits limits;
+    HttpHandlers handlers;
+    std::atomic<bool> draining{false};
+    std::atomic<size_t> body_bytes{0};
+
+    std::mutex mutex;  // guards the rest
+    std::condition_variable changed;
+    std::unordered_set<Connection*> connections;
+    std::unordered_set<std::shared_ptr<Exchange>> exchanges;  // requests in progress
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+  public:
+    using Socket = boost::asio::ip::tcp::socket;
+
+    Connection(Socket socket, ConnectionContext& context);
+    ~Connection();
+
+    // Serves requests until the client or the server ends the connection.
+    void start();
+    // Closes the socket; whatever waits for it ends. Any thread.
+    void close();
+
+  private:
+    template <class T>
+    using Awaitable = boost::asio::awaitable<T>;
+    using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
+
+    Awaitable<void> run();
+    Awaitable<bool> wait_for_request();
+    Awaitable<bool> serve_one();
+    // The status of an answer to a request that cannot be served, 0 for one that can, -1 to close without an answer.
+    struct Verdict {
+        int status = 0;
+        std::string message = {};
+    };
+    Awaitable<Verdict> read_body(Parser& parser, std::string& body);
+    std::optional<Verdict> check_framing(const Parser& parser) const;
+    struct AnswerStyle {
+        std::string path;
+        HeaderList extra_headers;
+        bool head_only, keep_alive, chunked;
+    };
+    Awaitable<bool> answer(Request& request, const AnswerStyle& style);
+    Awaitable<bool> write_answer(Exchange& exchange, const AnswerStyle& style);
+    static std::string answer_bytes(const Exchange::Output& output, const AnswerStyle& style, bool streaming,
+                                    bool keep_alive);
+    Awaitable<void> watch_client(Exchange& exchange);
+    Awaitable<void> refuse(const Response& response, const Request& request);
+    HeaderList extra_headers(const Request& request) const;
+    Awaitable<bool> send(std::string_view bytes);
+    void release_body();
+
+    boost::beast::tcp_stream stream_;
+    boost::beast::flat_buffer buffer_;
+    boost::asio::steady_timer output_ready_;
+    ConnectionContext& context_;
+    size_t body_reserved_ = 0;
+};
+
+}  // namespace hone::serve

@@ -1,0 +1,110 @@
+#include "serve/http/exchange.h"
+
+namespace hone::serve {
+
+void Exchange::respond(Response response) {
+    std::lock_guard lock(mutex_);
+    if (begun_ || broken_) return;
+    begun_ = complete_ = true;
+    bytes_ = std::move(response.body);
+    response.body.clear();
+    head_ = std::move(response);
+    callback_ = nullptr;
+    wake_locked();
+}
+
+void Exchange::begin_stream(Response head) {
+    std::lock_guard lock(mutex_);
+    if (begun_ || broken_) return;
+    begun_ = streamed_ = true;
+    bytes_ = std::move(head.body);
+    head.body.clear();
+    head_ = std::move(head);
+    wake_locked();
+}
+
+void Exchange::write(std::string_view bytes) {
+    std::function<void(Abandoned)> callback;
+    {
+        std::lock_guard lock(mutex_);
+        if (!streamed_ || complete_ || broken_ || bytes.empty()) return;
+        if (bytes_.size() + bytes.size() <= queue_limit_) {
+            bytes_ += bytes;
+        } else {
+            broken_ = true;
+            bytes_ = std::string();
+            abandoned_ = Abandoned::client_too_slow;
+            callback = std::exchange(callback_, nullptr);
+        }
+        wake_locked();
+    }
+    if (callback) callback(Abandoned::client_too_slow);
+}
+
+void Exchange::end() {
+    std::lock_guard lock(mutex_);
+    if (!streamed_ || complete_) return;
+    complete_ = true;
+    callback_ = nullptr;
+    wake_locked();
+}
+
+void Exchange::on_abandoned(std::function<void(Abandoned)> callback) {
+    std::optional<Abandoned> why;
+    {
+        std::lock_guard lock(mutex_);
+        why = abandoned_;
+        if (!why && !complete_) callback_ = std::move(callback);
+    }
+    if (why) callback(*why);
+}
+
+std::optional<Exchange::Output> Exchange::take() {
+    std::lock_guard lock(mutex_);
+    if (complete_taken_ || (!head_ && bytes_.empty() && !complete_ && !broken_)) return std::nullopt;
+    Output output{.head = std::exchange(head_, std::nullopt),
+                  .streamed = streamed_,
+                  .bytes = std::exchange(bytes_, {}),
+                  .complete = complete_,
+                  .broken = broken_};
+    complete_taken_ = complete_;
+    return output;
+}
+
+void Exchange::abandon(Abandoned why) {
+    std::function<void(Abandoned)> callback;
+    {
+        std::lock_guard lock(mutex_);
+        if (complete_ || abandoned_) return;
+        abandoned_ = why;
+        callback = std::exchange(callback_, nullptr);
+    }
+    if (callback) callback(why);
+}
+
+void Exchange::detach() {
+    std::lock_guard lock(mutex_);
+    wake_ = nullptr;
+}
+
+void Exchange::wake_locked() {
+    if (wake_) wake_();
+}
+
+void Exchange::dropped() {
+    respond({.status = 500,
+             .body = R"({"error":{"message":"the request failed inside the server; its log says why",)"
+                     R"("type":"server_error","param":null,"code":null}})"});
+    std::lock_guard lock(mutex_);
+    if (complete_) return;
+    broken_ = complete_ = true;  // a stream without an end: the client must see that it was cut
+    callback_ = nullptr;
+    wake_locked();
+}
+
+std::shared_ptr<Exchange> Exchange::handle_of(std::shared_ptr<Exchange> exchange) {
+    Exchange* bare = exchange.get();
+    return {bare, [exchange = std::move(exchange)](Exchange* e) { e->dropped(); }};
+}
+
+}  // namespace hone::serve

@@ -1,0 +1,56 @@
+#include "serve/http/message.h"
+
+#include <algorithm>
+
+#include "serve/http/ascii.h"
+#include "text/tokenizer/utf8.h"
+
+namespace hone::serve {
+
+std::string_view Request::header(std::string_view name) const {
+    for (const auto& [key, value] : headers)
+        if (equal_ignoring_case(key, name)) return value;
+    return {};
+}
+
+namespace {
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+}  // namespace
+
+bool split_target(std::string_view target, std::string& path, std::string& query) {
+    path.clear();
+    query.clear();
+    if (target.empty() || target.front() != '/') return false;
+    const size_t question = target.find('?');
+    if (question != std::string_view::npos) query = target.substr(question + 1);
+    target = target.substr(0, question);
+    for (size_t i = 0; i < target.size(); ++i) {
+        if (target[i] != '%') {
+            path.push_back(target[i]);
+            continue;
+        }
+        if (i + 2 >= target.size()) return false;
+        const int high = hex_digit(target[i + 1]), low = hex_digit(target[i + 2]);
+        if (high < 0 || low < 0 || high * 16 + low < 0x20) return false;
+        path.push_back(static_cast<char>(high * 16 + low));
+        i += 2;
+    }
+    return true;
+}
+
+std::string quotable(std::string_view text, size_t limit) {
+    std::string out;
+    const size_t unfinished = text::append_repaired(out, text.substr(0, limit));
+    if (text.size() > limit) return out + "...";
+    for (size_t i = 0; i < unfinished; ++i) out += text::kReplacementBytes;
+    return out;
+}
+
+}  // namespace hone::serve

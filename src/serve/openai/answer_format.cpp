@@ -1,0 +1,142 @@
+#include "serve/openai/answer_format.h"
+
+#include <boost/json/serialize.hpp>
+
+namespace hone::serve {
+
+namespace json = boost::json;
+
+namespace {
+
+json::value finish_reason(const ChoiceText& state) {
+    if (!state.finish()) return nullptr;
+    switch (*state.finish()) {
+        case engine::FinishReason::stop:
+            return "stop";
+        case engine::FinishReason::length:
+            return "length";
+        case engine::FinishReason::cancelled:
+        case engine::FinishReason::error:
+            break;
+    }
+    return "stop";
+}
+
+json::value stop_reason(const ChoiceText& state) {
+    if (state.stop_string()) return json::value(*state.stop_string());
+    if (state.stop_id()) return *state.stop_id();
+    return nullptr;
+}
+
+json::array token_ids(const TextDelta& delta) {
+    json::array out;
+    out.reserve(delta.tokens.size());
+    for (const PlacedToken& token : delta.tokens) out.emplace_back(token.record.token);
+    return out;
+}
+
+}  // namespace
+
+json::object usage_json(const UsageCounts& usage) {
+    return {{"prompt_tokens", usage.prompt_tokens},
+            {"completion_tokens", usage.completion_tokens},
+            {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+            {"prompt_tokens_details", json::object{{"cached_tokens", usage.cached_tokens}}}};
+}
+
+AnswerFormat::AnswerFormat(Header header, const GenerationRequest& request, const text::Tokenizer& tokenizer)
+    : header_(std::move(header)), request_(request), tokens_{.tokenizer = tokenizer, .as_ids = request.tokens_as_ids} {}
+
+json::object AnswerFormat::envelope(const char* chat_object) const {
+    const bool chat = header_.endpoint == Endpoint::chat;
+    return {{"id", (chat ? "chatcmpl-" : "cmpl-") + header_.id},
+            {"object", chat ? chat_object : "text_completion"},
+            {"created", header_.created},
+            {"model", header_.model},
+            {"system_fingerprint", header_.fingerprint}};
+}
+
+void AnswerFormat::add_logprobs(json::object& choice, const ChoiceReport& report) const {
+    json::value& target = choice["logprobs"];
+    if (!request_.logprobs) return;
+    if (header_.endpoint == Endpoint::chat) {
+        target = chat_logprobs(report.delta->tokens, tokens_);
+    } else {
+        EchoedPrompt echo;
+        if (report.echo)
+            echo = {
+                .tokens = *report.prompt, .offsets = report.state->echo_offsets(), .records = report.prompt_records};
+        target = completion_logprobs(echo, report.delta->tokens, tokens_, request_.sampling.top_logprobs);
+    }
+    choice["hone"] = json::object{{"processed_logprobs", processed_logprobs(report.delta->tokens)}};
+}
+
+// What vLLM adds to a choice.
+void AnswerFormat::add_details(json::object& choice, const ChoiceReport& report) const {
+    choice["finish_reason"] = finish_reason(*report.state);
+    choice["stop_reason"] = stop_reason(*report.state);
+    if (request_.return_token_ids) choice["token_ids"] = token_ids(*report.delta);
+}
+
+json::object AnswerFormat::choice(const ChoiceReport& report) const {
+    json::object out{{"index", report.index}};
+    const bool chat = header_.endpoint == Endpoint::chat;
+    if (chat) {
+        out["message"] = json::object{{"role", "assistant"}, {"content", report.delta->text}, {"refusal", nullptr}};
+    } else {
+        out["text"] = report.delta->text;
+    }
+    add_logprobs(out, report);
+    add_details(out, report);
+    if (chat) return out;
+    if (request_.return_token_ids) out["prompt_token_ids"] = json::array(report.prompt->begin(), report.prompt->end());
+    if (request_.sampling.prompt_logprobs >= 0)
+        out["prompt_logprobs"] = prompt_logprobs(report.prompt_records, tokens_);
+    return out;
+}
+
+json::object AnswerFormat::chunk_choice(const ChoiceReport& report) const {
+    json::object out{{"index", report.index}};
+    const bool chat = header_.endpoint == Endpoint::chat;
+    if (chat) {
+        json::object delta;
+        if (report.first) delta["role"] = "assistant";
+        if (report.first || !report.delta->text.empty()) delta["content"] = report.delta->text;
+        out["delta"] = std::move(delta);
+    } else {
+        out["text"] = report.delta->text;
+    }
+    add_logprobs(out, report);
+    add_details(out, report);
+    if (request_.return_token_ids && report.first)
+        out["prompt_token_ids"] = json::array(report.prompt->begin(), report.prompt->end());
+    return out;
+}
+
+std::string AnswerFormat::whole(json::array choices, const UsageCounts& usage, const ChoiceReport& first) const {
+    json::object out = envelope("chat.completion");
+    out["choices"] = std::move(choices);
+    out["usage"] = usage_json(usage);
+    if (header_.endpoint == Endpoint::chat) {
+        if (request_.return_token_ids)
+            out["prompt_token_ids"] = json::array(first.prompt->begin(), first.prompt->end());
+        if (request_.sampling.prompt_logprobs >= 0)
+            out["prompt_logprobs"] = prompt_logprobs(first.prompt_records, tokens_);
+    }
+    out["hone"] = json::object{{"numeric_class", header_.numeric_class}, {"seed", header_.seed}};
+    return json::serialize(out);
+}
+
+std::string AnswerFormat::chunk(json::array choices, const std::optional<UsageCounts>& usage, bool introduce) const {
+    json::object out = envelope("chat.completion.chunk");
+    out["choices"] = std::move(choices);
+    if (usage) {
+        out["usage"] = usage_json(*usage);
+    } else if (request_.include_usage) {
+        out["usage"] = nullptr;
+    }
+    if (introduce) out["hone"] = json::object{{"numeric_class", header_.numeric_class}, {"seed", header_.seed}};
+    return json::serialize(out);
+}
+
+}  // namespace hone::serve

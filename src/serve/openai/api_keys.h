@@ -1,0 +1,27 @@
+// Keys that open the API: `Authorization: Bearer KEY` or `X-Api-Key: KEY`. Immutable; any thread. Comparing takes the
+// same time for every wrong key.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "serve/http/message.h"
+
+namespace hone::serve {
+
+class ApiKeys {
+  public:
+    // Without keys every request is allowed.
+    explicit ApiKeys(const std::vector<std::string>& keys);
+
+    bool allow(const Request& head) const;
+
+  private:
+    using Digest = std::array<unsigned char, 32>;
+    static Digest digest_of(std::string_view key);
+
+    std::vector<Digest> digests_;
+};
+
+}  // namespace hone::serve

@@ -1,0 +1,169 @@
+// The request of /v1/chat/completions, and of a chat prompt alone.
+#include <limits>
+
+#include "serve/openai/generation_fields.h"
+
+namespace hone::serve {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr size_t kMaxMessages = 1 << 16;
+constexpr size_t kMaxTools = 1024;
+
+// The text of a message's content: a string, or its text parts joined by line breaks (as vLLM joins them for templates
+// that take strings). Absent content is empty.
+std::string content_text(FieldReader& message) {
+    const json::value* content = message.find("content");
+    if (!content) return {};
+    if (content->is_string()) return std::string(content->get_string());
+    if (!content->is_array()) {
+        message.refuse_type("content", "a string or a list of parts", *content);
+        return {};
+    }
+    std::string text;
+    const json::array& parts = content->get_array();
+    for (size_t i = 0; i < parts.size(); ++i) {
+        const std::string field = fmt::format("content[{}]", i);
+        if (i > 0) text += '\n';
+        if (parts[i].is_string()) {
+            text += parts[i].get_string();
+            continue;
+        }
+        const json::object* part = parts[i].if_object();
+        const json::value* type = part ? part->if_contains("type") : nullptr;
+        const json::value* piece = part ? part->if_contains("text") : nullptr;
+        if (!type || !type->is_string()) {
+            message.refuse(field, "must be an object with a 'type'", "invalid_type");
+        } else if (type->get_string() != "text") {
+            message.refuse(field,
+                           fmt::format("parts of type '{}' are not supported; this model reads text only",
+                                       quotable(std::string_view(type->get_string()), 40)),
+                           "unsupported_content");
+        } else if (!piece || !piece->is_string()) {
+            message.refuse(field + ".text", "must be a string", "invalid_type");
+        } else {
+            text += piece->get_string();
+        }
+        if (!message.ok()) return {};
+    }
+    return text;
+}
+
+// Templates loop over the arguments of earlier tool calls, which clients send as JSON text.
+void parse_tool_arguments(FieldReader& message, json::array& calls) {
+    for (size_t i = 0; i < calls.size(); ++i) {
+        json::object* call = calls[i].if_object();
+        json::value* function = call ? call->if_contains("function") : nullptr;
+        json::object* fields = function ? function->if_object() : nullptr;
+        const std::string where = fmt::format("tool_calls[{}].function", i);
+        if (!fields || !fields->if_contains("name") || !fields->at("name").is_string())
+            return message.refuse(where, "must be an object with a 'name'", "invalid_type");
+        json::value& arguments = (*fields)["arguments"];
+        if (arguments.is_null() || (arguments.is_string() && arguments.get_string().empty())) {
+            arguments = json::object();
+        } else if (arguments.is_string()) {
+            json::value parsed;
+            if (const auto problem = parse_json_object(arguments.get_string(), parsed))
+                return message.refuse(where + ".arguments", "must be the text of a JSON object");
+            arguments = std::move(parsed);
+        } else if (!arguments.is_object()) {
+            return message.refuse_type(where + ".arguments", "the text of a JSON object", arguments);
+        }
+    }
+}
+
+std::optional<ApiError> read_message(const json::value& given, size_t index, json::array& messages) {
+    const std::string where = fmt::format("messages[{}]", index);
+    if (!given.is_object())
+        return ApiError{.message = fmt::format("'{}': must be an object, not {}", where, json_type_name(given)),
+                        .param = where,
+                        .code = "invalid_type"};
+    FieldReader fields(given.get_object(), where + ".");
+    if (!fields.find("role")) fields.refuse("role", "is missing", "missing_required_parameter");
+    (void)fields.text("role");
+    json::object message = given.get_object();
+    message["content"] = content_text(fields);
+    if (fields.array("tool_calls")) parse_tool_arguments(fields, message["tool_calls"].get_array());
+    for (const char* field : {"name", "tool_call_id", "reasoning", "reasoning_content"}) (void)fields.text(field);
+    if (fields.ok()) messages.emplace_back(std::move(message));
+    return fields.failure();
+}
+
+// "none" and "auto" leave the choice to the template; being forced to call needs constrained decoding.
+void read_tools(FieldReader& fields, text::ChatRequest& prompt) {
+    const json::array* tools = fields.array("tools");
+    if (tools && tools->size() > kMaxTools)
+        fields.refuse("tools", fmt::format("has {} tools; at most {}", tools->size(), kMaxTools));
+    for (size_t i = 0; tools && i < tools->size(); ++i)
+        if (!(*tools)[i].is_object()) fields.refuse_type(fmt::format("tools[{}]", i), "an object", (*tools)[i]);
+    if (tools && !tools->empty()) prompt.tools = *tools;
+    const json::value* choice = fields.find("tool_choice");
+    if (!choice) return;
+    if (!choice->is_string() && !choice->is_object())
+        return fields.refuse_type("tool_choice", "a string or an object", *choice);
+    if (!choice->is_string() || (choice->get_string() != "none" && choice->get_string() != "auto"))
+        fields.refuse("tool_choice", "this server supports 'none' and 'auto' only", "unsupported_parameter");
+}
+
+void read_chat_prompt(FieldReader& fields, text::ChatRequest& prompt) {
+    const json::array* messages = fields.array("messages");
+    if (!fields.find("messages")) return fields.refuse("messages", "is missing", "missing_required_parameter");
+    if (!messages) return;
+    if (messages->empty()) return fields.refuse("messages", "is empty");
+    if (messages->size() > kMaxMessages)
+        return fields.refuse("messages", fmt::format("has {} messages; at most {}", messages->size(), kMaxMessages));
+    for (size_t i = 0; i < messages->size(); ++i) {
+        if (const auto problem = read_message((*messages)[i], i, prompt.messages)) return fields.adopt(*problem);
+    }
+    read_tools(fields, prompt);
+    if (const json::array* documents = fields.array("documents")) prompt.documents = *documents;
+    if (const json::object* arguments = fields.object("chat_template_kwargs")) prompt.variables = *arguments;
+    if (const auto effort = fields.text("reasoning_effort")) prompt.variables.emplace("reasoning_effort", *effort);
+    const bool continues = fields.flag("continue_final_message").value_or(false);
+    if (continues) prompt.continued_field = "content";
+    prompt.add_generation_prompt = fields.flag("add_generation_prompt").value_or(!continues);
+    if (continues && prompt.add_generation_prompt)
+        fields.refuse("continue_final_message", "cannot be combined with 'add_generation_prompt'");
+}
+
+void refuse_modalities(FieldReader& fields) {
+    const json::array* modalities = fields.array("modalities");
+    for (size_t i = 0; modalities && i < modalities->size(); ++i)
+        if (const json::value& kind = (*modalities)[i]; !kind.is_string() || kind.get_string() != "text")
+            fields.refuse("modalities", "this server answers with text only", "unsupported_parameter");
+    if (fields.flag("echo").value_or(false))
+        fields.refuse("echo", "is for /v1/completions only", "unsupported_parameter");
+}
+
+}  // namespace
+
+std::optional<ApiError> parse_chat_prompt(const json::object& body, text::ChatRequest& prompt) {
+    FieldReader fields(body);
+    read_chat_prompt(fields, prompt);
+    return fields.failure();
+}
+
+std::optional<ApiError> parse_chat_request(const json::object& body, const RequestRules& rules,
+                                           ChatCompletionRequest& request) {
+    if (auto problem = check_model(body, rules.model)) return problem;
+    FieldReader fields(body);
+    read_chat_prompt(fields, request.prompt);
+    read_generation_fields(fields, rules, request);
+    refuse_modalities(fields);
+    if (fields.flag("add_special_tokens").value_or(false))
+        fields.refuse("add_special_tokens", "is not supported: the chat template writes them", "unsupported_parameter");
+    request.logprobs = fields.flag("logprobs").value_or(false);
+    const auto top = fields.integer("top_logprobs", 0, rules.max_logprobs);
+    if (top && !request.logprobs) fields.refuse("top_logprobs", "is only allowed with 'logprobs': true");
+    if (request.logprobs) request.sampling.top_logprobs = static_cast<int32_t>(top.value_or(0));
+    constexpr int64_t kMaxInt = std::numeric_limits<int32_t>::max();
+    auto limit = fields.integer("max_completion_tokens", 1, kMaxInt);
+    const auto older_name = fields.integer("max_tokens", 1, kMaxInt);
+    if (!limit) limit = older_name;
+    if (limit) request.max_tokens = static_cast<int32_t>(*limit);
+    return fields.failure();
+}
+
+}  // namespace hone::serve

@@ -1,0 +1,69 @@
+// The text of one choice as its tokens arrive: decoding, stop strings, and why it ended. One choice, one thread; the
+// tokenizer outlives it.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "serve/openai/requests.h"
+#include "serve/openai/stop_matcher.h"
+#include "text/tokenizer/stream_decoder.h"
+
+namespace hone::serve {
+
+// A token with the place of its text: the number of characters that were settled before it.
+struct PlacedToken {
+    engine::TokenRecord record;
+    size_t offset = 0;
+};
+
+// What one event of the engine adds to a choice.
+struct TextDelta {
+    std::string text;  // valid UTF-8, settled, without stop strings
+    std::vector<PlacedToken> tokens;
+};
+
+class ChoiceText {
+  public:
+    // `prompt` is decoded too if it is to be echoed, and otherwise only begins the text.
+    ChoiceText(const text::Tokenizer& tokenizer, const GenerationRequest& request, std::span<const int32_t> prompt,
+               bool echo);
+
+    // The prompt's text; empty unless echoed. Once, before the first take.
+    std::string take_echo() { return std::exchange(echo_, {}); }
+    // Where each token of an echoed prompt begins.
+    const std::vector<size_t>& echo_offsets() const { return echo_offsets_; }
+
+    // Tokens after the end of the text (a stop string, or the last event) are dropped.
+    TextDelta take(engine::RequestEvent event);
+
+    bool finished() const { return finish_.has_value(); }
+    const std::optional<engine::FinishReason>& finish() const { return finish_; }
+    // The stop string, or that one of the request's own stop ids, which ended it.
+    const std::optional<std::string>& stop_string() const { return matcher_.matched(); }
+    const std::optional<int32_t>& stop_id() const { return stop_id_; }
+    // Tokens taken so far, those of a stop string included.
+    int32_t token_count() const { return token_count_; }
+
+  private:
+    void take_token(const engine::TokenRecord& record, bool is_stop_token, TextDelta& delta);
+    void add_text(std::string decoded, TextDelta& delta);
+    void end(engine::FinishReason reason, TextDelta& delta);
+
+    text::StreamDecoder decoder_;
+    StopMatcher matcher_;
+    const int32_t min_tokens_;
+    const bool include_stop_;
+    const std::vector<int32_t> own_stop_ids_;  // sorted
+    std::string echo_;
+    std::vector<size_t> echo_offsets_;
+    size_t characters_ = 0;  // decoded so far
+    int32_t token_count_ = 0;
+    std::optional<engine::FinishReason> finish_;
+    std::optional<int32_t> stop_id_;
+};
+
+}  // namespace hone::serve

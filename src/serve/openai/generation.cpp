@@ -1,0 +1,218 @@
+#include "serve/openai/generation.h"
+
+#include <ctime>
+
+#include <boost/json/array.hpp>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "serve/http/sse.h"
+
+namespace hone::serve {
+
+namespace json = boost::json;
+
+namespace {
+
+// A seed that nobody gave fits 53 bits, so that every JSON reader can give it back.
+uint64_t draw_seed() {
+    return entropy64() >> 11;
+}
+
+std::string_view outcome_of(engine::FinishReason reason) {
+    switch (reason) {
+        case engine::FinishReason::stop:
+            return "stop";
+        case engine::FinishReason::length:
+            return "length";
+        case engine::FinishReason::cancelled:
+            return "abort";
+        case engine::FinishReason::error:
+            break;
+    }
+    return "error";
+}
+
+}  // namespace
+
+void Generation::start(const GenerationContext& context, GenerationJob job, ExchangePtr exchange) {
+    const auto generation = std::make_shared<Generation>(context, std::move(job), std::move(exchange));
+    generation->mailbox_->post([generation] { generation->submit_all(); });
+}
+
+Generation::Generation(const GenerationContext& context, GenerationJob job, ExchangePtr exchange)
+    : context_(context),
+      job_(std::move(job)),
+      exchange_(std::move(exchange)),
+      mailbox_(std::make_shared<Mailbox>(context.workers)) {
+    GenerationRequest& request = *job_.request;
+    if (!request.sampling.seed) request.sampling.seed = draw_seed();
+    format_ = std::make_unique<AnswerFormat>(AnswerFormat::Header{.endpoint = job_.endpoint,
+                                                                  .id = fmt::format("{:016x}", entropy64()),
+                                                                  .created = static_cast<int64_t>(std::time(nullptr)),
+                                                                  .model = context.model,
+                                                                  .fingerprint = context.fingerprint,
+                                                                  .numeric_class = context.numeric_class,
+                                                                  .seed = static_cast<int64_t>(*request.sampling.seed)},
+                                             request, context.tokenizer);
+    for (const PromptTokens& prompt : job_.prompts)
+        for (int32_t i = 0; i < request.choices; ++i)
+            choices_.push_back({.text = ChoiceText(context.tokenizer, request, prompt, job_.echo), .prompt = &prompt});
+    open_ = choices_.size();
+}
+
+void Generation::submit_all() {
+    exchange_->on_abandoned([weak = weak_from_this()](Abandoned why) {
+        const auto self = weak.lock();
+        if (self) self->mailbox_->post([self, why] { self->abandon(why); });
+    });
+    for (size_t i = 0; i < choices_.size(); ++i) {
+        if (const auto problem = submit(i)) return fail(*problem);
+        ++submitted_;
+    }
+    if (job_.request->stream)
+        exchange_->begin_stream(
+            {.content_type = std::string(kSseContentType), .headers = {{"Cache-Control", "no-cache"}}});
+}
+
+std::optional<ApiError> Generation::submit(size_t index) {
+    Choice& choice = choices_[index];
+    engine::Request request{.prompt = *choice.prompt, .sampling = job_.request->sampling};
+    request.sampling.choice = static_cast<int32_t>(index) % job_.request->choices;
+    // On the engine's thread: the time is taken, the rest is posted.
+    engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {
+        const double when = monotonic_seconds();
+        self->mailbox_->post(
+            [self, index, when, event = std::move(event)]() mutable { self->handle(index, std::move(event), when); });
+    };
+    context_.metrics.sizes(choice.prompt->size(), request.sampling.max_tokens);
+    const Result<engine::RequestId> id = context_.generator.submit(std::move(request), std::move(sink));
+    if (!id.ok()) return ApiError{.message = id.error().message};
+    choice.id = *id;
+    return std::nullopt;
+}
+
+void Generation::handle(size_t index, engine::RequestEvent event, double when) {
+    Choice& choice = choices_[index];
+    record_times(choice, event, when);
+    if (!exchange_ || choice.text.finished()) return;
+    if (event.finish == engine::FinishReason::error)
+        return fail(plain_error(500, event.message.empty() ? "the engine failed" : event.message));
+    if (event.finish == engine::FinishReason::cancelled)
+        return fail(plain_error(503, "the request was cancelled by the server"));
+    if (!event.prompt_logprobs.empty()) choice.prompt_records = std::move(event.prompt_logprobs);
+    choice.cached_tokens = std::max(choice.cached_tokens, event.cached_tokens);
+    const bool ended_by_engine = event.finish.has_value();
+    TextDelta delta = choice.text.take(std::move(event));
+    if (choice.text.finished()) {
+        --open_;
+        count_outcome(choice, outcome_of(*choice.text.finish()), when);
+        if (!ended_by_engine) context_.generator.cancel(choice.id);
+    }
+    report(index, std::move(delta));
+    if (open_ == 0) finish();
+}
+
+void Generation::record_times(Choice& choice, const engine::RequestEvent& event, double when) {
+    if (!event.tokens.empty() && !choice.counted) {
+        if (choice.last_token == 0) {
+            context_.metrics.first_token(when - job_.arrived);
+        } else {
+            const auto count = event.tokens.size();
+            for (size_t i = 0; i < count; ++i)
+                context_.metrics.next_token((when - choice.last_token) / static_cast<double>(count));
+        }
+        choice.last_token = when;
+    }
+    const bool ended_early =
+        event.finish && event.finish != engine::FinishReason::stop && event.finish != engine::FinishReason::length;
+    if (ended_early) count_outcome(choice, outcome_of(*event.finish), when);
+}
+
+void Generation::count_outcome(Choice& choice, std::string_view reason, double when) {
+    if (std::exchange(choice.counted, true)) return;
+    context_.metrics.finished(reason, when - job_.arrived);
+}
+
+// News of a choice: kept for a whole answer, sent in a stream.
+void Generation::report(size_t index, TextDelta delta) {
+    Choice& choice = choices_[index];
+    if (!choice.reported) delta.text.insert(0, choice.text.take_echo());
+    const GenerationRequest& request = *job_.request;
+    if (!request.stream) {
+        choice.reported = true;
+        choice.whole.text += delta.text;
+        std::move(delta.tokens.begin(), delta.tokens.end(), std::back_inserter(choice.whole.tokens));
+        return;
+    }
+    const bool tells_tokens = !delta.tokens.empty() && (request.logprobs || request.return_token_ids);
+    if (delta.text.empty() && !tells_tokens && !choice.text.finished()) return;
+    json::array choices{format_->chunk_choice(report_of(index, delta))};
+    const auto counts = request.continuous_usage ? std::optional(usage()) : std::nullopt;
+    exchange_->write(sse_event(format_->chunk(std::move(choices), counts, !std::exchange(introduced_, true))));
+    choice.reported = true;
+}
+
+ChoiceReport Generation::report_of(size_t index, const TextDelta& delta) const {
+    const Choice& choice = choices_[index];
+    const bool first = !choice.reported || !job_.request->stream;
+    return {.index = static_cast<int32_t>(index),
+            .delta = &delta,
+            .state = &choice.text,
+            .prompt = choice.prompt,
+            .prompt_records = choice.prompt_records,
+            .echo = job_.echo && first,
+            .first = first};
+}
+
+void Generation::finish() {
+    if (job_.request->stream) {
+        if (job_.request->include_usage) exchange_->write(sse_event(format_->chunk({}, usage(), false)));
+        exchange_->write(kSseDone);
+        exchange_->end();
+    } else {
+        json::array choices;
+        for (size_t i = 0; i < choices_.size(); ++i)
+            choices.emplace_back(format_->choice(report_of(i, choices_[i].whole)));
+        exchange_->respond({.body = format_->whole(std::move(choices), usage(), report_of(0, choices_[0].whole))});
+    }
+    exchange_ = nullptr;
+}
+
+// Of choices of one prompt the first one's cache hits count: the others find what it left.
+UsageCounts Generation::usage() const {
+    UsageCounts counts;
+    for (const Choice& choice : choices_) counts.completion_tokens += choice.text.token_count();
+    for (size_t i = 0; i < choices_.size(); i += static_cast<size_t>(job_.request->choices)) {
+        counts.prompt_tokens += std::ssize(*choices_[i].prompt);
+        counts.cached_tokens += choices_[i].cached_tokens;
+    }
+    return counts;
+}
+
+// A stream that has begun ends with the error as its last event, without [DONE].
+void Generation::fail(const ApiError& error) {
+    cancel_unfinished();
+    const bool streaming = job_.request->stream && submitted_ == choices_.size();
+    if (streaming) {
+        exchange_->write(sse_event(error_response(error).body));
+        exchange_->end();
+    } else {
+        exchange_->respond(error_response(error));
+    }
+    exchange_ = nullptr;
+}
+
+void Generation::abandon(Abandoned why) {
+    if (!exchange_) return;
+    if (why == Abandoned::server_stopping) return fail(plain_error(503, "the server is shutting down"));
+    cancel_unfinished();
+    exchange_ = nullptr;
+}
+
+void Generation::cancel_unfinished() {
+    for (size_t i = 0; i < submitted_; ++i)
+        if (!choices_[i].text.finished()) context_.generator.cancel(choices_[i].id);
+}
+
+}  // namespace hone::serve

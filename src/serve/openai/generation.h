@@ -1,0 +1,79 @@
+// One request for generation on its way through the engine: submits its choices, turns their tokens into the answer,
+// whole or streamed, and cancels what is left when the client goes away. Lives as long as the engine or its own mailbox
+// still knows it; all its work runs in that mailbox, so its state needs no lock. start() may be called from any thread,
+// once.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "serve/generator.h"
+#include "serve/http/exchange.h"
+#include "serve/metrics.h"
+#include "serve/openai/answer_format.h"
+#include "serve/workers.h"
+
+namespace hone::serve {
+
+// What all requests use.
+struct GenerationContext {
+    Generator& generator;
+    const text::Tokenizer& tokenizer;
+    Metrics& metrics;
+    std::shared_ptr<Workers> workers;  // outlive the server, for events that come late
+    std::string model, fingerprint, numeric_class;
+};
+
+// A request that is ready to run.
+struct GenerationJob {
+    Endpoint endpoint = Endpoint::completions;
+    std::unique_ptr<GenerationRequest> request;
+    std::vector<PromptTokens> prompts;
+    bool echo = false;
+    double arrived = 0;  // monotonic seconds
+};
+
+class Generation : public std::enable_shared_from_this<Generation> {
+  public:
+    static void start(const GenerationContext& context, GenerationJob job, ExchangePtr exchange);
+
+    Generation(const GenerationContext& context, GenerationJob job, ExchangePtr exchange);
+
+  private:
+    struct Choice {
+        ChoiceText text;
+        const PromptTokens* prompt;
+        engine::RequestId id{};
+        TextDelta whole;  // of an answer that is not streamed
+        std::vector<engine::TokenRecord> prompt_records;
+        int32_t cached_tokens = 0;
+        double last_token = 0;  // when it came
+        bool counted = false;   // its outcome
+        bool reported = false;
+    };
+
+    void submit_all();
+    std::optional<ApiError> submit(size_t index);
+    void handle(size_t index, engine::RequestEvent event, double when);
+    void record_times(Choice& choice, const engine::RequestEvent& event, double when);
+    void count_outcome(Choice& choice, std::string_view reason, double when);
+    void report(size_t index, TextDelta delta);
+    void finish();
+    void fail(const ApiError& error);
+    void abandon(Abandoned why);
+    void cancel_unfinished();
+    ChoiceReport report_of(size_t index, const TextDelta& delta) const;
+    UsageCounts usage() const;
+
+    const GenerationContext& context_;
+    const GenerationJob job_;
+    ExchangePtr exchange_;  // null once nothing more is to be said
+    const std::shared_ptr<Mailbox> mailbox_;
+    std::unique_ptr<AnswerFormat> format_;
+    std::vector<Choice> choices_;
+    size_t submitted_ = 0, open_ = 0;
+    bool introduced_ = false;
+};
+
+}  // namespace hone::serve

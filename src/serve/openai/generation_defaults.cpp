@@ -1,0 +1,75 @@
+#include "serve/openai/generation_defaults.h"
+
+#include <algorithm>
+
+#include "base/mapped_file.h"
+#include "serve/openai/field_reader.h"
+
+namespace hone::serve {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr size_t kMaxConfigBytes = size_t{4} << 20;
+constexpr int32_t kMaxInt = std::numeric_limits<int32_t>::max();
+
+std::optional<float> as_float(std::optional<double> number) {
+    return number ? std::optional(static_cast<float>(*number)) : std::nullopt;
+}
+
+void add_end_ids(FieldReader& fields, std::vector<int32_t>& end_ids) {
+    const json::value* value = fields.find("eos_token_id");
+    if (!value) return;
+    std::vector<int32_t> ids;
+    if (value->is_array()) {
+        ids = fields.integers("eos_token_id", 0, kMaxInt);
+    } else if (const auto id = fields.integer("eos_token_id", 0, kMaxInt)) {
+        ids.push_back(static_cast<int32_t>(*id));
+    }
+    for (const int32_t id : ids)
+        if (std::find(end_ids.begin(), end_ids.end(), id) == end_ids.end()) end_ids.push_back(id);
+}
+
+// Runs `read` on the object in `path`, if there is such a file.
+template <class Read>
+Status read_config(const std::filesystem::path& path, Read read) {
+    std::error_code absent;
+    if (!std::filesystem::exists(path, absent)) return ok();
+    const Result<std::string> text = read_text_file(path, kMaxConfigBytes);
+    if (!text.ok()) return text.error();
+    json::value config;
+    std::optional<ApiError> problem = parse_json_object(*text, config);
+    if (!problem) {
+        FieldReader fields(config.get_object());
+        read(fields);
+        problem = fields.failure();
+    }
+    return problem ? Status(error("{}: {}", path.string(), problem->message)) : ok();
+}
+
+}  // namespace
+
+Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
+    GenerationDefaults defaults;
+    const Status generation = read_config(folder / "generation_config.json", [&](FieldReader& fields) {
+        defaults.temperature = as_float(fields.number("temperature", 0, 100));
+        defaults.top_p = as_float(fields.number("top_p", 0, 1));
+        defaults.min_p = as_float(fields.number("min_p", 0, 1));
+        defaults.repetition_penalty = as_float(fields.number("repetition_penalty", 0, 100));
+        if (const auto top_k = fields.integer("top_k", -1, kMaxInt))
+            defaults.top_k = static_cast<int32_t>(std::max<int64_t>(*top_k, 0));
+        if (const auto limit = fields.integer("max_new_tokens", 1, kMaxInt))
+            defaults.max_new_tokens = static_cast<int32_t>(*limit);
+        add_end_ids(fields, defaults.end_ids);
+    });
+    if (!generation) return generation.error();
+    const Status config =
+        read_config(folder / "config.json", [&](FieldReader& fields) { add_end_ids(fields, defaults.end_ids); });
+    if (!config) return config.error();
+    if (defaults.top_p == 0.0f) defaults.top_p = 1.0f;
+    if (defaults.repetition_penalty == 0.0f) defaults.repetition_penalty = 1.0f;
+    return defaults;
+}
+
+}  // namespace hone::serve

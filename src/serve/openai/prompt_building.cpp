@@ -1,0 +1,25 @@
+#include "serve/openai/prompt_building.h"
+
+#include "text/chat/chat_tokens.h"
+
+namespace hone::serve {
+
+const char* const kDefaultChatTemplate =
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% "
+    "endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+std::optional<ApiError> encode_chat(const text::ChatTemplate& chat_template, const text::Tokenizer& tokenizer,
+                                    const text::ChatRequest& prompt, PromptTokens& tokens) {
+    Result<std::vector<text::TokenId>> encoded = text::encode_chat(chat_template, tokenizer, prompt);
+    if (!encoded.ok())
+        return ApiError{.message = encoded.error().message, .param = "messages", .code = "chat_template_error"};
+    tokens = std::move(encoded).value();
+    return std::nullopt;
+}
+
+PromptTokens encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt, bool add_special_tokens) {
+    return tokenizer.encode(prompt, {.add_special_tokens = add_special_tokens, .parse_special_tokens = true});
+}
+
+}  // namespace hone::serve

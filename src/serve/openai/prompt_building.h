@@ -1,0 +1,24 @@
+// From what a request gives as its prompt to token ids: templates and tokenising. Slow for long prompts, so called on
+// worker threads only. Pure functions.
+#pragma once
+
+#include <optional>
+
+#include "serve/openai/requests.h"
+#include "text/chat/chat_template.h"
+#include "text/tokenizer/tokenizer.h"
+
+namespace hone::serve {
+
+// ChatML without tools, for models that bring no template of their own.
+extern const char* const kDefaultChatTemplate;
+
+// The tokens of a conversation, in which control tokens that users wrote are ordinary text. Fails where the template
+// does, with its message.
+std::optional<ApiError> encode_chat(const text::ChatTemplate& chat_template, const text::Tokenizer& tokenizer,
+                                    const text::ChatRequest& prompt, PromptTokens& tokens);
+
+// The tokens of a prompt for /v1/completions: special tokens in the text count.
+PromptTokens encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt, bool add_special_tokens);
+
+}  // namespace hone::serve

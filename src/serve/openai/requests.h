@@ -1,0 +1,82 @@
+// Requests for generation, checked and with defaults filled in: what remains to be known is the prompt's tokens.
+// Parsing is a pure function of the body and the rules; any thread.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "engine/decode/sampling_params.h"
+#include "serve/openai/api_error.h"
+#include "serve/openai/generation_defaults.h"
+#include "text/chat/chat_request.h"
+
+namespace hone::serve {
+
+// What a request is held to.
+struct RequestRules {
+    std::string model;
+    GenerationDefaults defaults;
+    int32_t vocabulary = 0;   // token ids are below
+    int32_t max_context = 0;  // prompt and generated tokens of one choice
+    int32_t max_choices = 128;
+    int32_t max_prompts = 1024;
+    int32_t max_sequences = 1024;  // prompts times choices
+    int32_t max_logprobs = 20;
+};
+
+// Common to completions and chat.
+struct GenerationRequest {
+    engine::SamplingParams sampling;    // stop_ids: the request's own and, unless ignored, the model's; seed if given
+    std::optional<int32_t> max_tokens;  // as given
+    int32_t default_max_tokens = std::numeric_limits<int32_t>::max();  // where not, as far as the context allows
+    std::vector<int32_t> own_stop_ids;                                 // sorted; those that the request named
+    std::vector<std::string> stop;                                     // strings that end the text
+    int32_t choices = 1;
+    bool stream = false, include_usage = false, continuous_usage = false;
+    bool logprobs = false;  // sampling.top_logprobs of each token are told
+    bool skip_special_tokens = true;
+    bool include_stop_in_output = false;
+    bool return_token_ids = false;
+    bool tokens_as_ids = false;  // token strings read "token_id:N"
+};
+
+using PromptText = std::string;
+using PromptTokens = std::vector<int32_t>;
+using CompletionPrompt = std::variant<PromptText, PromptTokens>;
+
+struct CompletionRequest : GenerationRequest {
+    std::vector<CompletionPrompt> prompts;  // at least one
+    bool echo = false;
+    bool add_special_tokens = true;
+};
+
+struct ChatCompletionRequest : GenerationRequest {
+    text::ChatRequest prompt;  // content is a string, arguments of tool calls are objects
+};
+
+// Each gives the first problem of the body, if it has one.
+std::optional<ApiError> parse_completion_request(const boost::json::object& body, const RequestRules& rules,
+                                                 CompletionRequest& request);
+std::optional<ApiError> parse_chat_request(const boost::json::object& body, const RequestRules& rules,
+                                           ChatCompletionRequest& request);
+
+// The fields of a chat prompt alone (for /tokenize).
+std::optional<ApiError> parse_chat_prompt(const boost::json::object& body, text::ChatRequest& prompt);
+
+// The body's "model" is the served one, or absent.
+std::optional<ApiError> check_model(const boost::json::object& body, const std::string& served);
+ApiError unknown_model(std::string_view name);
+ApiError empty_prompt(std::string_view field);
+
+// Sets sampling.max_tokens for a prompt of that many tokens; the error of a prompt that is empty, or too long by itself
+// or with its answer.
+std::optional<ApiError> fit_context(GenerationRequest& request, size_t prompt_tokens, const RequestRules& rules,
+                                    std::string_view prompt_field);
+
+}  // namespace hone::serve

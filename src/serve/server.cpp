@@ -1,0 +1,69 @@
+#include "serve/server.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "serve/service.h"
+
+namespace hone::serve {
+
+// In the order of their lives: the listener ends first.
+struct Server::Parts {
+    EngineGenerator generator;
+    std::unique_ptr<Service> service;
+    std::unique_ptr<Listener> listener;
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() {
+    stop(0);
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const ServedModel& model) {
+    Result<text::ChatTemplate> chat_template =
+        model.chat_template ? *model.chat_template
+                            : text::ChatTemplate::parse(kDefaultChatTemplate, "the built-in default chat template");
+    if (!chat_template.ok()) return chat_template.error();
+    if (!model.chat_template)
+        LOG_WARN("{} brings no chat template: /v1/chat/completions uses plain ChatML, which it may not know",
+                 model.name);
+
+    auto parts =
+        std::make_unique<Parts>(Parts{.generator = EngineGenerator(model.engine), .service = {}, .listener = {}});
+    ServiceModel served{.name = model.name,
+                        .numeric_class = model.numeric_class,
+                        .tokenizer = model.tokenizer,
+                        .chat_template = std::move(chat_template).value(),
+                        .special_tokens = model.special_tokens,
+                        .generator = parts->generator,
+                        .defaults = model.defaults,
+                        .vocabulary = model.vocabulary};
+    std::vector<int32_t>& ends = served.defaults.end_ids;
+    if (const auto end = model.tokenizer.eos(); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
+        ends.push_back(*end);
+    parts->service = std::make_unique<Service>(ServiceOptions{.api_keys = options.api_keys,
+                                                              .cors_origins = options.cors_origins,
+                                                              .version = options.version,
+                                                              .intake_threads = options.intake_threads,
+                                                              .max_waiting = options.max_waiting},
+                                               std::move(served));
+    auto listener = Listener::start(
+        {.host = options.host, .port = options.port, .io_threads = options.io_threads, .limits = options.limits},
+        parts->service->handlers());
+    if (!listener.ok()) return listener.error();
+    parts->listener = std::move(listener).value();
+    return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+uint16_t Server::port() const {
+    return parts_->listener->port();
+}
+
+void Server::stop(double seconds) {
+    parts_->service->begin_drain();
+    parts_->listener->stop(seconds);
+    parts_->service->stop();
+}
+
+}  // namespace hone::serve

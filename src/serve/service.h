@@ -1,0 +1,96 @@
+// The routes of the server and what each does. Quick ones answer on the I/O thread; those that parse, render or
+// tokenise run on the intake workers and hand over to a Generation. Owns the workers; handlers() may be called from any
+// thread until stop().
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "serve/http/listener.h"
+#include "serve/openai/api_keys.h"
+#include "serve/openai/generation.h"
+#include "serve/openai/prompt_building.h"
+
+namespace hone::serve {
+
+struct ServiceOptions {
+    std::vector<std::string> api_keys;
+    std::vector<std::string> cors_origins;  // "*": any; none: browsers of other origins are not answered
+    std::string version;
+    int intake_threads = 2;
+    int32_t max_waiting = 4096;  // sequences; requests beyond get 503
+};
+
+// The model behind the routes. Everything referred to outlives the service.
+struct ServiceModel {
+    std::string name, numeric_class;
+    const text::Tokenizer& tokenizer;
+    text::ChatTemplate chat_template;
+    text::SpecialTokens special_tokens;
+    Generator& generator;
+    GenerationDefaults defaults;
+    int32_t vocabulary = 0;
+};
+
+class Service {
+  public:
+    Service(ServiceOptions options, ServiceModel model);
+    ~Service();  // stop()
+
+    // For the listener; the service outlives it.
+    HttpHandlers handlers();
+    // From here on /health says so and new work is refused.
+    void begin_drain() { draining_ = true; }
+    // Finishes queued jobs and joins the workers.
+    void stop();
+
+  private:
+    using Handler = void (Service::*)(Request request, ExchangePtr exchange);
+    struct Route {
+        const char* method;
+        const char* path;
+        bool is_prefix, needs_key;
+        Handler handler;
+    };
+    static std::span<const Route> routes();
+    // The route of a path and method; `allowed` lists the path's methods, empty for an unknown path.
+    static const Route* find_route(std::string_view path, std::string_view method, std::string* allowed);
+
+    std::optional<Response> screen(const Request& head) const;
+    void serve(Request request, ExchangePtr exchange);
+    HeaderList cors_headers(const Request& head) const;
+
+    void health(Request request, ExchangePtr exchange);
+    void version(Request request, ExchangePtr exchange);
+    void metrics(Request request, ExchangePtr exchange);
+    void list_models(Request request, ExchangePtr exchange);
+    void show_model(Request request, ExchangePtr exchange);
+    void completions(Request request, ExchangePtr exchange);
+    void chat_completions(Request request, ExchangePtr exchange);
+    void tokenize(Request request, ExchangePtr exchange);
+    void detokenize(Request request, ExchangePtr exchange);
+
+    // Runs `work` on an intake worker with the parsed body; what it returns is answered.
+    using Work = std::function<std::optional<ApiError>(const boost::json::object& body, ExchangePtr& exchange)>;
+    void take_in(Request request, ExchangePtr exchange, Work work);
+    std::optional<ApiError> check_capacity() const;
+    std::optional<ApiError> complete(const boost::json::object& body, ExchangePtr& exchange, double arrived);
+    std::optional<ApiError> chat(const boost::json::object& body, ExchangePtr& exchange, double arrived);
+    std::optional<ApiError> encode(const boost::json::object& body, ExchangePtr& exchange) const;
+    std::optional<ApiError> decode(const boost::json::object& body, ExchangePtr& exchange) const;
+    boost::json::object model_json() const;
+
+    const ServiceOptions options_;
+    const ServiceModel model_;
+    const ApiKeys keys_;
+    const int64_t started_;
+    Metrics metrics_;
+    RequestRules rules_;
+    std::shared_ptr<Workers> intake_, output_;
+    GenerationContext context_;
+    std::atomic<bool> draining_{false};
+};
+
+}  // namespace hone::serve

@@ -1,0 +1,135 @@
+// The routes that run on the intake workers: parsing, templates, tokenising.
+#include <boost/json/serialize.hpp>
+
+#include "base/clock.h"
+#include "serve/openai/field_reader.h"
+#include "serve/service.h"
+
+namespace hone::serve {
+
+namespace json = boost::json;
+
+void Service::take_in(Request request, ExchangePtr exchange, Work work) {
+    auto body = std::make_shared<std::string>(std::move(request.body));
+    intake_->post([body, exchange = std::move(exchange), work = std::move(work)]() mutable {
+        json::value parsed;
+        std::optional<ApiError> problem = parse_json_object(*body, parsed);
+        *body = std::string();
+        if (!problem) problem = work(parsed.get_object(), exchange);
+        if (problem) exchange->respond(error_response(*problem));
+    });
+}
+
+// Sequences wait in the engine; beyond a limit a client had better come back.
+std::optional<ApiError> Service::check_capacity() const {
+    if (draining_) return plain_error(503, "the server is shutting down");
+    if (model_.generator.metrics().waiting >= options_.max_waiting)
+        return plain_error(503, "too many requests are waiting; try again later");
+    return std::nullopt;
+}
+
+void Service::completions(Request request, ExchangePtr exchange) {
+    take_in(std::move(request), std::move(exchange),
+            [this, arrived = monotonic_seconds()](const json::object& body, ExchangePtr& out) {
+                return complete(body, out, arrived);
+            });
+}
+
+void Service::chat_completions(Request request, ExchangePtr exchange) {
+    take_in(std::move(request), std::move(exchange),
+            [this, arrived = monotonic_seconds()](const json::object& body, ExchangePtr& out) {
+                return chat(body, out, arrived);
+            });
+}
+
+void Service::tokenize(Request request, ExchangePtr exchange) {
+    take_in(std::move(request), std::move(exchange),
+            [this](const json::object& body, ExchangePtr& out) { return encode(body, out); });
+}
+
+void Service::detokenize(Request request, ExchangePtr exchange) {
+    take_in(std::move(request), std::move(exchange),
+            [this](const json::object& body, ExchangePtr& out) { return decode(body, out); });
+}
+
+std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr& exchange, double arrived) {
+    if (auto problem = check_capacity()) return problem;
+    auto request = std::make_unique<CompletionRequest>();
+    if (auto problem = parse_completion_request(body, rules_, *request)) return problem;
+    GenerationJob job{
+        .endpoint = Endpoint::completions, .request = {}, .prompts = {}, .echo = request->echo, .arrived = arrived};
+    size_t longest = 0;  // sets the limit that prompts of one request share
+    for (CompletionPrompt& prompt : request->prompts) {
+        if (const auto* text = std::get_if<PromptText>(&prompt)) {
+            job.prompts.push_back(encode_prompt(model_.tokenizer, *text, request->add_special_tokens));
+        } else {
+            job.prompts.push_back(std::move(std::get<PromptTokens>(prompt)));
+        }
+        if (job.prompts.back().empty()) return empty_prompt("prompt");
+        longest = std::max(longest, job.prompts.back().size());
+    }
+    if (auto problem = fit_context(*request, longest, rules_, "prompt")) return problem;
+    job.request = std::move(request);
+    Generation::start(context_, std::move(job), std::move(exchange));
+    return std::nullopt;
+}
+
+std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exchange, double arrived) {
+    if (auto problem = check_capacity()) return problem;
+    auto request = std::make_unique<ChatCompletionRequest>();
+    if (auto problem = parse_chat_request(body, rules_, *request)) return problem;
+    PromptTokens tokens;
+    request->prompt.special_tokens = model_.special_tokens;
+    if (auto problem = encode_chat(model_.chat_template, model_.tokenizer, request->prompt, tokens)) return problem;
+    if (auto problem = fit_context(*request, tokens.size(), rules_, "messages")) return problem;
+    GenerationJob job{.endpoint = Endpoint::chat, .request = std::move(request), .prompts = {}, .arrived = arrived};
+    job.prompts.push_back(std::move(tokens));
+    Generation::start(context_, std::move(job), std::move(exchange));
+    return std::nullopt;
+}
+
+// vLLM's: {"prompt"} or {"messages"} to {"count", "max_model_len", "tokens", "token_strs"}.
+std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& exchange) const {
+    if (auto problem = check_model(body, model_.name)) return problem;
+    FieldReader fields(body);
+    const bool is_chat = fields.find("messages") != nullptr;
+    const bool add_special_tokens = fields.flag("add_special_tokens").value_or(true);
+    const bool with_texts = fields.flag("return_token_strs").value_or(false);
+    PromptTokens tokens;
+    if (is_chat) {
+        text::ChatRequest prompt;
+        if (auto problem = parse_chat_prompt(body, prompt)) return problem;
+        prompt.special_tokens = model_.special_tokens;
+        if (auto problem = encode_chat(model_.chat_template, model_.tokenizer, prompt, tokens)) return problem;
+    } else {
+        const auto text = fields.text("prompt");
+        if (!text) fields.refuse("prompt", "is missing; give 'prompt' or 'messages'", "missing_required_parameter");
+        if (text) tokens = encode_prompt(model_.tokenizer, *text, add_special_tokens);
+    }
+    if (!fields.ok()) return fields.failure();
+    json::object out{{"count", tokens.size()},
+                     {"max_model_len", rules_.max_context},
+                     {"tokens", json::array(tokens.begin(), tokens.end())}};
+    if (with_texts) {
+        json::array texts;
+        for (const int32_t token : tokens) texts.emplace_back(model_.tokenizer.token_text(token));
+        out["token_strs"] = std::move(texts);
+    }
+    exchange->respond({.body = json::serialize(out)});
+    return std::nullopt;
+}
+
+// vLLM's: {"tokens"} to {"prompt"}.
+std::optional<ApiError> Service::decode(const json::object& body, ExchangePtr& exchange) const {
+    if (auto problem = check_model(body, model_.name)) return problem;
+    FieldReader fields(body);
+    if (!fields.find("tokens")) fields.refuse("tokens", "is missing", "missing_required_parameter");
+    const std::vector<int32_t> tokens = fields.integers("tokens", 0, model_.vocabulary - 1);
+    const bool skip_special_tokens = fields.flag("skip_special_tokens").value_or(false);
+    if (!fields.ok()) return fields.failure();
+    exchange->respond(
+        {.body = json::serialize(json::object{{"prompt", model_.tokenizer.decode(tokens, skip_special_tokens)}})});
+    return std::nullopt;
+}
+
+}  // namespace hone::serve

@@ -1,0 +1,135 @@
+// A service over the golden byte tokenizer and a scripted generator, called without sockets.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "serve/service.h"
+#include "tests/serve/scripted_generator.h"
+
+namespace hone::serve {
+
+inline std::filesystem::path golden_folder() {
+    const char* named = std::getenv("HONE_GOLDEN");
+    return named ? std::filesystem::path(named) : std::filesystem::path(HONE_TESTS_DIR) / "golden";
+}
+
+// What came back for one request.
+struct Answer {
+    int status = 0;
+    std::string content_type, body;
+    HeaderList headers;
+    bool complete = false;
+
+    boost::json::value json() const { return boost::json::parse(body); }
+    // The data of a stream's events.
+    std::vector<std::string> events() const {
+        std::vector<std::string> out;
+        for (size_t begin = 0, end; (end = body.find("\n\n", begin)) != std::string::npos; begin = end + 2)
+            out.push_back(body.substr(begin, end - begin));
+        for (std::string& event : out) {
+            EXPECT_TRUE(event.starts_with("data: ")) << event;
+            event.erase(0, 6);
+        }
+        return out;
+    }
+};
+
+// A client that waits for its answer, and may go away.
+class Call {
+  public:
+    Call() : exchange_(std::make_shared<Exchange>(size_t{1} << 20, [this] { wake(); })) {}
+    ~Call() { exchange_->detach(); }
+
+    ExchangePtr handle() { return Exchange::handle_of(exchange_); }
+    void go_away() { exchange_->abandon(Abandoned::client_gone); }
+    void server_stops() { exchange_->abandon(Abandoned::server_stopping); }
+
+    // Everything until the answer is complete or `enough` is in the body.
+    const Answer& wait(std::string_view enough = {}) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        std::unique_lock lock(mutex_);
+        while (!answer_.complete && (enough.empty() || answer_.body.find(enough) == std::string::npos)) {
+            lock.unlock();
+            take();
+            lock.lock();
+            if (!woken_ && !answer_.complete && woke_.wait_until(lock, deadline) == std::cv_status::timeout) break;
+            woken_ = false;
+        }
+        return answer_;
+    }
+
+  private:
+    void take() {
+        while (auto output = exchange_->take()) {
+            if (output->head) {
+                answer_.status = output->head->status;
+                answer_.content_type = output->head->content_type;
+                answer_.headers = output->head->headers;
+            }
+            answer_.body += output->bytes;
+            answer_.complete = output->complete;
+            if (output->broken) break;
+        }
+    }
+    void wake() {
+        std::lock_guard lock(mutex_);
+        woken_ = true;
+        woke_.notify_all();
+    }
+
+    std::mutex mutex_;
+    std::condition_variable woke_;
+    bool woken_ = false;
+    Answer answer_;
+    std::shared_ptr<Exchange> exchange_;
+};
+
+class ServiceTest : public ::testing::Test {
+  protected:
+    void start(ServiceOptions options = {}) {
+        auto tokenizer = text::Tokenizer::load(golden_folder() / "models" / "qwen3_moe");
+        ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+        tokenizer_ = std::move(tokenizer).value();
+        auto chat_template = text::ChatTemplate::parse(kDefaultChatTemplate, "default");
+        ASSERT_TRUE(chat_template.ok()) << chat_template.error().message;
+        options.version = "1.2.3";
+        service_ = std::make_unique<Service>(options, ServiceModel{.name = "tiny",
+                                                                   .numeric_class = "f32seq",
+                                                                   .tokenizer = *tokenizer_,
+                                                                   .chat_template = std::move(chat_template).value(),
+                                                                   .special_tokens = {},
+                                                                   .generator = generator_,
+                                                                   .defaults = {.end_ids = {2}},
+                                                                   .vocabulary = 288});
+        handlers_ = service_->handlers();
+    }
+
+    static Request request(std::string method, std::string path, std::string body = "") {
+        return {.method = std::move(method),
+                .path = std::move(path),
+                .query = {},
+                .headers = {{"Content-Type", "application/json"}},
+                .body = std::move(body)};
+    }
+    void send(Call& call, Request request) {
+        if (auto refused = handlers_.screen(request)) return call.handle()->respond(std::move(*refused));
+        handlers_.serve(std::move(request), call.handle());
+    }
+    Answer ask(Request request) {
+        Call call;
+        send(call, std::move(request));
+        return call.wait();
+    }
+    Answer post(std::string path, std::string body) { return ask(request("POST", std::move(path), std::move(body))); }
+
+    ScriptedGenerator generator_;
+    std::unique_ptr<text::Tokenizer> tokenizer_;
+    std::unique_ptr<Service> service_;
+    HttpHandlers handlers_;
+};
+
+}  // namespace hone::serve
