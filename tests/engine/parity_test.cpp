@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 
 #include "tests/engine/fake_model.h"
+#include "tests/parity/random_requests.h"
 #include "tests/parity/random_schedule.h"
 
 namespace hone::engine {
@@ -13,39 +14,9 @@ namespace {
 using testing_models::FakeModel;
 using testing_models::test_kernels;
 
-// Requests of every kind: greedy and drawn, with and without prompt log-probabilities, penalties, stops; choices of one
-// prompt.
-std::vector<Request> requests_of(uint64_t seed, int32_t vocabulary) {
-    Random random(seed, 9);
-    std::vector<Request> requests(4);
-    for (size_t i = 0; i < requests.size(); i++) {
-        Request& request = requests[i];
-        const size_t length = 1 + random.below(i == 0 ? 500 : 200);
-        if (i == 3) request.prompt = requests[2].prompt;  // another choice
-        while (i != 3 && request.prompt.size() < length) {
-            const bool shares = i > 0 && request.prompt.size() < std::min<size_t>(100, requests[0].prompt.size());
-            request.prompt.push_back(shares ? requests[0].prompt[request.prompt.size()]
-                                            : static_cast<int32_t>(random.below(static_cast<uint64_t>(vocabulary))));
-        }
-        SamplingParams& sampling = request.sampling;
-        sampling.seed = random.bits64();
-        sampling.choice = i == 3;
-        sampling.temperature = random.below(3) == 0 ? 0 : 0.8f;
-        if (random.below(3) == 0) sampling.top_k = 30;
-        if (random.below(3) == 0) sampling.top_p = 0.9f;
-        if (random.below(3) == 0) sampling.repetition_penalty = 1.1f;
-        if (random.below(3) == 0) sampling.stop_ids = {3, 4, 5, 6, 7};
-        if (random.below(2) == 0) sampling.prompt_logprobs = 1;
-        sampling.top_logprobs = 2;
-        sampling.max_tokens = static_cast<int32_t>(random.below(70)) + (sampling.prompt_logprobs < 0);
-        sampling.min_tokens = std::min(3, sampling.max_tokens);
-    }
-    return requests;
-}
-
 void expect_parity(const FakeModel& model, uint64_t requests_seed, int schedules,
                    parity::ScheduleStatistics& statistics) {
-    const auto requests = requests_of(requests_seed, model.spec().vocabulary);
+    const auto requests = parity::random_requests(requests_seed, model.spec().vocabulary, 500);
     std::vector<parity::Outcome> expected;
     for (const Request& request : requests) expected.push_back(parity::run_alone(model, test_kernels(), request));
     for (int schedule = 0; schedule < schedules; schedule++) {
@@ -81,7 +52,7 @@ TEST(EngineParity, holds_for_any_seed) {
 
 TEST(EngineParity, a_seed_gives_the_same_schedule) {
     const FakeModel model(3, 70);
-    const auto requests = requests_of(4, 70);
+    const auto requests = parity::random_requests(4, 70, 500);
     parity::ScheduleStatistics first, second;
     parity::run_random_schedule(model, test_kernels(), requests, 8, {}, &first);
     parity::run_random_schedule(model, test_kernels(), requests, 8, {}, &second);
