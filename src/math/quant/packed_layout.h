@@ -5,16 +5,15 @@
 // Weights W [n, k] are cut into panels of `columns` outputs (rows of W). A panel is contiguous, its steps along k
 // ascend:
 //
-//   f32       panel of 32 columns, step of 1 k:   32 fp32                                                        128
-//   bytes bf16      panel of 64 columns, step of 2 k:   64 pairs of bf16 {even k, odd k} 256 bytes int4_g32  panel of
-//   32 columns, step of 64 k, two groups of 32:                                              1152 bytes
-//                +0     group 0: four times [32 columns] dwords of 8 codes, k = 8 q + 0..7                       512
-//                bytes +512   scales: [32 columns] pairs of bf16 {group 0, group 1} 128 bytes +640   group 1, as group
-//                0                                                                      512 bytes
+//   f32       panel of 32 columns, step of 1 k:   32 fp32                                         128 bytes
+//   bf16      panel of 64 columns, step of 2 k:   64 pairs of bf16 {even k, odd k}                256 bytes
+//   int4_g32  panel of 32 columns, step of 64 k, two groups of 32:                               1152 bytes
+//                +0     group 0: four times [32 columns] dwords of 8 codes, k = 8 q + 0..7        512 bytes
+//                +512   scales: [32 columns] pairs of bf16 {group 0, group 1}                     128 bytes
+//                +640   group 1, as group 0                                                       512 bytes
 //   bf16_rows no panels: W row by row
 //
-// A dword of 8 codes, each stored as code + 8 in 4 bits (pair j holds k = 2 j and 2 j + 1; even k in the low half
-// word):
+// A dword of 8 codes, each stored as code + 8 in 4 bits (pair j holds k = 2 j and 2 j + 1; even k in the low half word):
 //
 //   bits  31..28 27..24 23..20 19..16 | 15..12 11..8  7..4  3..0
 //   k        7      5      3      1   |    6      4     2     0
@@ -26,9 +25,10 @@
 //
 // Activations X [m, k]: a row is a sequence of lines along k, padded with zeros:
 //
-//   f32       16 k: 16 fp32                                                                                       64
-//   bytes bf16      32 k: 32 bf16 64 bytes i8_g32    32 k: 32 int8, each 8 in the order k 0 4 1 5 2 6 3 7; fp32 scale;
-//   int32 -8 * sum of the 32          40 bytes
+//   f32       16 k: 16 fp32                                                                        64 bytes
+//   bf16      32 k: 32 bf16                                                                        64 bytes
+//   i8_g32    32 k: 32 int8, each 8 in the order k 0 4 1 5 2 6 3 7; fp32 scale;
+//                   int32 -8 * sum of the 32                                                       40 bytes
 //
 // Rows come in tiles of at most kTileRows: line 0 of each row of the tile, then line 1 of each, and so on. So a tile of
 // one row is the row, and rows are gathered into tiles by copying lines.

@@ -12,23 +12,21 @@
 //   +64   D bytes of JSON, the directory; zeros up to B:
 //           {"layout": hex, XXH3-64 of what this build's packer makes of a fixed matrix in every format,
 //            "weights": "auto" | "int4" | "int4-experts",
-//            "config": config.json,
-//            "tensors": [{"name", "role", "format", "n", "k", "offset", "bytes", "xxh3"}, ...],  in the order of
-//            Model::visit "files":   [{"name", "offset", "bytes", "xxh3"}, ...]}
-//   +B    data, little endian: tensors as math/quant/packed_layout.h draws them ("f32_vector": n fp32 values), then
-//   files.
+//            "tensors": [{"name", "role", "format", "n", "k", "offset", "bytes", "xxh3"}, ...], as Model::visit lists them
+//            "files":   [{"name", "offset", "bytes", "xxh3"}, ...]}
+//   +B    data, little endian: tensors as math/quant/packed_layout.h draws them ("f32_vector": n fp32 values), files.
 //         Offsets count from B. A tensor's is a multiple of 64, of 4096 from 16 KiB on, of 2 MiB from 64 MiB on. Two
 //         tensors share their bytes (an embedding and its tied head) or are apart.
 //
-// Opening checks header, directory, every offset and the files' checksums, and touches no tensor; verify() reads them
-// all.
+// The files are the small ones of the checkpoint, config.json first of all. Opening checks header, directory, every
+// offset and the files' checksums, and touches no tensor; verify() reads them all.
 #pragma once
 
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -62,7 +60,8 @@ class PackFile {
 
     const boost::json::object& config() const { return config_; }
     const std::vector<PackedTensor>& tensors() const { return tensors_; }
-    const std::map<std::string, std::span<const std::byte>>& files() const { return files_; }
+    // The small files by name, config.json too; they lie in the mapping.
+    const std::map<std::string, std::string_view>& files() const { return files_; }
     size_t bytes() const { return file_.bytes().size(); }
 
     // Points every slot of the model, which config() describes, at its bytes. The formats are the pack's; an error if
@@ -76,12 +75,13 @@ class PackFile {
   private:
     Status read_directory(const boost::json::object& directory, size_t data_begin);
     Status read_files(const boost::json::object& directory, size_t data_begin);
+    Status read_config();
     Status check_overlaps() const;
 
     MappedFile file_;
     boost::json::object config_;
     std::vector<PackedTensor> tensors_;
-    std::map<std::string, std::span<const std::byte>> files_;
+    std::map<std::string, std::string_view> files_;
 };
 
 struct PackSummary {

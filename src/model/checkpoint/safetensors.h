@@ -3,8 +3,8 @@
 //
 //   +0      u64 little endian    N, the header's length
 //   +8      N bytes of JSON      {"NAME": {"dtype": "BF16", "shape": [..], "data_offsets": [begin, end]},
-//   "__metadata__": {..}} +8+N    data                 the tensors; offsets count from here; they cover it without
-//   overlap or hole
+//                                 "__metadata__": {..}}
+//   +8+N    data                 the tensors; offsets count from here; they cover it without overlap or hole
 //
 // Every length, shape and offset is checked when the file is opened, so that a tensor's bytes can be used without a
 // look. Immutable once open; any thread may read. Writing: safetensors_writer.h.

@@ -3,14 +3,12 @@
 // tokenizer.
 //
 //   ModelProto:     1 pieces {1 piece, 2 score, 3 type}   2 trainer_spec   3 normalizer_spec
-//   TrainerSpec:    3 model_type (1 unigram, 2 BPE), 24 treat_whitespace_as_suffix, 35 byte_fallback, 40 unk_id, 41
-//   bos_id,
-//                   42 eos_id, 44 unk_surface
+//   TrainerSpec:    3 model_type (1 unigram, 2 BPE), 24 treat_whitespace_as_suffix, 35 byte_fallback, 40 unk_id,
+//                   41 bos_id, 42 eos_id, 44 unk_surface
 //   NormalizerSpec: 2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces, 5 escape_whitespaces
 #include <algorithm>
 #include <cmath>
 
-#include "base/mapped_file.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/loaders.h"
 #include "text/tokenizer/protobuf_reader.h"
@@ -265,9 +263,9 @@ Status add_tokens(const TokenizerConfig& config, size_t pieces, TokenizerParts& 
 
 }  // namespace
 
-Result<TokenizerParts> load_sentencepiece(const std::filesystem::path& file, const TokenizerConfig& config) {
-    const auto fail = [&](const Error& failure) { return failure.within(file.string()); };
-    const auto bytes = read_text_file(file, kLargestFile);
+Result<TokenizerParts> load_sentencepiece(const FileSet& files, const TokenizerConfig& config) {
+    const auto fail = [&](const Error& failure) { return failure.within(files.path_of(kSentencePieceModel)); };
+    const auto bytes = files.read(kSentencePieceModel, kLargestFile);
     if (!bytes) return bytes.error();
     auto model = read_model(*bytes);
     if (!model) return fail(model.error());
