@@ -6,6 +6,8 @@
 #include <iostream>
 #include <mutex>
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "cli/engine_flags.h"
 #include "cli/model_text.h"
@@ -156,7 +158,9 @@ class Conversation {
         }
         print(decoder.flush());
         const double seconds = monotonic_seconds() - started;
-        fmt::print("\n\x1b[2m{} tokens, {:.1f} tokens/s\x1b[0m\n", tokens, static_cast<double>(tokens) / seconds);
+        const bool styled = isatty(STDOUT_FILENO);
+        fmt::print("\n{}{} tokens, {:.1f} tokens/s{}\n", styled ? "\x1b[2m" : "", tokens,
+                   static_cast<double>(tokens) / seconds, styled ? "\x1b[0m" : "");
         return answer;
     }
 
@@ -214,12 +218,12 @@ Status chat(ChatFlags& flags) {
     if (!engine_options) return engine_options.error();
     auto open = open_model(flags.model, false);
     if (!open) return open.error();
-    auto text = load_model_text(flags.model.path);
+    auto text = load_model_text(open->loaded.files);
     if (!text) return text.error();
     open->pool.reset();  // the engine has threads of its own
     flags.sampling = sampling_of(flags, *text);
     if (const Status valid = flags.sampling.validate(); !valid) return valid;
-    auto engine = engine::Engine::create(*open->loaded.model, *open->kernels, *engine_options);
+    auto engine = start_engine(*open, *engine_options);
     if (!engine) return engine.error();
 
     std::signal(SIGINT, [](int) { interrupted = true; });

@@ -59,6 +59,12 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
     verb.add_flag("--no-prefix-cache", flags.no_prefix_cache, "Compute every prompt from its start");
 }
 
+Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, const engine::EngineOptions& options) {
+    auto engine = engine::Engine::create(*open.loaded.model, *open.kernels, options);
+    if (!engine) return engine.error().within("--kv-memory");
+    return engine;
+}
+
 std::string numeric_class_name(const OpenModel& open) {
     bool has_int4 = false;
     open.loaded.model->visit([&](const model::WeightSlot& slot) {

@@ -17,7 +17,7 @@ int report(const Status& result) {
 static int run(int argc, char** argv) {
     CLI::App app("Hone serves an open-weight mixture-of-experts language model on the hardware you own.");
     app.set_version_flag("--version", HONE_VERSION);
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);  // so that a word that is no verb is named
     app.footer(
         "Environment: HONE_ISA chooses the kernels as --isa does, HONE_LOG the log level (debug, info, warn, error, "
         "off).");
@@ -35,6 +35,7 @@ static int run(int argc, char** argv) {
     }
     try {
         app.parse(argc, argv);
+        if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand");
     } catch (const CLI::ParseError& failure) {
         return app.exit(failure) == 0 ? 0 : 2;
     }

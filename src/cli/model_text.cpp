@@ -4,18 +4,18 @@
 
 namespace hone::cli {
 
-Result<ModelText> load_model_text(const std::filesystem::path& folder) {
+Result<ModelText> load_model_text(const FileSet& files) {
     ModelText text;
-    auto tokenizer = text::Tokenizer::load(folder);
+    auto tokenizer = text::Tokenizer::load(files);
     if (!tokenizer) return tokenizer.error();
     text.tokenizer = std::move(*tokenizer);
-    auto templates = text::ChatTemplates::load(folder);
+    auto templates = text::ChatTemplates::load(files);
     if (!templates) return templates.error();
     if (*templates) text.chat_template = (*templates)->choose(false);
-    auto special_tokens = text::load_special_tokens(folder);
+    auto special_tokens = text::load_special_tokens(files);
     if (!special_tokens) return special_tokens.error();
     text.special_tokens = std::move(*special_tokens);
-    auto defaults = serve::load_generation_defaults(folder);
+    auto defaults = serve::load_generation_defaults(files);
     if (!defaults) return defaults.error();
     text.defaults = std::move(*defaults);
     return text;

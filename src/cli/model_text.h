@@ -5,8 +5,8 @@
 #include <memory>
 #include <optional>
 
+#include "base/file_set.h"
 #include "base/result.h"
-#include "model/checkpoint/load.h"
 #include "serve/openai/generation_defaults.h"
 #include "text/chat/chat_request.h"
 #include "text/chat/chat_template.h"
@@ -22,6 +22,6 @@ struct ModelText {
 };
 
 // Errors name the file and what is wrong with it.
-Result<ModelText> load_model_text(const std::filesystem::path& folder);
+Result<ModelText> load_model_text(const FileSet& files);
 
 }  // namespace hone::cli

@@ -4,7 +4,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/mapped_file.h"
-#include "cli/model_text.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace hone::cli {
 namespace {
@@ -48,16 +48,26 @@ class LineReader {
 
     Result<std::vector<int32_t>> read_text(const boost::json::value& value) {
         if (!value.is_string()) return error("'text' must be a string");
-        if (!text_) {
-            auto loaded = load_model_text(loaded_.name);
+        const std::string_view text = value.get_string();
+        if (text.size() > text::Tokenizer::kLongestText) return error("'text' is too long ({} bytes)", text.size());
+        if (!tokenizer_) {
+            auto loaded = text::Tokenizer::load(loaded_.files);
             if (!loaded) return loaded.error();
-            text_ = std::move(*loaded);
+            tokenizer_ = std::move(*loaded);
         }
-        return text_->tokenizer->encode(std::string_view(value.as_string()));
+        std::vector<int32_t> ids = tokenizer_->encode(text);
+        const int32_t vocabulary = loaded_.model->spec().vocabulary;
+        for (const int32_t id : ids) {
+            if (id >= vocabulary) {
+                return error("the tokenizer gives token id {}, but the model's vocabulary ends at {}", id,
+                             vocabulary - 1);
+            }
+        }
+        return ids;
     }
 
     const model::LoadedModel& loaded_;
-    std::optional<ModelText> text_;
+    std::unique_ptr<text::Tokenizer> tokenizer_;
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ struct ServeFlags {
     EngineFlags engine;
     serve::ServerOptions server;
     std::string served_name;
+    std::string max_body = "16M";
     double drain_seconds = 30;
 };
 
@@ -45,6 +46,12 @@ class TerminationSignals {
     sigset_t signals_;
 };
 
+// An IPv6 address goes in brackets (RFC 3986, section 3.2.2).
+std::string url_of(const std::string& host, uint16_t port) {
+    const bool is_ipv6 = host.find(':') != std::string::npos;
+    return fmt::format("http://{}:{}", is_ipv6 ? fmt::format("[{}]", host) : host, port);
+}
+
 void print_welcome(const std::string& url, const std::string& name) {
     fmt::print("listening on {}\n", url);
     fmt::print("\nTry it:\n");
@@ -59,16 +66,23 @@ void print_welcome(const std::string& url, const std::string& name) {
 }
 
 Status serve_model(ServeFlags& flags) {
-    TerminationSignals signals;
     const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
     if (!engine_options) return engine_options.error();
+    for (const std::string& key : flags.server.api_keys)
+        if (key.empty()) return error("--api-key is empty; give a key, or leave the flag out to serve without keys");
+    const Result<size_t> max_body = parse_bytes(flags.max_body);
+    if (!max_body) return max_body.error().within("--max-body");
+    serve::HttpLimits& limits = flags.server.limits;
+    limits.body_bytes = *max_body;
+    limits.all_bodies_bytes = std::max(limits.all_bodies_bytes, limits.body_bytes);
     auto open = open_model(flags.model, false);
     if (!open) return open.error();
-    auto text = load_model_text(flags.model.path);
+    auto text = load_model_text(open->loaded.files);
     if (!text) return text.error();
     open->pool.reset();  // the engine has threads of its own
 
-    auto engine = engine::Engine::create(*open->loaded.model, *open->kernels, *engine_options);
+    TerminationSignals signals;  // until here a signal ends the process: loading may take minutes
+    auto engine = start_engine(*open, *engine_options);
     if (!engine) return engine.error();
     const std::string name = flags.served_name.empty() ? open->loaded.name : flags.served_name;
     auto server =
@@ -81,7 +95,7 @@ Status serve_model(ServeFlags& flags) {
                                             .vocabulary = open->loaded.model->spec().vocabulary,
                                             .numeric_class = numeric_class_name(*open)});
     if (!server) return server.error();
-    print_welcome(fmt::format("http://{}:{}", flags.server.host, (*server)->port()), name);
+    print_welcome(url_of(flags.server.host, (*server)->port()), name);
 
     signals.wait();
     signals.restore();
@@ -105,13 +119,20 @@ void add_serve(CLI::App& app, int& status) {
     verb->add_option("--port", flags->server.port, "Port; 0 takes a free one")->capture_default_str();
     verb->add_option("--api-key", flags->server.api_keys,
                      "Key that clients must send; may be repeated (also: HONE_API_KEY)")
-        ->envname("HONE_API_KEY");
+        ->envname("HONE_API_KEY")
+        ->allow_extra_args(false);
     verb->add_option("--cors-origin", flags->server.cors_origins,
-                     "Web page origin that may use the API from a browser; * for all");
+                     "Web page origin that may use the API from a browser; * for all; may be repeated")
+        ->allow_extra_args(false);
     verb->add_option("--name", flags->served_name,
                      "What clients call the model; the folder's or file's name otherwise");
     verb->add_option("--drain", flags->drain_seconds, "Seconds that running requests may take after SIGTERM")
         ->check(CLI::Range(0.0, 1e6))
+        ->capture_default_str();
+    verb->add_option("--max-body", flags->max_body, "Largest request body: 16M, 1G")->capture_default_str();
+    verb->add_option("--header-timeout", flags->server.limits.header_seconds,
+                     "Seconds in which a client must have sent the head of a request")
+        ->check(CLI::Range(0.01, 1e6))
         ->capture_default_str();
     add_engine_flags(*verb, flags->engine);
     add_model_options(*verb, flags->model);

@@ -209,9 +209,10 @@ TEST(Checkpoint, BringsItsSmallFilesAndName) {
     write_file(path / "README.md", "not ours");
     const auto loaded = load(path / "");
     EXPECT_EQ(loaded.name, "some-model");
-    EXPECT_EQ(loaded.files.size(), 3u);
-    EXPECT_EQ(loaded.files.at("chat_template.jinja"), "{{ messages }}");
-    EXPECT_EQ(loaded.files.at("tokenizer.model"), std::string("\0\1\xff", 3));
+    EXPECT_EQ(loaded.files.read("chat_template.jinja").value(), "{{ messages }}");
+    EXPECT_EQ(loaded.files.read("tokenizer.model").value(), std::string("\0\1\xff", 3));
+    EXPECT_FALSE(loaded.files.has("tiktoken.model"));
+    EXPECT_CONTAINS(loaded.files.read("tiktoken.model").error().message, (path / "tiktoken.model").string());
     EXPECT_EQ(loaded.config, shape("tiny-dense"));
 }
 

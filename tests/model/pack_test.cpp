@@ -72,7 +72,9 @@ TEST(Pack, GoldenModelsComeBackAsDirectlyLoaded) {
             EXPECT_TRUE(verified.ok()) << verified.error().message;
             expect_same_weights(*direct.model, *packed.model);
             EXPECT_EQ(packed.config, direct.config);
-            EXPECT_EQ(packed.files, direct.files);
+            for (const char* file : {"config.json", "tokenizer.json", "tokenizer_config.json"}) {
+                EXPECT_EQ(packed.files.read(file).value(), direct.files.read(file).value()) << file;
+            }
             EXPECT_EQ(packed.name, "model");
         }
     }
@@ -89,6 +91,42 @@ TEST(Pack, EveryShapeAndThreadCountGivesTheSameFile) {
         EXPECT_EQ(read_file(folder.path / "one"), read_file(folder.path / "two"));
         expect_same_weights(*load(folder.path / "one").model, *load(folder.path / name, WeightChoice::int4).model);
     }
+}
+
+TEST(Pack, HoldsTheSmallFilesOfTheFolder) {
+    TestFolder folder;
+    const auto path = folder.path / "model";
+    write_checkpoint(path, shape("tiny-dense"));
+    fs::create_directories(path / "additional_chat_templates" / "deeper");
+    const char* const taken[] = {"config.json",
+                                 "tokenizer.model",
+                                 "generation_config.json",
+                                 "chat_template.jinja",
+                                 "additional_chat_templates/rag.jinja",
+                                 "additional_chat_templates/tool_use.jinja"};
+    for (const char* name : taken)
+        if (name != std::string_view("config.json")) write_file(path / name, std::string("\0\xff", 2) + name);
+    const char* const left[] = {"README.md", "additional_chat_templates/note.txt",
+                                "additional_chat_templates/deeper/rag.jinja"};
+    for (const char* name : left) write_file(path / name, "not ours");
+    pack(path, folder.path / "model.hone");
+
+    const auto direct = load(path), packed = load(folder.path / "model.hone");
+    for (const char* name : taken) {
+        EXPECT_TRUE(packed.files.has(name)) << name;
+        EXPECT_EQ(packed.files.read(name).value(), direct.files.read(name).value()) << name;
+    }
+    for (const char* name : left) EXPECT_FALSE(packed.files.has(name)) << name;
+    const std::vector<std::string> templates(std::begin(taken) + 4, std::end(taken));
+    for (const auto* files : {&direct.files, &packed.files}) {
+        EXPECT_EQ(files->names_in("additional_chat_templates", ".jinja"), templates);
+        EXPECT_TRUE(files->names_in("no_such_folder", ".jinja").empty());
+    }
+    // Errors name the file, as if the pack were a folder.
+    EXPECT_CONTAINS(packed.files.read("vocab.json").error().message,
+                    (folder.path / "model.hone" / "vocab.json").string());
+    EXPECT_CONTAINS(packed.files.read("tokenizer.model", 3).error().message, "tokenizer.model: 17 bytes are more than");
+    EXPECT_CONTAINS(direct.files.read("tokenizer.model", 3).error().message, "tokenizer.model: 17 bytes are more than");
 }
 
 TEST(Pack, IsUsedInPlace) {
@@ -164,6 +202,18 @@ class DamagedPack : public testing::Test {
     std::string error_of(const std::string& file) {
         write_file(changed_, file);
         return open_error(changed_);
+    }
+    // The error of loading the good pack with other bytes for one of its small files.
+    std::string error_with_file(std::string_view name, std::string_view content) {
+        json::object directory = directory_of(good_);
+        for (json::value& file : directory["files"].as_array()) {
+            if (file.at("name").get_string() != name) continue;
+            file.as_object()["offset"] = good_.size() - number_at(good_, kDataBegin);
+            file.as_object()["bytes"] = content.size();
+            file.as_object()["xxh3"] = fmt::format("{:016x}", XXH3_64bits(content.data(), content.size()));
+        }
+        write_file(changed_, with_directory(good_ + std::string(content), directory));
+        return load_error(changed_);
     }
     // The error of loading the good pack with a changed directory.
     std::string error_with(const std::function<void(json::object& directory)>& change) {
@@ -262,11 +312,10 @@ TEST_F(DamagedPack, OtherKernelLayout) {
 }
 
 TEST_F(DamagedPack, ImpossibleDirectories) {
-    for (const char* field : {"config", "tensors", "files"}) {
+    for (const char* field : {"tensors", "files"}) {
         EXPECT_CONTAINS(error_with([&](json::object& d) { d.erase(field); }), field);
         EXPECT_CONTAINS(error_with([&](json::object& d) { d[field] = 3; }), field);
     }
-    EXPECT_CONTAINS(error_with([](json::object& d) { d["config"] = json::object{{"model_type", "x"}}; }), "model_type");
     EXPECT_CONTAINS(error_with([](json::object& d) { d["tensors"].as_array().pop_back(); }), "is missing");
     EXPECT_CONTAINS(error_with([](json::object& d) { d["tensors"].as_array()[3] = 3; }), "missing or impossible");
     const auto repeat = [](json::object& d) {
@@ -286,6 +335,13 @@ TEST_F(DamagedPack, ImpossibleDirectories) {
                     "'bytes'");
     EXPECT_CONTAINS(error_with([](json::object& d) { d["files"].as_array()[0].as_object()["offset"] = ~uint64_t{0}; }),
                     "'offset'");
+}
+
+TEST_F(DamagedPack, ImpossibleConfigs) {
+    EXPECT_EQ(error_with_file("config.json", read_file(folder_.path / "model" / "config.json")), "(it loaded)");
+    EXPECT_CONTAINS(error_with_file("config.json", "{"), "changed: config.json: not valid JSON");
+    EXPECT_CONTAINS(error_with_file("config.json", R"({"model_type": "x"})"), "model_type");
+    EXPECT_CONTAINS(error_with([](json::object& d) { d["files"] = json::array(); }), "config.json");
 }
 
 TEST_F(DamagedPack, ImpossibleTensors) {

@@ -39,7 +39,8 @@ TEST(RandomWeights, AreFiniteCentredAndOfTheRightSize) {
                 }
                 const double count = static_cast<double>(slot.n) * slot.k;
                 EXPECT_NEAR(std::sqrt(squares / count), 0.02, 0.004) << slot.name;
-                EXPECT_LT(std::abs(sum / count), 0.004) << slot.name;
+                // Five standard deviations of the mean: a mean that is not zero makes all tokens choose the same experts.
+                EXPECT_LT(std::abs(sum / count), 5 * 0.02 / std::sqrt(count)) << slot.name;
             }
         }
     }

@@ -348,6 +348,17 @@ TEST_F(ServiceTest, KeysOpenTheApi) {
     EXPECT_EQ(at(refused.json(), {"error", "code"}), json::value("invalid_api_key"));
 }
 
+// A key from an unset variable must not let everybody in.
+TEST_F(ServiceTest, AnEmptyKeyOpensNothing) {
+    start({.api_keys = {""}});
+    for (const HeaderList& headers :
+         {HeaderList{}, HeaderList{{"X-Api-Key", ""}}, HeaderList{{"Authorization", "Bearer "}}}) {
+        Request asked = request("GET", "/v1/models");
+        asked.headers = headers;
+        EXPECT_EQ(ask(asked).status, 401);
+    }
+}
+
 TEST_F(ServiceTest, CrossOriginOnlyForNamedOrigins) {
     start({.cors_origins = {"https://page.example"}});
     Request asked = request("OPTIONS", "/v1/models");

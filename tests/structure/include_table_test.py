@@ -46,8 +46,6 @@ NEVER_MENTION = {
     "text": r"\b(tensor)\b",
     "serve": r"\b(avx2|avx512|gemm)\b",
 }
-# A crossing that has its reason in docs/decisions.md.
-ALLOWED_LONG_FILES = {"src/text/chat/expression_parser.cpp"}
 
 
 def without_comments(text):
@@ -112,7 +110,7 @@ def problems():
                     for match in re.finditer(NEVER_MENTION[folder], line, flags=re.I):
                         yield f"{path}:{number}: {folder} must not mention '{match.group()}'"
         lines = text.count("\n")
-        if lines > 500 and str(path.relative_to(ROOT)) not in ALLOWED_LONG_FILES:
+        if lines > 500:
             yield f"{path}: {lines} lines (500 at most)"
         yield from long_functions(path, code)
 

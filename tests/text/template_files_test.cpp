@@ -61,6 +61,27 @@ TEST_F(TemplateFiles, a_config_may_name_several) {
     EXPECT_NE(render().find("none is called \"default\""), std::string::npos);
 }
 
+TEST_F(TemplateFiles, files_in_memory_are_as_good_as_a_folder) {
+    const std::map<std::string, std::string_view> contents = {
+        {"tokenizer_config.json", R"({"chat_template": "config", "bos_token": "<s>"})"},
+        {"additional_chat_templates/tool_use.jinja", "tools"},
+        {"additional_chat_templates/deeper/rag.jinja", "{{"},
+        {"additional_chat_templates/note.txt", "{{"}};
+    for (const auto& [name, content] : contents) write(name, content);
+    for (const FileSet& files : {FileSet(folder_), FileSet(folder_, contents)}) {
+        auto templates = ChatTemplates::load(files);
+        ASSERT_TRUE(templates.ok()) << templates.error().message;
+        EXPECT_EQ((*templates)->by_name().size(), 2u);
+        EXPECT_EQ((*templates)->choose(false).render({})->text, "config");
+        EXPECT_EQ((*templates)->choose(true).render({})->text, "tools");
+        EXPECT_EQ(load_special_tokens(files)->front(), SpecialTokens::value_type("bos_token", "<s>"));
+    }
+    const FileSet broken("model.hone", {{"additional_chat_templates/rag.jinja", "{{"}});
+    EXPECT_EQ(
+        ChatTemplates::load(broken).error().message.find("model.hone/additional_chat_templates/rag.jinja, line 1"), 0u)
+        << ChatTemplates::load(broken).error().message;
+}
+
 TEST_F(TemplateFiles, broken_files_are_named) {
     auto expect_error = [&](std::string_view file, std::string_view reason) {
         std::string outcome = render();
@@ -70,9 +91,11 @@ TEST_F(TemplateFiles, broken_files_are_named) {
     write("tokenizer_config.json", "{");
     expect_error("tokenizer_config.json", "not JSON");
     write("tokenizer_config.json", R"({"chat_template": 5})");
-    expect_error("tokenizer_config.json", "chat_template must be a text");
+    expect_error("tokenizer_config.json", "chat_template: expected");
     write("tokenizer_config.json", R"({"chat_template": [{"name": 1}]})");
-    expect_error("tokenizer_config.json", "chat_template must be a text");
+    expect_error("tokenizer_config.json", "chat_template[0].name: expected a string");
+    write("tokenizer_config.json", R"({"chat_template": [{"name": "default"}]})");
+    expect_error("tokenizer_config.json", "chat_template[0].template: expected a string, but it is missing");
     write("tokenizer_config.json", R"({"chat_template": "\n{% if %}"})");
     expect_error("tokenizer_config.json", "chat_template, line 2: TemplateSyntaxError");
     write("chat_template.jinja", "{{");
@@ -87,7 +110,7 @@ TEST_F(TemplateFiles, special_tokens_are_texts_or_objects) {
     SpecialTokens wanted = {{"eos_token", "</s>"}, {"pad_token", "<p>"}, {"bos_token", "<s>"}};
     EXPECT_EQ(*load_special_tokens(folder_), wanted);
     write("tokenizer_config.json", R"({"bos_token": 7})");
-    EXPECT_NE(load_special_tokens(folder_).error().message.find("bos_token must be"), std::string::npos);
+    EXPECT_NE(load_special_tokens(folder_).error().message.find("bos_token: expected a string"), std::string::npos);
 }
 
 }  // namespace

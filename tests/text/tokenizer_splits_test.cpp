@@ -19,7 +19,7 @@ std::vector<size_t> ends_of(const PreTokenizer& splits, const std::string& text)
     std::vector<size_t> ends;
     size_t end = 0;
     splits.cut(Piece{text, nullptr, true}, [&](Piece piece) {
-        end += count_characters(piece.text);
+        end += count_code_points(piece.text);
         ends.push_back(end);
     });
     return ends;
@@ -114,7 +114,7 @@ TEST(TokenizerSplits, LongRunsAreLinear) {
             std::string text;
             while (text.size() < (1 << 21)) text += unit;
             const auto ends = ends_of(*splits, text);
-            EXPECT_EQ(ends.back(), count_characters(text));
+            EXPECT_EQ(ends.back(), count_code_points(text));
         }
     }
 }

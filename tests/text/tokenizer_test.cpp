@@ -359,6 +359,24 @@ TEST(TokenizerFiles, JsonMistakesAreNamed) {
     }
 }
 
+TEST(TokenizerFiles, InMemoryAreAsGoodAsAFolder) {
+    for (const char* name : {"qwen3", "llama2_sp", "kimi_k2"}) {
+        const FileSet folder(golden_tokenizer(name));
+        std::map<std::string, std::string> owned;
+        for (const char* file : {"tokenizer.json", "tokenizer.model", "tiktoken.model", "tokenizer_config.json"})
+            if (folder.has(file)) owned.emplace(file, folder.read(file).value());
+        const FileSet memory("model.hone", {owned.begin(), owned.end()});
+        const auto from_folder = Tokenizer::load(folder), from_memory = Tokenizer::load(memory);
+        ASSERT_TRUE(from_memory.ok()) << from_memory.error().message;
+        const std::string text = "Hello  wörld 中文\n<s> ﬁx 123";
+        EXPECT_EQ((*from_memory)->encode(text), (*from_folder)->encode(text)) << name;
+    }
+    EXPECT_EQ(Tokenizer::load(FileSet("model.hone", {})).error().message,
+              "model.hone: no tokenizer.json, tiktoken.model or tokenizer.model there");
+    EXPECT_EQ(Tokenizer::load(FileSet("model.hone", {{"tokenizer.json", "7"}})).error().message,
+              "model.hone/tokenizer.json: expected an object");
+}
+
 TEST(TokenizerFiles, OtherMistakesAreNamed) {
     const auto folder = fresh_folder();
     const auto message = [&] {

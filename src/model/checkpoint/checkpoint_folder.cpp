@@ -8,18 +8,7 @@ namespace hone::model {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxConfigBytes = size_t{16} << 20;
 constexpr size_t kMaxIndexBytes = size_t{256} << 20;
-constexpr const char* kTextFiles[] = {"tokenizer.json",
-                                      "tokenizer_config.json",
-                                      "special_tokens_map.json",
-                                      "chat_template.jinja",
-                                      "generation_config.json",
-                                      "tokenizer.model",
-                                      "tiktoken.model",
-                                      "merges.txt",
-                                      "vocab.json",
-                                      "added_tokens.json"};
 
 // Whether a shard's name, as an index gives it, stays inside the folder. (A link inside the folder is its owner's
 // choice: the Hugging Face cache is made of them.)
@@ -90,18 +79,6 @@ Result<CheckpointFolder> CheckpointFolder::open(const fs::path& path) {
         return error("{}: neither model.safetensors nor model.safetensors.index.json is there", path.string());
     }
     return folder;
-}
-
-Result<std::map<std::string, std::string>> read_text_files(const fs::path& folder) {
-    std::map<std::string, std::string> files;
-    for (const char* name : kTextFiles) {
-        std::error_code ignored;
-        if (!fs::exists(folder / name, ignored)) continue;
-        auto text = read_text_file(folder / name);
-        if (!text) return text.error();
-        files.emplace(name, std::move(*text));
-    }
-    return files;
 }
 
 std::string folder_name(const fs::path& folder) {

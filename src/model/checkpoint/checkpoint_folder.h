@@ -14,6 +14,8 @@
 
 namespace hone::model {
 
+constexpr size_t kMaxConfigBytes = size_t{16} << 20;
+
 class CheckpointFolder {
   public:
     // Errors name the file and tensor: shards that are missing, lie outside the folder, or lack a tensor of the index.
@@ -32,10 +34,6 @@ class CheckpointFolder {
     std::vector<SafetensorsFile> files_;
     std::map<std::string_view, const math::TensorView*> tensors_;  // into files_' maps, whose nodes do not move
 };
-
-// Tokenizer, chat template and the like, those that the folder has: by file name, whole. A file over 256 MiB is an
-// error.
-Result<std::map<std::string, std::string>> read_text_files(const std::filesystem::path& folder);
 
 // A folder's own name, however the path is written ("DIR/", "..").
 std::string folder_name(const std::filesystem::path& folder);

@@ -14,8 +14,6 @@ static Result<LoadedModel> load_folder(const fs::path& path, const LoadOptions& 
     const WeightPlan& plan = checkpoint->plan;
     if (const Status fits = check_memory(plan.bytes, fmt::format("{}: the weights", path.string())); !fits)
         return fits.error();
-    auto files = read_text_files(path);
-    if (!files) return files.error();
     auto memory = HugeMemory::allocate(plan.bytes);
     if (!memory) return memory.error().within(path.string());
 
@@ -31,7 +29,7 @@ static Result<LoadedModel> load_folder(const fs::path& path, const LoadOptions& 
     return LoadedModel{.model = std::move(checkpoint->model),
                        .weights = WeightStore(std::move(*memory)),
                        .config = checkpoint->folder.config(),
-                       .files = std::move(*files),
+                       .files = FileSet(path),
                        .name = name};
 }
 
@@ -44,11 +42,8 @@ static Result<LoadedModel> load_pack(const fs::path& path, const LoadOptions& op
     if (options.verify) {
         if (const Status verified = pack->verify(pool, options.quiet); !verified) return verified.error();
     }
-    std::map<std::string, std::string> files;
-    for (const auto& [name, content] : pack->files()) {
-        files.emplace(name, std::string(reinterpret_cast<const char*>(content.data()), content.size()));
-    }
     boost::json::object config = pack->config();
+    FileSet files(path, pack->files());
     return LoadedModel{.model = std::move(*model),
                        .weights = std::move(*pack).take_weights(),
                        .config = std::move(config),

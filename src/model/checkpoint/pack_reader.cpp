@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/progress.h"
+#include "model/checkpoint/checkpoint_folder.h"
 #include "model/checkpoint/pack.h"
 #include "model/checkpoint/pack_header.h"
 #include "model/checkpoint/strict_json.h"
@@ -144,16 +145,15 @@ Status PackFile::read_directory(const json::object& directory, size_t data_begin
     if (!layout || !layout->is_string() || layout->get_string() != packed_layout_fingerprint()) {
         return error("packed for another version's kernels; run `hone pack` again");
     }
-    const auto* config = directory.if_contains("config");
+    if (const Status read = read_files(directory, data_begin); !read) return read;
+    if (const Status read = read_config(); !read) return read;
     const auto* tensors = find_list(directory, "tensors");
-    if (!config || !config->is_object() || !tensors) return error("the directory lacks 'config' or 'tensors'");
-    config_ = config->get_object();
+    if (!tensors) return error("the directory lacks 'tensors'");
     for (const auto& entry : *tensors) {
         auto tensor = read_tensor(entry, data_begin, file_.bytes().size());
         if (!tensor) return tensor.error();
         tensors_.push_back(std::move(*tensor));
     }
-    if (const Status read = read_files(directory, data_begin); !read) return read;
     return check_overlaps();
 }
 
@@ -172,8 +172,18 @@ Status PackFile::read_files(const json::object& directory, size_t data_begin) {
         const auto content = file_.bytes().subspan(data_begin + offset, bytes);
         if (XXH3_64bits(content.data(), content.size()) != checksum)
             return error("file {} is damaged (wrong checksum)", in_quotes(name));
-        if (!files_.emplace(name, content).second) return error("file {} appears twice", in_quotes(name));
+        const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+        if (!files_.emplace(name, text).second) return error("file {} appears twice", in_quotes(name));
     }
+    return ok();
+}
+
+Status PackFile::read_config() {
+    const auto text = FileSet({}, files_).read("config.json", kMaxConfigBytes);
+    if (!text) return text.error();
+    auto config = parse_json_object(*text, "config.json");
+    if (!config) return config.error();
+    config_ = std::move(*config);
     return ok();
 }
 

@@ -17,18 +17,31 @@ namespace json = boost::json;
 
 namespace {
 
-struct TextFile {
+// What a pack takes of a checkpoint's small files, and the chat templates of kTemplateFolder.
+constexpr const char* kSmallFiles[] = {"config.json",
+                                       "tokenizer.json",
+                                       "tokenizer_config.json",
+                                       "special_tokens_map.json",
+                                       "chat_template.jinja",
+                                       "generation_config.json",
+                                       "tokenizer.model",
+                                       "tiktoken.model",
+                                       "merges.txt",
+                                       "vocab.json",
+                                       "added_tokens.json"};
+constexpr const char* kTemplateFolder = "additional_chat_templates";
+
+struct SmallFile {
     std::string name, content;
     size_t offset;  // from the beginning of the data
 };
 
 // What goes into the file; offsets count from the beginning of the data.
 struct PackContents {
-    const json::object& config;
     std::string_view weights;
     const WeightPlan& plan;
     std::vector<uint64_t> checksums;  // of the plan's weights
-    std::vector<TextFile> files;
+    std::vector<SmallFile> files;
     size_t data_bytes;
 };
 
@@ -58,7 +71,6 @@ std::string directory_text(const PackContents& contents) {
     }
     return json::serialize(json::object{{"layout", packed_layout_fingerprint()},
                                         {"weights", contents.weights},
-                                        {"config", contents.config},
                                         {"tensors", std::move(tensors)},
                                         {"files", std::move(files)}});
 }
@@ -78,19 +90,26 @@ Status write_group(std::span<FillJob> group, const WeightPlan& plan, std::vector
     return file.write_at(data_begin + begin, memory->bytes());
 }
 
-void place_files(std::map<std::string, std::string> files, PackContents& contents) {
-    for (auto& [name, content] : files) {
+// Reads the small files that there are, and places them behind the weights.
+Status place_files(const FileSet& files, PackContents& contents) {
+    std::vector<std::string> names = files.names_in(kTemplateFolder, ".jinja");
+    for (const char* name : kSmallFiles)
+        if (files.has(name)) names.emplace_back(name);
+    for (std::string& name : names) {
+        auto content = files.read(name);
+        if (!content) return content.error();
         const size_t offset = (contents.data_bytes + 63) / 64 * 64;
-        contents.data_bytes = offset + content.size();
-        contents.files.push_back({name, std::move(content), offset});
+        contents.data_bytes = offset + content->size();
+        contents.files.push_back({std::move(name), std::move(*content), offset});
     }
+    return ok();
 }
 
 // Everything but the weights: files, directory and header, whose checksums are known by now.
 Status write_rest(const PackContents& contents, PackHeader header, AtomicFile& file) {
-    for (const auto& text : contents.files) {
-        const auto bytes = std::as_bytes(std::span(text.content));
-        if (const Status written = file.write_at(header.data_begin + text.offset, bytes); !written) return written;
+    for (const auto& small : contents.files) {
+        const auto bytes = std::as_bytes(std::span(small.content));
+        if (const Status written = file.write_at(header.data_begin + small.offset, bytes); !written) return written;
     }
     const std::string directory = directory_text(contents);
     CHECK_EQ(directory.size(), header.directory_bytes);
@@ -133,15 +152,12 @@ Result<PackSummary> pack_model(const fs::path& path, const fs::path& out, const 
     const auto checkpoint = open_checkpoint(path, options.weights);
     if (!checkpoint) return checkpoint.error();
     const WeightPlan& plan = checkpoint->plan;
-    auto files = read_text_files(path);
-    if (!files) return files.error();
-    PackContents contents{.config = checkpoint->folder.config(),
-                          .weights = name_of(options.weights),
+    PackContents contents{.weights = name_of(options.weights),
                           .plan = plan,
                           .checksums = std::vector<uint64_t>(plan.weights.size()),
                           .files = {},
                           .data_bytes = plan.bytes};
-    place_files(std::move(*files), contents);
+    if (const Status placed = place_files(path, contents); !placed) return placed.error();
     const PackHeader header = make_header(contents);
 
     auto file = AtomicFile::create(out);

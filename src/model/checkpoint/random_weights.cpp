@@ -27,6 +27,18 @@ constexpr WordMask kF32 = {0x80ffffff, 0x3c000000};
 constexpr WordMask kScalePair = {0x001f001f, 0x3b803b80};
 constexpr WordMask kAnyBits = {0xffffffff, 0};
 
+// Eight stored codes 0..15 (-8..7): -8 becomes 0, so that the weights' mean is 0. A mean of half a step would add up over
+// k to one direction that all tokens share after some layers, and all of them would choose the same experts.
+void balance_codes(std::byte* codes, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += sizeof(uint32_t)) {
+        uint32_t word;
+        std::memcpy(&word, codes + at, sizeof word);
+        const uint32_t nonzero = (word | word >> 1 | word >> 2 | word >> 3) & 0x11111111;
+        word |= (~nonzero & 0x11111111) << 3;
+        std::memcpy(codes + at, &word, sizeof word);
+    }
+}
+
 // Random words over [begin, begin + bytes) of a weight; 16 bytes a block of the generator, whose stream is the
 // weight's.
 void fill_words(uint64_t seed, uint32_t stream, size_t begin, size_t bytes, WordMask mask, std::byte* out) {
@@ -68,6 +80,8 @@ void fill_packed(const PlannedWeight& weight, uint64_t seed, uint32_t stream, si
         fill_words(seed, stream, begin + at, kScales, kAnyBits, out + at);
         fill_words(seed, stream, begin + at + kScales, kOdd - kScales, kScalePair, out + at + kScales);
         fill_words(seed, stream, begin + at + kOdd, math::kInt4Panel.step_bytes - kOdd, kAnyBits, out + at + kOdd);
+        balance_codes(out + at, kScales);
+        balance_codes(out + at + kOdd, math::kInt4Panel.step_bytes - kOdd);
     }
 }
 

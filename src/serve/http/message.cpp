@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "serve/http/ascii.h"
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::serve {
 

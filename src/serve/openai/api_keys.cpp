@@ -33,7 +33,9 @@ ApiKeys::Digest ApiKeys::digest_of(std::string_view key) {
 
 bool ApiKeys::allow(const Request& head) const {
     if (digests_.empty()) return true;
-    const Digest given = digest_of(key_of(head));
+    const std::string_view key = key_of(head);
+    if (key.empty()) return false;
+    const Digest given = digest_of(key);
     bool allowed = false;
     for (const Digest& digest : digests_) allowed |= CRYPTO_memcmp(digest.data(), given.data(), given.size()) == 0;
     return allowed;

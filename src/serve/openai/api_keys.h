@@ -12,7 +12,7 @@ namespace hone::serve {
 
 class ApiKeys {
   public:
-    // Without keys every request is allowed.
+    // Without keys every request is allowed. An empty key opens nothing.
     explicit ApiKeys(const std::vector<std::string>& keys);
 
     bool allow(const Request& head) const;

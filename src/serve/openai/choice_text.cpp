@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::serve {
 
@@ -20,7 +20,7 @@ ChoiceText::ChoiceText(const text::Tokenizer& tokenizer, const GenerationRequest
     for (const int32_t token : prompt) {
         echo_offsets_.push_back(characters_);
         const std::string decoded = decoder_.append(token);
-        characters_ += text::count_characters(decoded);
+        characters_ += text::count_code_points(decoded);
         echo_ += decoded;
     }
 }
@@ -47,7 +47,7 @@ void ChoiceText::take_token(const engine::TokenRecord& record, bool is_stop_toke
 
 // Stop strings count only after the least number of tokens; text before that cannot be part of one.
 void ChoiceText::add_text(std::string decoded, TextDelta& delta) {
-    characters_ += text::count_characters(decoded);
+    characters_ += text::count_code_points(decoded);
     delta.text += token_count_ > min_tokens_ ? matcher_.feed(decoded) : decoded;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/mapped_file.h"
 #include "serve/openai/field_reader.h"
 
 namespace hone::serve {
@@ -31,12 +30,11 @@ void add_end_ids(FieldReader& fields, std::vector<int32_t>& end_ids) {
         if (std::find(end_ids.begin(), end_ids.end(), id) == end_ids.end()) end_ids.push_back(id);
 }
 
-// Runs `read` on the object in `path`, if there is such a file.
+// Runs `read` on the object in the file, if there is one of that name.
 template <class Read>
-Status read_config(const std::filesystem::path& path, Read read) {
-    std::error_code absent;
-    if (!std::filesystem::exists(path, absent)) return ok();
-    const Result<std::string> text = read_text_file(path, kMaxConfigBytes);
+Status read_config(const FileSet& files, const std::string& name, Read read) {
+    if (!files.has(name)) return ok();
+    const Result<std::string> text = files.read(name, kMaxConfigBytes);
     if (!text.ok()) return text.error();
     json::value config;
     std::optional<ApiError> problem = parse_json_object(*text, config);
@@ -45,14 +43,14 @@ Status read_config(const std::filesystem::path& path, Read read) {
         read(fields);
         problem = fields.failure();
     }
-    return problem ? Status(error("{}: {}", path.string(), problem->message)) : ok();
+    return problem ? Status(error("{}: {}", files.path_of(name), problem->message)) : ok();
 }
 
 }  // namespace
 
-Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder) {
+Result<GenerationDefaults> load_generation_defaults(const FileSet& files) {
     GenerationDefaults defaults;
-    const Status generation = read_config(folder / "generation_config.json", [&](FieldReader& fields) {
+    const Status generation = read_config(files, "generation_config.json", [&](FieldReader& fields) {
         defaults.temperature = as_float(fields.number("temperature", 0, 100));
         defaults.top_p = as_float(fields.number("top_p", 0, 1));
         defaults.min_p = as_float(fields.number("min_p", 0, 1));
@@ -65,7 +63,7 @@ Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path&
     });
     if (!generation) return generation.error();
     const Status config =
-        read_config(folder / "config.json", [&](FieldReader& fields) { add_end_ids(fields, defaults.end_ids); });
+        read_config(files, "config.json", [&](FieldReader& fields) { add_end_ids(fields, defaults.end_ids); });
     if (!config) return config.error();
     if (defaults.top_p == 0.0f) defaults.top_p = 1.0f;
     if (defaults.repetition_penalty == 0.0f) defaults.repetition_penalty = 1.0f;

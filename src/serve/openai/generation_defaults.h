@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <vector>
 
+#include "base/file_set.h"
 #include "base/result.h"
 
 namespace hone::serve {
@@ -17,9 +17,9 @@ struct GenerationDefaults {
     std::vector<int32_t> end_ids;           // end-of-sequence tokens
 };
 
-// From `folder`/generation_config.json and, for end-of-sequence ids, `folder`/config.json too; a file that is absent
+// From generation_config.json and, for end-of-sequence ids, config.json too; a file that is absent
 // says nothing. The tokenizer's own end-of-sequence token is the caller's to add. Fails on a file that cannot be read
 // or a field of the wrong type or out of range, naming both.
-Result<GenerationDefaults> load_generation_defaults(const std::filesystem::path& folder);
+Result<GenerationDefaults> load_generation_defaults(const FileSet& files);
 
 }  // namespace hone::serve

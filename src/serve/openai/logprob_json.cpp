@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::serve {
 

@@ -152,7 +152,7 @@ Value find_item(Rendering& rendering, const Value& object, const Value& key) {
     if (object.is(Kind::range)) return Value::integer(object.range().at(at));
     if (!object.is(Kind::string)) return object.items()[at];
     size_t offset = byte_offset(object.text(), at);
-    return Value::string(object.text().substr(offset, code_point_bytes(object.text()[offset])), object.is_markup());
+    return Value::string(object.text().substr(offset, utf8_length(object.text()[offset])), object.is_markup());
 }
 
 }  // namespace
@@ -223,12 +223,11 @@ Value slice_text(Rendering& rendering, const Value& object, const SliceRange& ra
         return Value::string(rest.substr(0, byte_offset(rest, range.count)), object.is_markup());
     }
     std::vector<uint32_t> offsets;  // of every code point
-    for (size_t at = 0; at < text.size(); at += code_point_bytes(text[at]))
-        offsets.push_back(static_cast<uint32_t>(at));
+    for (size_t at = 0; at < text.size(); at += utf8_length(text[at])) offsets.push_back(static_cast<uint32_t>(at));
     std::string out;
     for (size_t i = 0; i < range.count; ++i) {
         size_t at = offsets[static_cast<size_t>(range.start + range.step * static_cast<Integer>(i))];
-        out += text.substr(at, code_point_bytes(text[at]));
+        out += text.substr(at, utf8_length(text[at]));
     }
     return rendering.text(out, object.is_markup());
 }

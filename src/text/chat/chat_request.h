@@ -11,11 +11,9 @@
 #include <boost/json.hpp>
 
 #include "text/chat/chat_template.h"
+#include "text/special_tokens.h"
 
 namespace hone::text {
-
-// bos_token, eos_token and others, with their texts.
-using SpecialTokens = std::vector<std::pair<std::string, std::string>>;
 
 struct ChatRequest {
     boost::json::array messages;

@@ -31,7 +31,7 @@ constexpr size_t kLargestSource = size_t{1} << 20;
 Result<ChatTemplate> ChatTemplate::parse(std::string source, std::string name) {
     if (source.size() > kLargestSource)
         return error("{}: a chat template of {} bytes; at most {} are read", name, source.size(), kLargestSource);
-    if (!chat::is_valid_utf8(source)) return error("{}: the chat template is not UTF-8", name);
+    if (!is_valid_utf8(source)) return error("{}: the chat template is not UTF-8", name);
     auto parsed = std::make_shared<chat::ParsedTemplate>();
     parsed->name = std::move(name);
     parsed->source = chat::normalize_source(source);

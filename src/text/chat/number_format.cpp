@@ -139,7 +139,7 @@ namespace {
 std::optional<FormatSpec> parse_spec(std::string_view text) {
     FormatSpec spec;
     auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
-    size_t first = text.empty() ? 0 : code_point_bytes(text[0]);
+    size_t first = text.empty() ? 0 : utf8_length(text[0]);
     if (first < text.size() && is_align(text[first])) {
         spec.fill = text.substr(0, first);
         spec.align = text[first];

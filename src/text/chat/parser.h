@@ -55,7 +55,7 @@ class Parser {
     void fail_end_of_template(EndTags end_tags);
     std::string expected_tags(std::string_view unknown, bool add_innermost) const;
 
-    // expression_parser.cpp.
+    // expression_parser.cpp: operators by precedence.
     Expression* parse_expression(bool with_conditional = true);
     Expression* parse_conditional();
     Expression* parse_or();
@@ -67,6 +67,8 @@ class Parser {
     Expression* parse_product();
     Expression* parse_power();
     Expression* parse_unary(bool with_filter = true);
+
+    // primary_parser.cpp: what an expression begins with.
     Expression* parse_primary(bool with_namespace = false);
     Expression* parse_name(bool with_namespace);
     Expression* parse_string();
@@ -79,6 +81,11 @@ class Parser {
     Expression* parse_tuple(const TupleRules& rules);
     Expression* parse_list();
     Expression* parse_dict();
+    Expression* parse_target(bool with_namespace);
+    NameSyntax* parse_target_name();
+    bool is_assignable(const Expression& target) const;
+
+    // postfix_parser.cpp: what follows a primary expression.
     Expression* parse_postfix(Expression* node);
     Expression* parse_filters_and_tests(Expression* node);
     Expression* parse_subscript(Expression* node);
@@ -91,9 +98,6 @@ class Parser {
     FilterSyntax* parse_filter_chain(Expression* operand);
     Expression* parse_test(Expression* operand);
     std::string_view parse_dotted_name();
-    Expression* parse_target(bool with_namespace);
-    NameSyntax* parse_target_name();
-    bool is_assignable(const Expression& target) const;
 
     // Tokens.
     const Token& current() const { return failure_ ? tokens_.back() : tokens_[position_]; }
@@ -110,7 +114,7 @@ class Parser {
     void fail_expected(std::string_view expected);
     void fail(std::string message, uint32_t line, ErrorClass error_class = ErrorClass::syntax);
 
-    // Nodes.
+    // Nodes (expression_parser.cpp).
     template <class T>
     T* make(ExpressionKind kind, uint32_t line, std::initializer_list<const Expression*> children);
     template <class T>

@@ -78,7 +78,7 @@ Value replace_text(Rendering& rendering, std::string_view text, std::string_view
         if (!from.empty())
             at = text.find(from, copied);
         else
-            at = at < text.size() ? at + code_point_bytes(text[at]) : text.npos;
+            at = at < text.size() ? at + utf8_length(text[at]) : text.npos;
     }
     out += text.substr(copied);
     return rendering.text(out, is_markup);
@@ -87,7 +87,7 @@ Value replace_text(Rendering& rendering, std::string_view text, std::string_view
 std::string_view strip_characters(std::string_view text, std::string_view characters, bool at_left, bool at_right) {
     auto is_stripped = [&](std::string_view code_point) { return characters.find(code_point) != characters.npos; };
     while (at_left && !text.empty()) {
-        size_t bytes = code_point_bytes(text[0]);
+        size_t bytes = utf8_length(text[0]);
         if (!is_stripped(text.substr(0, bytes))) break;
         text.remove_prefix(bytes);
     }

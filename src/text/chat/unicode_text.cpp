@@ -1,74 +1,18 @@
 #include "text/chat/unicode_text.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
-#include <cstring>
 
 #include <unicode/bytestream.h>
 #include <unicode/casemap.h>
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
 
 namespace hone::text::chat {
-
-bool is_ascii(std::string_view text) {
-    size_t at = 0;
-    for (; at + 8 <= text.size(); at += 8) {
-        uint64_t word;
-        std::memcpy(&word, text.data() + at, 8);
-        if (word & 0x8080808080808080u) return false;
-    }
-    return std::all_of(text.begin() + at, text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-bool is_valid_utf8(std::string_view text) {
-    if (is_ascii(text)) return true;
-    auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-    for (size_t at = 0; at < text.size();) {
-        UChar32 code_point;
-        U8_NEXT(bytes, at, text.size(), code_point);
-        if (code_point < 0) return false;
-    }
-    return true;
-}
-
-size_t count_code_points(std::string_view text) {
-    size_t continuations = 0, at = 0;
-    for (; at + 8 <= text.size(); at += 8) {
-        uint64_t word;
-        std::memcpy(&word, text.data() + at, 8);
-        continuations += std::popcount((word >> 7) & (~word >> 6) & 0x0101010101010101u);  // bytes 10xxxxxx
-    }
-    for (; at < text.size(); ++at) continuations += (text[at] & 0xC0) == 0x80;
-    return text.size() - continuations;
-}
-
-char32_t next_code_point(std::string_view text, size_t& position) {
-    auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-    UChar32 code_point;
-    U8_NEXT(bytes, position, text.size(), code_point);
-    return code_point < 0 ? U'\uFFFD' : code_point;
-}
-
-char32_t previous_code_point(std::string_view text, size_t& position) {
-    do --position;
-    while (position > 0 && (text[position] & 0xC0) == 0x80);
-    size_t ahead = position;
-    return next_code_point(text, ahead);
-}
-
-void append_utf8(std::string& out, char32_t code_point) {
-    uint8_t bytes[4];
-    size_t size = 0;
-    U8_APPEND_UNSAFE(bytes, size, static_cast<UChar32>(code_point));
-    out.append(reinterpret_cast<char*>(bytes), size);
-}
 
 size_t byte_offset(std::string_view text, size_t code_point_index) {
     size_t position = 0;
     while (code_point_index > 0 && position < text.size()) {
-        position += code_point_bytes(text[position]);
+        position += utf8_length(text[position]);
         --code_point_index;
     }
     return std::min(position, text.size());
@@ -192,7 +136,7 @@ std::string fold_case(std::string_view text) {
 
 std::string capitalize(std::string_view text) {
     if (text.empty()) return {};
-    size_t first = code_point_bytes(text[0]);
+    size_t first = utf8_length(text[0]);
     std::string out;
     append_title(out, text.substr(0, first));
     // Lower case of the whole and then cut: whether a sigma is final depends on what stands before it.

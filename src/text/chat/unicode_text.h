@@ -1,31 +1,14 @@
 // Strings as Python sees them: sequences of code points, here stored as valid UTF-8 (checked where text enters:
-// template source and context). Positions in this header are bytes unless they say code points. Case and character
-// classes are ICU's. Pure functions.
+// template source and context). Case and character classes are ICU's. Pure functions.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "text/utf8.h"
+
 namespace hone::text::chat {
-
-bool is_valid_utf8(std::string_view text);
-bool is_ascii(std::string_view text);
-
-size_t count_code_points(std::string_view text);
-
-// Bytes of the code point that starts with this byte.
-inline size_t code_point_bytes(char lead) {
-    auto byte = static_cast<unsigned char>(lead);
-    return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-}
-
-// The code point at `position`, which moves behind it.
-char32_t next_code_point(std::string_view text, size_t& position);
-// The code point that ends at `position`, which moves to its start.
-char32_t previous_code_point(std::string_view text, size_t& position);
-
-void append_utf8(std::string& out, char32_t code_point);
 
 // Byte position of the code point with this index; the size of the text if there are fewer.
 size_t byte_offset(std::string_view text, size_t code_point_index);

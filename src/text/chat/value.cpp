@@ -160,7 +160,7 @@ bool Cursor::next(Rendering& rendering, Value& out) {
             break;
         case Kind::string: {
             if (position >= source.text().size()) return false;
-            size_t bytes = code_point_bytes(source.text()[position]);
+            size_t bytes = utf8_length(source.text()[position]);
             out = Value::string(source.text().substr(position, bytes));  // of markup too
             position += bytes;
             return true;

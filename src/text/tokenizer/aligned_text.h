@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "text/tokenizer/pattern.h"
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 

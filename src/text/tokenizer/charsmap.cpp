@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 

@@ -60,7 +60,7 @@ class Precompiled : public Normalizer {
     bool replace(std::string_view old, std::vector<Change>& changes) const {
         const auto found = map_.shortest_prefix(old);
         if (!found) return false;
-        const auto old_count = static_cast<int32_t>(count_characters(old));
+        const auto old_count = static_cast<int32_t>(count_code_points(old));
         int32_t new_count = 0;
         for (size_t i = 0; i < found->replacement.size(); ++new_count) {
             const Character c = character_at(found->replacement, i);

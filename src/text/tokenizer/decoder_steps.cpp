@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "text/tokenizer/byte_alphabet.h"
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 
@@ -77,12 +77,12 @@ struct Apply {
             if (token.starts_with(step.prefix))
                 token.erase(0, step.prefix.size());
             else
-                token.insert(0, " ");
+                token.insert(token.begin(), ' ');
         }
         if (step.cleanup) clean_up(token);
     }
     void operator()(const SpaceBetween&) const {
-        if (!first) token.insert(0, " ");
+        if (!first) token.insert(token.begin(), ' ');
     }
 };
 

@@ -72,7 +72,7 @@ PrependScheme read_scheme(const JsonView& view) {
 
 std::string read_replacement(const JsonView& view) {
     const std::string text(view["replacement"].text_or("\u2581"));
-    if (count_characters(text) != 1) view["replacement"].fail("expected one character");
+    if (count_code_points(text) != 1) view["replacement"].fail("expected one character");
     return text;
 }
 
@@ -119,7 +119,7 @@ void read_strip(const JsonView& view, DecodeSteps& out, bool fused) {
     StripDecode strip;
     strip.content = view["content"].text();
     const int64_t start = view["start"].integer(), stop = view["stop"].integer();
-    if (count_characters(strip.content) != 1 || start < 0 || stop < 0 || start > 1000 || stop > 1000) {
+    if (count_code_points(strip.content) != 1 || start < 0 || stop < 0 || start > 1000 || stop > 1000) {
         return view.fail("expected one character and two small counts");
     }
     strip.start = static_cast<size_t>(start);

@@ -2,8 +2,8 @@
 // returns something harmless then. Stateless, any thread.
 #pragma once
 
+#include "text/json_view.h"
 #include "text/tokenizer/decoder_steps.h"
-#include "text/tokenizer/json_view.h"
 #include "text/tokenizer/tokenizer_parts.h"
 
 namespace hone::text {

@@ -1,9 +1,5 @@
 // tokenizer.json: the container, the vocabulary and the model. The sections for normalising, cutting, decoding and
 // post-processing are read by json_components.cpp.
-#include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parse.hpp>
-
-#include "base/mapped_file.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/byte_alphabet.h"
 #include "text/tokenizer/json_components.h"
@@ -214,7 +210,6 @@ void fill_decoder(const DecodeSteps& steps, TokenizerParts& parts) {
 }
 
 void read_tokenizer(const JsonView& root, TokenizerParts& parts) {
-    if (!root.is_object()) return root.fail("expected an object");
     if (!root["model"].is_object()) return root["model"].fail("expected an object");
     parts.normalizer = read_normalizer(root["normalizer"]);
     bool byte_level = false;
@@ -232,17 +227,11 @@ void read_tokenizer(const JsonView& root, TokenizerParts& parts) {
 
 }  // namespace
 
-Result<TokenizerParts> load_tokenizer_json(const std::filesystem::path& file) {
-    const auto text = read_text_file(file, kLargestFile);
-    if (!text) return text.error();
-    boost::json::monotonic_resource memory;
-    boost::system::error_code code;
-    const auto json = boost::json::parse(*text, code, &memory);
-    if (code) return error("{}: not JSON: {}", file.string(), code.message());
-    std::optional<Error> failure;
+Result<TokenizerParts> load_tokenizer_json(const FileSet& files) {
     TokenizerParts parts;
-    read_tokenizer(JsonView(json, failure), parts);
-    if (failure) return failure->within(file.string());
+    const Status read =
+        read_json_file(files, kTokenizerJson, [&](const JsonView& root) { read_tokenizer(root, parts); });
+    if (!read) return read.error();
     return parts;
 }
 

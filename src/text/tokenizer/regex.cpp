@@ -6,7 +6,7 @@
 
 #include "text/tokenizer/pattern.h"
 #include "text/tokenizer/regex_dialect.h"
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 

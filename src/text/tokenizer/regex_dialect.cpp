@@ -7,13 +7,32 @@ namespace hone::text {
 
 namespace {
 
-// White_Space; its complement; what \w is in Rust and Oniguruma. All as the inside of a class.
+// White_Space and its complement, as the inside of a class.
 constexpr std::string_view kBlank =
     R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 constexpr std::string_view kNotBlank =
     R"(\x{0}-\x{8}\x{E}-\x{1F}!-\x{84}\x{86}-\x{9F}\x{A1}-\x{167F}\x{1681}-\x{1FFF}\x{200B}-\x{2027}\x{202A}-\x{202E})"
     R"(\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF})";
-constexpr std::string_view kWord = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc})";
+// \w, the same way. Oniguruma means some digits of Latin-1 as well, but only outside a class.
+constexpr std::string_view kOnigurumaWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr std::string_view kOnigurumaWordAlone = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
+constexpr std::string_view kRustWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D})";
+// Oniguruma's [:alpha:] and so on, for ICU.
+constexpr std::pair<std::string_view, std::string_view> kPosixClasses[] = {
+    {"alnum", R"([\p{Alphabetic}\p{Nd}])"},
+    {"alpha", R"(\p{Alphabetic})"},
+    {"blank", R"([\t\p{Zs}])"},
+    {"cntrl", R"(\p{Cc})"},
+    {"digit", R"(\p{Nd})"},
+    {"graph", R"([^\p{White_Space}\p{Cc}\p{Cn}\p{Cs}])"},
+    {"lower", R"(\p{Lowercase})"},
+    {"print", R"([[^\p{White_Space}\p{Cc}\p{Cn}\p{Cs}]\p{Zs}])"},
+    {"punct", R"([\p{P}\p{S}])"},
+    {"space", R"(\p{White_Space})"},
+    {"upper", R"(\p{Uppercase})"},
+    {"word", R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}])"},
+    {"xdigit", R"([0-9A-Fa-f])"},
+};
 constexpr size_t kLongestExpression = 1 << 16;
 constexpr int kDeepestClass = 16;  // nested character classes
 

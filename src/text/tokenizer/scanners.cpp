@@ -5,7 +5,7 @@
 
 #include "text/tokenizer/character_classes.h"
 #include "text/tokenizer/pattern.h"
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 

@@ -265,7 +265,7 @@ Status add_tokens(const TokenizerConfig& config, size_t pieces, TokenizerParts& 
 
 Result<TokenizerParts> load_sentencepiece(const FileSet& files, const TokenizerConfig& config) {
     const auto fail = [&](const Error& failure) { return failure.within(files.path_of(kSentencePieceModel)); };
-    const auto bytes = files.read(kSentencePieceModel, kLargestFile);
+    const auto bytes = files.read(kSentencePieceModel, kLargestVocabularyFile);
     if (!bytes) return bytes.error();
     auto model = read_model(*bytes);
     if (!model) return fail(model.error());

@@ -1,6 +1,6 @@
 #include "text/tokenizer/stream_decoder.h"
 
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 

@@ -4,7 +4,6 @@
 #include <charconv>
 #include <numeric>
 
-#include "base/mapped_file.h"
 #include "text/tokenizer/base64.h"
 #include "text/tokenizer/bpe.h"
 #include "text/tokenizer/loaders.h"
@@ -54,10 +53,9 @@ std::vector<AddedToken> special_tokens(const TokenizerConfig& config, TokenId fi
 
 }  // namespace
 
-Result<TokenizerParts> load_tiktoken(const std::filesystem::path& file, const TokenizerConfig& config,
-                                     const LoadOptions& options) {
-    const auto fail = [&](const Error& failure) { return failure.within(file.string()); };
-    const auto text = read_text_file(file, kLargestFile);
+Result<TokenizerParts> load_tiktoken(const FileSet& files, const TokenizerConfig& config, const LoadOptions& options) {
+    const auto fail = [&](const Error& failure) { return failure.within(files.path_of(kTiktokenModel)); };
+    const auto text = files.read(kTiktokenModel, kLargestVocabularyFile);
     if (!text) return text.error();
     const bool is_kimi = config.tokenizer_class == "TikTokenTokenizer";
     if (options.tiktoken_pattern.empty() && !is_kimi) {

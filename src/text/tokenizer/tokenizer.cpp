@@ -7,8 +7,8 @@
 #include "base/check.h"
 #include "text/tokenizer/character_classes.h"
 #include "text/tokenizer/stream_decoder.h"
-#include "text/tokenizer/utf8.h"
 #include "text/tokenizer/word_cache.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 

@@ -3,7 +3,6 @@
 // it, many at once. Loading fails with the file and field at fault; encoding and decoding never fail.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/file_set.h"
 #include "base/result.h"
 #include "text/tokenizer/tokenizer_parts.h"
 
@@ -42,10 +42,9 @@ class Tokenizer {
   public:
     static constexpr size_t kLongestText = size_t{1} << 30;  // bytes; the caller bounds what it lets in
 
-    // From a folder with tokenizer.json (preferred), tiktoken.model or tokenizer.model, and tokenizer_config.json and
+    // From tokenizer.json (preferred), tiktoken.model or tokenizer.model, and tokenizer_config.json and
     // special_tokens_map.json if they are there.
-    static Result<std::unique_ptr<Tokenizer>> load(const std::filesystem::path& folder,
-                                                   const LoadOptions& options = {});
+    static Result<std::unique_ptr<Tokenizer>> load(const FileSet& files, const LoadOptions& options = {});
 
     explicit Tokenizer(TokenizerParts parts);
     ~Tokenizer();

@@ -1,45 +1,12 @@
 #include <charconv>
 
-#include <boost/json/monotonic_resource.hpp>
-#include <boost/json/parse.hpp>
-
-#include "base/mapped_file.h"
-#include "text/tokenizer/json_view.h"
 #include "text/tokenizer/loaders.h"
 
 namespace hone::text {
 
 namespace {
 
-using ReadFields = void (*)(const JsonView&, TokenizerConfig&);
-
-Status read_file(const std::filesystem::path& file, TokenizerConfig& config, ReadFields read) {
-    if (!std::filesystem::exists(file)) return ok();
-    const auto text = read_text_file(file, kLargestFile);
-    if (!text) return text.error();
-    boost::json::monotonic_resource memory;
-    boost::system::error_code code;
-    const auto json = boost::json::parse(*text, code, &memory);
-    if (code) return error("{}: not JSON: {}", file.string(), code.message());
-    std::optional<Error> failure;
-    read(JsonView(json, failure), config);
-    if (failure) return failure->within(file.string());
-    return ok();
-}
-
-// "bos_token": "<s>", or {"content": "<s>", ...}, or null.
-void read_token(const JsonView& token, std::optional<std::string>& out) {
-    if (!token.exists() || out) return;
-    out = token.is_object() ? token["content"].text() : token.text();
-}
-
-void read_named_tokens(const JsonView& root, TokenizerConfig& config) {
-    read_token(root["bos_token"], config.bos_token);
-    read_token(root["eos_token"], config.eos_token);
-}
-
 void read_config(const JsonView& root, TokenizerConfig& config) {
-    read_named_tokens(root, config);
     config.tokenizer_class = root["tokenizer_class"].text_or("");
     if (const auto flag = root["add_bos_token"]; flag.exists()) config.add_bos_token = flag.flag();
     if (const auto flag = root["add_eos_token"]; flag.exists()) config.add_eos_token = flag.flag();
@@ -68,13 +35,12 @@ AddedToken read_added_token(const JsonView& token, int64_t id) {
     return out;
 }
 
-Result<TokenizerConfig> load_tokenizer_config(const std::filesystem::path& folder) {
+Result<TokenizerConfig> load_tokenizer_config(const FileSet& files) {
+    constexpr const char* kFile = "tokenizer_config.json";
     TokenizerConfig config;
-    if (const Status read = read_file(folder / "tokenizer_config.json", config, read_config); !read)
-        return read.error();
-    if (const Status read = read_file(folder / "special_tokens_map.json", config, read_named_tokens); !read) {
-        return read.error();
-    }
+    if (!files.has(kFile)) return config;
+    const Status read = read_json_file(files, kFile, [&](const JsonView& root) { read_config(root, config); });
+    if (!read) return read.error();
     return config;
 }
 

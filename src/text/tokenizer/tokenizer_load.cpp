@@ -1,23 +1,26 @@
+#include "text/special_tokens.h"
 #include "text/tokenizer/loaders.h"
 
 namespace hone::text {
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const std::filesystem::path& folder, const LoadOptions& options) {
-    const auto config = load_tokenizer_config(folder);
-    if (!config) return config.error();
-    const auto exists = [&](const char* name) { return std::filesystem::exists(folder / name); };
+static Result<TokenizerParts> load_vocabulary(const FileSet& files, const TokenizerConfig& config,
+                                              const LoadOptions& options) {
+    if (files.has(kTokenizerJson)) return load_tokenizer_json(files);
+    if (files.has(kTiktokenModel)) return load_tiktoken(files, config, options);
+    if (files.has(kSentencePieceModel)) return load_sentencepiece(files, config);
+    return error("{}: no {}, {} or {} there", files.where(), kTokenizerJson, kTiktokenModel, kSentencePieceModel);
+}
 
-    Result<TokenizerParts> parts =
-        exists("tokenizer.json")   ? load_tokenizer_json(folder / "tokenizer.json")
-        : exists("tiktoken.model") ? load_tiktoken(folder / "tiktoken.model", *config, options)
-        : exists("tokenizer.model")
-            ? load_sentencepiece(folder / "tokenizer.model", *config)
-            : Result<TokenizerParts>(
-                  error("{}: no tokenizer.json, tiktoken.model or tokenizer.model there", folder.string()));
+Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const FileSet& files, const LoadOptions& options) {
+    const auto config = load_tokenizer_config(files);
+    if (!config) return config.error();
+    const auto special_tokens = load_special_tokens(files);
+    if (!special_tokens) return special_tokens.error();
+    auto parts = load_vocabulary(files, *config, options);
     if (!parts) return parts.error();
     // A named token that the vocabulary does not have is no token.
-    if (config->bos_token) parts->bos = parts->vocabulary.find(*config->bos_token);
-    if (config->eos_token) parts->eos = parts->vocabulary.find(*config->eos_token);
+    if (const auto* bos = find_token(*special_tokens, "bos_token")) parts->bos = parts->vocabulary.find(*bos);
+    if (const auto* eos = find_token(*special_tokens, "eos_token")) parts->eos = parts->vocabulary.find(*eos);
     return std::make_unique<Tokenizer>(std::move(*parts));
 }
 

@@ -1,12 +1,12 @@
 #include "text/tokenizer/wordpiece.h"
 
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 
 void WordPiece::encode(std::string_view piece, Scratch&, std::vector<Token>& out) const {
     const size_t before = out.size();
-    bool covered = count_characters(piece) <= parts_.longest_word;
+    bool covered = count_code_points(piece) <= parts_.longest_word;
     for (size_t begin = 0; covered && begin < piece.size();) {
         const Trie& tokens = begin == 0 ? parts_.beginnings : parts_.continuations;
         const auto longest = tokens.longest_prefix(piece.substr(begin));

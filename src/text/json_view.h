@@ -10,7 +10,9 @@
 
 #include <boost/json/value.hpp>
 
+#include "base/file_set.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
 
 namespace hone::text {
 
@@ -74,5 +76,12 @@ class JsonView {
     std::string path_;
     std::optional<Error>* error_;
 };
+
+// A tokenizer.json has up to 33 MB, everything else less; tables made from a file take up to thirty times its size.
+inline constexpr size_t kLargestJsonFile = size_t{64} << 20;
+
+// Parses the file and hands its root to `read`, for whose time the views live. An Error names the file, and the path of
+// what was not as expected.
+Status read_json_file(const FileSet& files, const std::string& name, FunctionRef<void(const JsonView& root)> read);
 
 }  // namespace hone::text

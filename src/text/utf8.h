@@ -1,5 +1,6 @@
-// UTF-8 in and out. Text from outside is repaired once (repair_utf8); everything behind it may rely on valid UTF-8.
-// Invalid input becomes one U+FFFD per maximal invalid part, as the WHATWG decoder does. Pure functions, any thread.
+// UTF-8 in and out. Text from outside is repaired (repair_utf8) or refused (is_valid_utf8) once; everything behind it may
+// rely on valid UTF-8. Repair makes one U+FFFD of each maximal invalid part, as the WHATWG decoder does. Pure functions,
+// any thread.
 #pragma once
 
 #include <cstddef>
@@ -44,8 +45,20 @@ inline Character character_before(std::string_view text, size_t position) {
     return character_at(text, start);
 }
 
+// The same two for walking over a text: `position` moves behind the character, or to its start.
+inline char32_t next_code_point(std::string_view text, size_t& position) {
+    const Character character = character_at(text, position);
+    position += character.length;
+    return character.code;
+}
+inline char32_t previous_code_point(std::string_view text, size_t& position) {
+    const Character character = character_before(text, position);
+    position -= character.length;
+    return character.code;
+}
+
 void append_utf8(std::string& out, char32_t code);
-size_t count_characters(std::string_view valid);
+size_t count_code_points(std::string_view valid);
 bool is_ascii(std::string_view text);
 bool is_valid_utf8(std::string_view bytes);
 

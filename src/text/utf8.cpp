@@ -1,5 +1,6 @@
-#include "text/tokenizer/utf8.h"
+#include "text/utf8.h"
 
+#include <bit>
 #include <cstring>
 
 namespace hone::text {
@@ -71,10 +72,16 @@ void append_utf8(std::string& out, char32_t code) {
     }
 }
 
-size_t count_characters(std::string_view valid) {
-    size_t count = 0;
-    for (const char byte : valid) count += !is_continuation(byte);
-    return count;
+size_t count_code_points(std::string_view valid) {
+    constexpr uint64_t kLowBits = 0x0101010101010101;
+    size_t continuations = 0, at = 0;
+    for (; at + 8 <= valid.size(); at += 8) {
+        uint64_t word;
+        std::memcpy(&word, valid.data() + at, 8);
+        continuations += static_cast<size_t>(std::popcount((word >> 7) & (~word >> 6) & kLowBits));  // bytes 10xxxxxx
+    }
+    for (; at < valid.size(); ++at) continuations += is_continuation(valid[at]);
+    return valid.size() - continuations;
 }
 
 bool is_ascii(std::string_view text) {

@@ -1,4 +1,7 @@
-#include "text/tokenizer/json_view.h"
+#include "text/json_view.h"
+
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/parse.hpp>
 
 namespace hone::text {
 
@@ -56,6 +59,23 @@ std::string JsonView::path() const {
     const std::string outer = parent_->path();
     if (index_ >= 0) return fmt::format("{}[{}]", outer, index_);
     return outer.empty() ? std::string(key_) : fmt::format("{}.{}", outer, key_);
+}
+
+Status read_json_file(const FileSet& files, const std::string& name, FunctionRef<void(const JsonView& root)> read) {
+    const auto text = files.read(name, kLargestJsonFile);
+    if (!text) return text.error();
+    boost::json::monotonic_resource memory;
+    boost::system::error_code code;
+    const auto json = boost::json::parse(*text, code, &memory);
+    if (code) return error("{}: not JSON: {}", files.path_of(name), code.message());
+    std::optional<Error> failure;
+    const JsonView root(json, failure);
+    if (root.is_object()) {
+        read(root);
+    } else {
+        root.fail("expected an object");
+    }
+    return failure ? Status(failure->within(files.path_of(name))) : ok();
 }
 
 }  // namespace hone::text
