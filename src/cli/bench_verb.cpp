@@ -7,7 +7,6 @@
 #include "base/cpu_features.h"
 #include "cli/bench_workloads.h"
 #include "cli/model_options.h"
-#include "model/checkpoint/random_weights.h"
 #include "model/checkpoint/shapes.h"
 
 namespace hone::cli {
@@ -15,7 +14,6 @@ namespace {
 
 struct BenchFlags {
     ModelOptions model;
-    std::string shape;
     std::vector<int32_t> prompts{512};
     std::vector<int32_t> streams{1, 8, 32};
     int32_t steps = 32, repeats = 3;
@@ -69,16 +67,6 @@ void print_json(const BenchReport& report) {
               << "\n";
 }
 
-Result<model::LoadedModel> load(const BenchFlags& flags, ThreadPool& pool) {
-    auto weights = model::weight_choice_named(flags.model.weights);
-    if (!weights) return weights.error().within("--weights");
-    if (flags.shape.empty())
-        return model::load_model(flags.model.path, {.weights = *weights, .quiet = flags.json}, pool);
-    auto config = model::shape_config(flags.shape);
-    if (!config) return config.error().within("--shape");
-    return model::random_model(*config, flags.shape, {.weights = *weights, .quiet = flags.json}, pool);
-}
-
 // Whether the model has positions for what the flags ask.
 Status check_lengths(const BenchFlags& flags, int32_t max_positions) {
     for (const int32_t prompt : flags.prompts) {
@@ -92,29 +80,25 @@ Status check_lengths(const BenchFlags& flags, int32_t max_positions) {
 }
 
 Status bench(BenchFlags& flags) {
-    if (flags.model.path.empty() == flags.shape.empty()) return error("give either MODEL or --shape NAME");
-    auto kernels = kernels_for(flags.model);
-    if (!kernels) return kernels.error();
-    ThreadPool pool(thread_count(flags.model));
-    auto loaded = load(flags, pool);
-    if (!loaded) return loaded.error();
-    if (auto fits = check_lengths(flags, loaded->model->spec().max_positions); !fits) return fits;
+    if (flags.model.path.empty() && flags.model.shape.empty()) return error("give MODEL or --shape NAME");
+    auto open = open_model(flags.model, flags.json);
+    if (!open) return open.error();
+    if (auto fits = check_lengths(flags, open->loaded.model->spec().max_positions); !fits) return fits;
 
     int64_t pages = 0;
     for (const int32_t prompt : flags.prompts) pages = std::max<int64_t>(pages, engine::pages_for(prompt));
     for (const int32_t streams : flags.streams)
         pages = std::max(pages, BenchWorkloads::decode_pages(streams, flags.steps, flags.repeats));
-    const math::NumericClass int4_class = int4_class_for(flags.model);
-    auto meter = LimitMeter::create(pool, **kernels);
+    auto meter = LimitMeter::create(*open->pool, *open->kernels);
     if (!meter) return meter.error();
-    auto workloads = BenchWorkloads::create(*loaded, **kernels, int4_class, pool, *meter, pages);
+    auto workloads = BenchWorkloads::create(*open, *meter, pages);
     if (!workloads) return workloads.error();
 
-    BenchReport report{.model = loaded->name,
+    BenchReport report{.model = open->loaded.name,
                        .weights = flags.model.weights,
-                       .numeric_class = std::string(math::name_of(int4_class)),
-                       .isa = std::string(math::name_of((*kernels)->isa)),
-                       .threads = pool.threads(),
+                       .numeric_class = numeric_class_name(*open),
+                       .isa = std::string(math::name_of(open->kernels->isa)),
+                       .threads = open->pool->threads(),
                        .limits = {},
                        .rows = {}};
     for (const int32_t prompt : flags.prompts) report.rows.push_back((*workloads)->prefill(prompt, flags.repeats));
@@ -131,7 +115,7 @@ void add_bench(CLI::App& app, int& status) {
     auto flags = std::make_shared<BenchFlags>();
     CLI::App* verb = app.add_subcommand("bench", "Prefill, decode and batched decode against the machine's limits");
     verb->add_option("MODEL", flags->model.path, "Checkpoint folder or pack file");
-    verb->add_option("--shape", flags->shape,
+    verb->add_option("--shape", flags->model.shape,
                      fmt::format("A known shape with random weights: {}", fmt::join(model::shape_names(), ", ")));
     verb->add_option("--prompt", flags->prompts, "Tokens of the prefill, a row of the table each")
         ->check(CLI::Range(1, 1 << 20))

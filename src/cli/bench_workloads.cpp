@@ -6,25 +6,20 @@
 
 namespace hone::cli {
 
-Result<std::unique_ptr<BenchWorkloads>> BenchWorkloads::create(model::LoadedModel& loaded,
-                                                               const math::KernelTable& kernels,
-                                                               math::NumericClass int4_class, ThreadPool& pool,
-                                                               LimitMeter& meter, int64_t pages) {
+Result<std::unique_ptr<BenchWorkloads>> BenchWorkloads::create(const OpenModel& open, LimitMeter& meter,
+                                                               int64_t pages) {
     if (pages > INT32_MAX) return error("the workloads need {} cache pages, more than can be counted", pages);
-    auto cache = engine::PagePool::create(loaded.model->cache_spec().page_bytes, static_cast<int32_t>(pages));
+    auto cache = engine::PagePool::create(open.loaded.model->cache_spec().page_bytes, static_cast<int32_t>(pages));
     if (!cache) return cache.error();
-    return std::unique_ptr<BenchWorkloads>(
-        new BenchWorkloads(loaded, kernels, int4_class, pool, meter, std::move(*cache)));
+    return std::unique_ptr<BenchWorkloads>(new BenchWorkloads(open, meter, std::move(*cache)));
 }
 
-BenchWorkloads::BenchWorkloads(model::LoadedModel& loaded, const math::KernelTable& kernels,
-                               math::NumericClass int4_class, ThreadPool& pool, LimitMeter& meter,
-                               engine::PagePool pages)
-    : model_(*loaded.model),
+BenchWorkloads::BenchWorkloads(const OpenModel& open, LimitMeter& meter, engine::PagePool pages)
+    : model_(*open.loaded.model),
       meter_(meter),
-      cost_(cost_of(*loaded.model, int4_class)),
+      cost_(cost_of(*open.loaded.model, open.int4_class)),
       pages_(std::move(pages)),
-      ops_{pool, workspace_, kernels, int4_class} {}
+      ops_{*open.pool, workspace_, *open.kernels, open.int4_class} {}
 
 BenchWorkloads::Cost BenchWorkloads::cost_of(model::Model& model, math::NumericClass int4_class) {
     const auto& spec = model.spec();

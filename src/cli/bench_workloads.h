@@ -8,9 +8,9 @@
 
 #include "base/rng.h"
 #include "cli/machine_limits.h"
+#include "cli/model_options.h"
 #include "engine/cache/page_pool.h"
 #include "engine/executor.h"
-#include "model/checkpoint/load.h"
 
 namespace hone::cli {
 
@@ -25,11 +25,8 @@ struct BenchRow {
 
 class BenchWorkloads {
   public:
-    // `loaded`, `kernels`, `pool` and `meter` outlive it; `pages`: cache pages of the largest workload.
-    // Errors: no memory for their pages.
-    static Result<std::unique_ptr<BenchWorkloads>> create(model::LoadedModel& loaded, const math::KernelTable& kernels,
-                                                          math::NumericClass int4_class, ThreadPool& pool,
-                                                          LimitMeter& meter, int64_t pages);
+    // `open` and `meter` outlive it; `pages`: cache pages of the largest workload. Errors: no memory for them.
+    static Result<std::unique_ptr<BenchWorkloads>> create(const OpenModel& open, LimitMeter& meter, int64_t pages);
 
     // One prompt of random tokens from an empty cache, `repeats` times.
     BenchRow prefill(int32_t prompt, int32_t repeats);
@@ -54,8 +51,7 @@ class BenchWorkloads {
         double expert_bytes = 0;          // of one expert of one layer
     };
 
-    BenchWorkloads(model::LoadedModel& loaded, const math::KernelTable& kernels, math::NumericClass int4_class,
-                   ThreadPool& pool, LimitMeter& meter, engine::PagePool pages);
+    BenchWorkloads(const OpenModel& open, LimitMeter& meter, engine::PagePool pages);
     static Cost cost_of(model::Model& model, math::NumericClass int4_class);
 
     // Appends `tokens` random tokens to every stream in one pass, through the head for the last of each.

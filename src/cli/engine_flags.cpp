@@ -65,12 +65,4 @@ Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, cons
     return engine;
 }
 
-std::string numeric_class_name(const OpenModel& open) {
-    bool has_int4 = false;
-    open.loaded.model->visit([&](const model::WeightSlot& slot) {
-        has_int4 = has_int4 || (slot.matrix && slot.matrix->format == math::WeightFormat::int4_g32);
-    });
-    return std::string(math::name_of(has_int4 ? open.int4_class : math::NumericClass::f32seq));
-}
-
 }  // namespace hone::cli

@@ -26,7 +26,4 @@ Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, cons
 // "8G", "512M", "1.5GiB", "4096" (bytes); at least one byte.
 Result<size_t> parse_bytes(const std::string& text);
 
-// The class that the model's log-probabilities are in: that of its INT4 weights if it has any.
-std::string numeric_class_name(const OpenModel& open);
-
 }  // namespace hone::cli

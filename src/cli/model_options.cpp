@@ -4,6 +4,8 @@
 #include "base/env.h"
 #include "base/topology.h"
 #include "math/kernels/self_test.h"
+#include "model/checkpoint/random_weights.h"
+#include "model/checkpoint/shapes.h"
 
 namespace hone::cli {
 
@@ -65,10 +67,27 @@ Result<OpenModel> open_model(const ModelOptions& options, bool quiet) {
     open.pool = std::make_unique<ThreadPool>(thread_count(options));
     open.kernels = *kernels;
     open.int4_class = int4_class_for(options);
-    auto loaded = model::load_model(options.path, {.weights = *weights, .quiet = quiet}, *open.pool);
-    if (!loaded) return loaded.error();
-    open.loaded = std::move(*loaded);
+    if (!options.shape.empty() && !options.path.empty()) return error("give either MODEL or --shape, not both");
+    if (options.shape.empty()) {
+        auto loaded = model::load_model(options.path, {.weights = *weights, .quiet = quiet}, *open.pool);
+        if (!loaded) return loaded.error();
+        open.loaded = std::move(*loaded);
+    } else {
+        auto config = model::shape_config(options.shape);
+        if (!config) return config.error().within("--shape");
+        auto made = model::random_model(*config, options.shape, {.weights = *weights, .quiet = quiet}, *open.pool);
+        if (!made) return made.error();
+        open.loaded = std::move(*made);
+    }
     return open;
+}
+
+std::string numeric_class_name(const OpenModel& open) {
+    bool has_int4 = false;
+    open.loaded.model->visit([&](const model::WeightSlot& slot) {
+        has_int4 = has_int4 || (slot.matrix && slot.matrix->format == math::WeightFormat::int4_g32);
+    });
+    return std::string(math::name_of(has_int4 ? open.int4_class : math::NumericClass::f32seq));
 }
 
 }  // namespace hone::cli

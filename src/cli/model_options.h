@@ -13,6 +13,7 @@ namespace hone::cli {
 
 struct ModelOptions {
     std::string path;
+    std::string shape;                   // --shape, instead of a path
     std::string weights = "auto";        // --weights
     std::string numeric_class = "auto";  // --class
     std::string isa = "auto";            // --isa
@@ -35,6 +36,9 @@ struct OpenModel {
 
 // Errors name the flag that asked for what is not there.
 Result<OpenModel> open_model(const ModelOptions& options, bool quiet);
+
+// The class that the model's log-probabilities are in: that of its INT4 weights if it has any.
+std::string numeric_class_name(const OpenModel& open);
 
 int thread_count(const ModelOptions& options);
 Result<const math::KernelTable*> kernels_for(const ModelOptions& options);

@@ -134,8 +134,7 @@ Status score(const ScoreFlags& flags) {
                                          static_cast<int32_t>(longest) + flags.contents.greedy,
                                          thread_count(flags.model), open->int4_class);
     if (!scorer) return scorer.error();
-    auto output = ScoreOutput::create(flags.output, flags.contents, spec, *sequences,
-                                      std::string(math::name_of(open->int4_class)));
+    auto output = ScoreOutput::create(flags.output, flags.contents, spec, *sequences, numeric_class_name(*open));
     if (!output) return output.error();
 
     ScoreTotals totals;
