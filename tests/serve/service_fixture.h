@@ -1,7 +1,6 @@
 // A service over the golden byte tokenizer and a scripted generator, called without sockets.
 #pragma once
 
-#include <cstdlib>
 #include <filesystem>
 
 #include <boost/json/parse.hpp>
@@ -11,11 +10,6 @@
 #include "tests/serve/scripted_generator.h"
 
 namespace hone::serve {
-
-inline std::filesystem::path golden_folder() {
-    const char* named = std::getenv("HONE_GOLDEN");
-    return named ? std::filesystem::path(named) : std::filesystem::path(HONE_TESTS_DIR) / "golden";
-}
 
 // What came back for one request.
 struct Answer {
@@ -91,7 +85,7 @@ class Call {
 class ServiceTest : public ::testing::Test {
   protected:
     void start(ServiceOptions options = {}) {
-        auto tokenizer = text::Tokenizer::load(golden_folder() / "models" / "qwen3_moe");
+        auto tokenizer = text::Tokenizer::load(std::filesystem::path(HONE_TESTS_DIR) / "golden/models/qwen3_moe");
         ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
         tokenizer_ = std::move(tokenizer).value();
         auto chat_template = text::ChatTemplate::parse(kDefaultChatTemplate, "default");

@@ -71,6 +71,8 @@ constexpr Case kRendered[] = {
      R"j(['a', 'b', 'c', 'd', '']['a\n', 'b']('a', 'X', 'bXc')('aXb', 'X', 'c')('', '', 'abc'))j"},
     {R"j({{ 'banana'.find('an', 2) }}{{ 'banana'.rfind('an', 0, -2) }}{{ 'banana'.count('an') }}{{ 'aaa'.count('') }}{{ 'banana'.replace('an', '', 1) }}{{ 'ab'.replace('', '-', 2) }})j",
      R"j(3124bana-a-b)j"},
+    {R"j({{ 'ΣΑΣ'.swapcase() }} {{ "ΑΣ' ΑΣ'α Σ".title() }} {{ {'b': 1, 'a': {'d': 2, 'c': [{'z': 0, 'y': 1}]}}|pprint }})j",
+     R"j(σας Ας' Ασ'Α Σ {'a': {'c': [{'y': 1, 'z': 0}], 'd': 2}, 'b': 1})j"},
     {R"j({{ 'x'.center(4, '*') }}{{ 'x'.center(5, '*') }}{{ 'xy'.center(5, '*') }}{{ '-5'.zfill(4) }}{{ 'a\tb'.expandtabs(4) }}{{ 'Straße'.casefold() }}{{ 'aB'.swapcase() }})j",
      R"j(*x****x****xy*-005a   bstrasseAb)j"},
     {R"j({{ '²'.isdigit() }}{{ '²'.isdecimal() }}{{ '½'.isnumeric() }}{{ 'é'.isalpha() }}{{ ' \u2003'.isspace() }}{{ 'aB'.islower() }}{{ 'Ab Cd'.istitle() }}{{ ''.isalpha() }}{{ '1a'.isalnum() }}{{ 'a_1'.isidentifier() }})j",
@@ -124,6 +126,9 @@ constexpr Case kRendered[] = {
 };
 
 constexpr Case kFailing[] = {
+    {R"j({{ dict(q) }})j", R"j(: UndefinedError: 'q' is undefined)j"},
+    {R"j({{ q|round(1, 'floor') }})j", R"j(: UndefinedError: 'q' is undefined)j"},
+    {R"j({{ ('<'|e).q.r }})j", R"j(: UndefinedError: 'markupsafe.Markup object' has no attribute 'q')j"},
     {R"j({% autoescape true %}{% macro m(t) %}<{{ t }}>{% endmacro %}{{ m('<') }}{{ s|upper }}{{ '<'|e|e }}{{ '<'|forceescape }}{% endautoescape %}{{ m('<') }})j", R"j(: UndefinedError: 'm' is undefined)j"},
     {R"j({% print s, 1 %}{{ s.upper().lower()[0] }}{{ (s|upper)[1:] }}{{ -i|abs }}{{ not i }}{{ 'a' 'b' ~ 1 + 2 if false else 'z' }}{{ [*l] if false else 1 }})j", R"j(: TemplateSyntaxError: unexpected '*')j"},
     {R"j({{ '\N{BULLET}\x41\101\u00e9\'\"\q' }}{{ 1_000 + 0x_ff + 0b11 + 0o17 }}{{ 1.5e3 }}{{ 2e-1 }}{{ .5 if false else 1 }})j", R"j(: TemplateSyntaxError: unexpected '.')j"},

@@ -138,6 +138,17 @@ TEST(TokenizerSplits, DialectsAreTranslated) {
         {R"(a$)", RegexDialect::kOniguruma, "a\nba", {1, 3, 4}},  // the end of a line
         {R"((?=b))", RegexDialect::kRust, "abab", {1, 3, 4}},     // empty matches cut as well
         {R"((?i:k))", RegexDialect::kRust, "xK\u212A", {1, 2, 3}},
+        {R"([^(\s|[.,!?…])]+)", RegexDialect::kOniguruma, "ab. c", {2, 4, 5}},  // a class in a class
+        // Circled letters are letters of words, joiners only in Rust; superscripts only outside a class.
+        {R"(\w+)", RegexDialect::kOniguruma, "a\u24B6\u00B2\u200Db", {3, 4, 5}},
+        {R"([\w]+)", RegexDialect::kOniguruma, "a\u24B6\u00B2\u200Db", {2, 4, 5}},
+        {R"(\w+)", RegexDialect::kRust, "a\u24B6\u00B2\u200Db", {2, 3, 5}},
+        {R"([\W]+)", RegexDialect::kOniguruma, "a-+b", {1, 3, 4}},
+        {R"([[:alpha:]\d]+)", RegexDialect::kOniguruma, "aé1-", {3, 4}},
+        {R"([[:alpha:]]+)", RegexDialect::kRust, "aé1", {1, 3}},  // ASCII
+        {R"([[:^punct:]]+)", RegexDialect::kOniguruma, "a+b¢c", {1, 2, 3, 4, 5}},
+        {R"(\p{Punct}+)", RegexDialect::kOniguruma, "a!?+", {1, 3, 4}},
+        {R"(\p{Letter}+)", RegexDialect::kRust, "ab1", {2, 3}},
     };
     for (const Cut& cut : cuts) {
         const auto splits = make_split(regex(cut.expression, cut.dialect), SplitBehavior::kIsolated, false);
@@ -146,7 +157,8 @@ TEST(TokenizerSplits, DialectsAreTranslated) {
 }
 
 TEST(TokenizerSplits, BadPatternsAreErrors) {
-    for (const char* expression : {"(", "[a", "a\\", "\\p{L", "\\p{Nonsense}", "[a&&[b]", "x{1,2}+"}) {
+    for (const char* expression :
+         {"(", "[a", "a\\", "\\p{L", "\\p{Nonsense}", "[a&&[b]", "[[:nonsense:]]", "x{1,2}+"}) {
         const auto made = make_regex(expression, RegexDialect::kOniguruma);
         ASSERT_FALSE(made.ok()) << expression;
         EXPECT_NE(made.error().message.find("pattern"), std::string::npos) << made.error().message;

@@ -42,6 +42,7 @@ bool read_entries(Rendering& rendering, const Arguments& arguments, std::vector<
         return false;
     }
     for (const Value& source : arguments.positional) {
+        if (source.is(Kind::undefined)) return rendering.fail_undefined(source), false;
         if (source.is(Kind::dict)) {
             entries.assign(source.dict().entries.begin(), source.dict().entries.end());
             continue;

@@ -77,6 +77,7 @@ Value round_filter(Rendering& rendering, const Value& self, const Arguments& arg
     std::string_view method = text_argument(rendering, arguments.positional[1], "common");
     if (method != "common" && method != "ceil" && method != "floor")
         return rendering.fail(ErrorClass::filter_argument, "method must be common, ceil or floor");
+    if (self.is(Kind::undefined) && method != "common") return rendering.fail_undefined(self);
     if (!self.is_number())
         return rendering.fail(ErrorClass::type, "type {} doesn't define __round__ method", type_name(self));
     digits = std::clamp<Integer>(digits, -400, 400);

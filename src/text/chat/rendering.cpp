@@ -29,6 +29,7 @@ namespace {
 // "dict object", as Jinja names the owner of a missing attribute.
 std::string owner_name(const Value& object) {
     if (object.is(Kind::none)) return "None";
+    if (object.is_markup()) return "markupsafe.Markup object";
     return fmt::format("{} object", type_name(object));
 }
 

@@ -10,6 +10,7 @@
 #include "text/chat/operators.h"
 #include "text/chat/python_text.h"
 #include "text/chat/sorting.h"
+#include "text/utf8.h"
 
 namespace hone::text::chat {
 
@@ -146,8 +147,29 @@ Value slice(Rendering& rendering, const Value& self, const Arguments& arguments)
     return lazy_list(rendering, slices_of, self, arguments);
 }
 
+// The value with the entries of all its dicts sorted by key, where keys can be compared.
+Value with_sorted_keys(Rendering& rendering, const Value& value) {
+    Deeper level(rendering);
+    if (!level.is_allowed()) return rendering.nothing();
+    if (value.is(Kind::dict)) {
+        std::vector<Entry> entries;
+        for (const Entry& entry : value.dict().entries)
+            entries.push_back({entry.key, with_sorted_keys(rendering, entry.value)});
+        bool is_sorted = sort_by(rendering, entries, [](const Entry& entry) { return entry.key; });
+        return is_sorted ? rendering.dict(entries) : rendering.nothing();
+    }
+    if (!value.is(Kind::list) && !value.is(Kind::tuple)) return value;
+    std::vector<Value> items;
+    for (const Value& item : value.items()) items.push_back(with_sorted_keys(rendering, item));
+    return value.is(Kind::list) ? rendering.list(items) : rendering.tuple(items);
+}
+
 Value pretty_print(Rendering& rendering, const Value& self, const Arguments&) {
-    return rendering.text(to_repr(rendering, self));
+    constexpr size_t kWidth = 80;
+    std::string shown = to_repr(rendering, with_sorted_keys(rendering, self));
+    if (count_code_points(shown) > kWidth)
+        return rendering.fail(ErrorClass::value, "pprint of more than {} characters is not supported", kWidth);
+    return rendering.text(shown);
 }
 
 constexpr Native kFilters[] = {

@@ -90,6 +90,34 @@ icu::StringPiece piece(std::string_view text) {
     return {text.data(), static_cast<int32_t>(text.size())};
 }
 
+bool has_property(char32_t c, UProperty property) {
+    return u_hasBinaryProperty(static_cast<UChar32>(c), property);
+}
+
+// The lower case of one code point, which stands at [start, after) of the text: a sigma at the end of a word is written
+// differently (Final_Sigma of the Unicode standard, section 3.13).
+void append_lower(std::string& out, std::string_view text, size_t start, size_t after) {
+    size_t ahead = start;
+    if (next_code_point(text, ahead) != 0x3A3) {
+        out += to_lower(text.substr(start, after - start));
+        return;
+    }
+    bool is_behind_cased = false, is_before_cased = false;
+    for (size_t at = start; at > 0;) {
+        char32_t c = previous_code_point(text, at);
+        if (has_property(c, UCHAR_CASE_IGNORABLE)) continue;
+        is_behind_cased = has_property(c, UCHAR_CASED);
+        break;
+    }
+    for (size_t at = after; at < text.size();) {
+        char32_t c = next_code_point(text, at);
+        if (has_property(c, UCHAR_CASE_IGNORABLE)) continue;
+        is_before_cased = has_property(c, UCHAR_CASED);
+        break;
+    }
+    append_utf8(out, is_behind_cased && !is_before_cased ? 0x3C2 : 0x3C3);
+}
+
 // Appends the title case form of one code point.
 void append_title(std::string& out, std::string_view code_point) {
     UErrorCode status = U_ZERO_ERROR;
@@ -150,19 +178,12 @@ std::string to_title(std::string_view text) {
     bool previous_is_cased = false;
     for (size_t at = 0; at < text.size();) {
         size_t start = at;
-        auto c = static_cast<UChar32>(next_code_point(text, at));
-        std::string_view one = text.substr(start, at - start);
-        if (previous_is_cased && c == 0x3A3) {  // a sigma at the end of its word is written differently
-            size_t ahead = at;
-            bool is_final = at >= text.size() ||
-                            !u_hasBinaryProperty(static_cast<UChar32>(next_code_point(text, ahead)), UCHAR_CASED);
-            append_utf8(out, is_final ? 0x3C2 : 0x3C3);
-        } else if (previous_is_cased) {
-            out += to_lower(one);
-        } else {
-            append_title(out, one);
-        }
-        previous_is_cased = u_hasBinaryProperty(c, UCHAR_CASED);
+        char32_t c = next_code_point(text, at);
+        if (previous_is_cased)
+            append_lower(out, text, start, at);
+        else
+            append_title(out, text.substr(start, at - start));
+        previous_is_cased = has_property(c, UCHAR_CASED);
     }
     return out;
 }
@@ -171,11 +192,11 @@ std::string swap_case(std::string_view text) {
     std::string out;
     for (size_t at = 0; at < text.size();) {
         size_t start = at;
-        auto c = static_cast<UChar32>(next_code_point(text, at));
+        char32_t c = next_code_point(text, at);
         std::string_view one = text.substr(start, at - start);
-        if (u_hasBinaryProperty(c, UCHAR_UPPERCASE))
-            out += to_lower(one);
-        else if (u_hasBinaryProperty(c, UCHAR_LOWERCASE))
+        if (has_property(c, UCHAR_UPPERCASE))
+            append_lower(out, text, start, at);
+        else if (has_property(c, UCHAR_LOWERCASE))
             out += to_upper(one);
         else
             out += one;

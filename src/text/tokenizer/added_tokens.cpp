@@ -66,6 +66,7 @@ void AddedTokens::split(std::string_view text, Stage stage, bool parse_special,
         if (token.single_word && inside_word(text, begin, end)) continue;
         if (token.lstrip) begin = std::max(before_spaces(text, begin), done);
         if (token.rstrip) end = after_spaces(text, end);
+        if (begin >= end) continue;  // the token before has taken this white space
         if (done < begin) visit({done, begin, std::nullopt});
         visit({begin, end, token.id});
         done = end;

@@ -31,6 +31,31 @@ uint16_t class_of(char32_t code) {
     return mask;
 }
 
+bool is_older_than(char32_t code, uint8_t version) {
+    UVersionInfo age;
+    u_charAge(static_cast<UChar32>(code), age);
+    return age[0] > 0 && age[0] < version;
+}
+
+// The general category as `tokenizers` sees it where it asks the crate unicode_categories, which ends with Unicode 8:
+// later characters have none, and a few have changed since.
+uint32_t category_of_unicode_8(char32_t code) {
+    switch (code) {
+        case 0x166D:
+        case 0x111C9:
+            return U_GC_PO_MASK;
+        case 0x1734:
+            return U_GC_MN_MASK;
+        case 0x1885:
+        case 0x1886:
+            return U_GC_LO_MASK;
+        case 0xA9BD:
+            return U_GC_MC_MASK;
+        default:
+            return is_older_than(code, 9) ? U_GET_GC_MASK(static_cast<UChar32>(code)) : U_GC_CN_MASK;
+    }
+}
+
 }  // namespace
 
 CharacterClasses::CharacterClasses() {
@@ -60,13 +85,22 @@ bool is_numeric(char32_t code) {
     return CharacterClasses::table()[code] & kNumber;
 }
 
-bool is_other(char32_t code) {
-    return (U_GET_GC_MASK(static_cast<UChar32>(code)) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CS_MASK | U_GC_CO_MASK)) !=
-           0;
+bool is_bert_punctuation(char32_t code) {
+    if (code < 128) return CharacterClasses::table()[code] & (kPunctuation | kSymbol);
+    return category_of_unicode_8(code) & U_GC_P_MASK;
 }
 
-bool is_nonspacing_mark(char32_t code) {
-    return u_charType(static_cast<UChar32>(code)) == U_NON_SPACING_MARK;
+bool is_bert_other(char32_t code) {
+    return category_of_unicode_8(code) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CS_MASK | U_GC_CO_MASK);
+}
+
+bool is_bert_accent(char32_t code) {
+    return category_of_unicode_8(code) & U_GC_MN_MASK;
+}
+
+bool is_combining_mark(char32_t code) {
+    if (code == 0x1CF2 || code == 0x1CF3) return true;
+    return code != 0x111C9 && is_older_than(code, 10) && (U_GET_GC_MASK(static_cast<UChar32>(code)) & U_GC_M_MASK);
 }
 
 bool is_chinese_character(char32_t code) {

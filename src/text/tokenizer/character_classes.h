@@ -45,15 +45,15 @@ class CharacterClasses {
 inline bool is_white_space(char32_t code) {
     return CharacterClasses::table()[code] & kSpace;
 }
-inline bool is_punctuation(char32_t code) {  // as BERT has it: with the symbols of ASCII
-    return CharacterClasses::table()[code] & (kPunctuation | kAsciiPunctuation);
-}
 
 bool is_word_character(char32_t code);     // \w of Rust: Alphabetic, M, Nd, Pc, Join_Control
 bool is_numeric(char32_t code);            // N
-bool is_other(char32_t code);              // Cc, Cf, Cs, Co
-bool is_nonspacing_mark(char32_t code);    // Mn
+bool is_combining_mark(char32_t code);     // M of Unicode 9, as the normaliser StripAccents has it
 bool is_chinese_character(char32_t code);  // the blocks that BERT's normaliser separates
+// Classes that BERT's components and Punctuation take from Unicode 8.
+bool is_bert_punctuation(char32_t code);  // P, and the symbols of ASCII
+bool is_bert_other(char32_t code);        // Cc, Cf, Cs, Co
+bool is_bert_accent(char32_t code);       // Mn
 void append_lower_case(std::u32string& out,
                        char32_t code);  // full mapping without context: U+0130 gives two characters
 

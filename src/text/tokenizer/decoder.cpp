@@ -1,5 +1,7 @@
 #include "text/tokenizer/decoder.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace hone::text {
@@ -24,7 +26,7 @@ void Decoder::append(TokenId id, DecodeState& state, std::string& out) const {
     if (!found) return;
     state.first_token = false;
     std::string_view bytes = *found;
-    if (state.at_start && id != verbatim) {
+    if (state.at_start && std::find(verbatim.begin(), verbatim.end(), id) == verbatim.end()) {
         if (drops_per_token) {
             if (bytes.starts_with(' ')) bytes.remove_prefix(1);
         } else {

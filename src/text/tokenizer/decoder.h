@@ -37,10 +37,10 @@ struct DecodeState {
 
 struct Decoder {
     TokenTable tokens;
-    TokenTable first_tokens;          // empty if the first token of a text looks like any other
-    int leading_spaces = 0;           // so many spaces at the start of the text are left out
-    bool drops_per_token = false;     // instead: one space of every token until something is written (SentencePiece)
-    std::optional<TokenId> verbatim;  // a token whose spaces are not left out
+    TokenTable first_tokens;        // empty if the first token of a text looks like any other
+    int leading_spaces = 0;         // so many spaces at the start of the text are left out
+    bool drops_per_token = false;   // instead: one space of every token until something is written (SentencePiece)
+    std::vector<TokenId> verbatim;  // tokens, few, whose spaces are not left out
 
     // Appends the bytes of `id`; nothing for an id that has none.
     void append(TokenId id, DecodeState& state, std::string& out) const;

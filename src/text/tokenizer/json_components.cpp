@@ -79,7 +79,7 @@ std::string read_replacement(const JsonView& view) {
 PreTokenizerPtr read_bert_pretokenizer() {
     std::vector<PreTokenizerPtr> steps;
     steps.push_back(make_class_split(is_white_space, SplitBehavior::kRemoved));
-    steps.push_back(make_class_split(is_punctuation, SplitBehavior::kIsolated));
+    steps.push_back(make_class_split(is_bert_punctuation, SplitBehavior::kIsolated));
     return make_sequence(std::move(steps));
 }
 
@@ -103,7 +103,8 @@ PreTokenizerPtr read_character_split(const JsonView& view, std::string_view type
     }
     if (type == "Punctuation") {
         const auto behavior = view["behavior"];
-        return make_class_split(is_punctuation, behavior.exists() ? read_behavior(behavior) : SplitBehavior::kIsolated);
+        return make_class_split(is_bert_punctuation,
+                                behavior.exists() ? read_behavior(behavior) : SplitBehavior::kIsolated);
     }
     if (type == "CharDelimiterSplit") {
         const std::string delimiter(view["delimiter"].text());
@@ -149,6 +150,7 @@ void read_decode_step(const JsonView& view, DecodeSteps& out, bool& fused) {
         view.fail("this step behind a Fuse is not supported");
     } else if (type == "ByteLevel") {
         out.steps.emplace_back(ByteLevelDecode{});
+        fused = true;  // its bytes make sense only together
     } else if (type == "ByteFallback") {
         out.steps.emplace_back(ByteFallbackDecode{});
     } else if (type == "Replace") {
@@ -220,6 +222,7 @@ void read_processor(const JsonView& view, const Vocabulary& vocabulary, PostProc
         fail_type(view, "post-processor");
     }
     if (type == "RobertaProcessing" || type == "BertProcessing") {
+        if (!out.before.empty() || !out.after.empty()) return view.fail("behind another template it is not supported");
         std::vector<TokenId> cls;
         read_pair(view["cls"], vocabulary, cls);
         read_pair(view["sep"], vocabulary, out.after);

@@ -51,7 +51,7 @@ class Lowercase : public Normalizer {
 class StripAccents : public Normalizer {
   public:
     void apply(AlignedText& text) const override {
-        filter(text, [](char32_t code) { return !is_nonspacing_mark(code); });
+        filter(text, [](char32_t code) { return !is_combining_mark(code); });
     }
 };
 
@@ -135,7 +135,7 @@ class Bert : public Normalizer {
         if (options_.separate_chinese) separate(text);
         if (options_.strip_accents) {
             decompose_->apply(text);
-            StripAccents().apply(text);
+            filter(text, [](char32_t code) { return !is_bert_accent(code); });
         }
         if (options_.lowercase) Lowercase().apply(text);
     }
@@ -148,7 +148,7 @@ class Bert : public Normalizer {
         const std::string_view old = text.text();
         for (size_t i = 0; i < old.size();) {
             const Character c = character_at(old, i);
-            const bool control = c.code != '\t' && c.code != '\n' && c.code != '\r' && is_other(c.code);
+            const bool control = c.code != '\t' && c.code != '\n' && c.code != '\r' && is_bert_other(c.code);
             if (c.code != 0 && c.code != kReplacementCharacter && !control) {
                 if (is_blank(c.code)) {
                     out.put(" ", i, i + c.length);

@@ -51,9 +51,10 @@ size_t end_of_class(std::string_view text, size_t begin) {
     return std::string_view::npos;
 }
 
-bool has_set_operation(std::string_view inside) {
+bool needs_set_operation(std::string_view inside) {
     for (size_t i = 0; i < inside.size(); ++i) {
         if (inside[i] == '\\') {
+            if (inside.substr(i, 2) == "\\W") return true;
             ++i;
         } else if (inside[i] == '[' || inside.substr(i, 2) == "&&") {
             return true;
@@ -69,64 +70,98 @@ std::string_view whole_escape(std::string_view text, size_t begin) {
     return rest.substr(0, 2);
 }
 
-std::string icu_escape(std::string_view escape) {
-    if (escape == "\\s") return R"(\p{White_Space})";
-    if (escape == "\\S") return R"(\P{White_Space})";
-    if (escape == "\\d") return R"(\p{Nd})";
-    if (escape == "\\D") return R"(\P{Nd})";
-    if (escape == "\\w") return fmt::format("[{}]", kWord);
-    if (escape == "\\W") return fmt::format("[^{}]", kWord);
-    return std::string(escape);
-}
+// Character classes with nested classes or && are computed by ICU, whose sets are written a little differently.
+class IcuSet {
+  public:
+    explicit IcuSet(RegexDialect dialect) : dialect_(dialect) {}
 
-// A class with nested classes or && is computed by ICU, which writes '&' between bracketed operands.
-std::string icu_set(std::string_view body) {
-    const bool negated = body.starts_with('^');
-    if (negated) body.remove_prefix(1);
-    std::string operands = "[";
-    for (size_t i = 0; i < body.size();) {
-        if (body[i] == '\\') {
-            const std::string_view escape = whole_escape(body, i);
-            operands += icu_escape(escape);
-            i += escape.size();
-        } else if (body[i] == '[') {
-            const size_t end = end_of_class(body, i);
-            if (end == std::string_view::npos) break;
-            operands += icu_set(body.substr(i + 1, end - i - 2));
-            i = end;
-        } else if (body.substr(i, 2) == "&&") {
-            operands += "]&[";
-            i += 2;
-        } else {
-            if (std::string_view(" $&{}").find(body[i]) != std::string_view::npos) operands += '\\';
-            operands += body[i++];
+    // The ranges of a whole class as PCRE2 writes them.
+    Result<std::string> compute(std::string_view whole) const {
+        UErrorCode status = U_ZERO_ERROR;
+        const std::string pattern = set_of(whole.substr(1, whole.size() - 2));
+        const icu::UnicodeSet set(icu::UnicodeString::fromUTF8(pattern), status);
+        if (U_FAILURE(status)) return error("cannot read the character class {}: {}", whole, u_errorName(status));
+        std::string out = "[";
+        for (int i = 0; i < set.getRangeCount(); ++i) {
+            const auto first = static_cast<uint32_t>(set.getRangeStart(i)),
+                       last = static_cast<uint32_t>(set.getRangeEnd(i));
+            out += fmt::format("\\x{{{:X}}}-\\x{{{:X}}}", first, last);
         }
+        if (set.isEmpty()) return std::string("(?!)");
+        return out + "]";
     }
-    return fmt::format("[{}[{}]]]", negated ? "^" : "", operands);
-}
 
-Result<std::string> computed_class(std::string_view whole) {
-    UErrorCode status = U_ZERO_ERROR;
-    const std::string pattern = icu_set(whole.substr(1, whole.size() - 2));
-    const icu::UnicodeSet set(icu::UnicodeString::fromUTF8(pattern), status);
-    if (U_FAILURE(status)) return error("cannot read the character class {}: {}", whole, u_errorName(status));
-    std::string out = "[";
-    for (int i = 0; i < set.getRangeCount(); ++i) {
-        const auto first = static_cast<uint32_t>(set.getRangeStart(i)),
-                   last = static_cast<uint32_t>(set.getRangeEnd(i));
-        out += fmt::format("\\x{{{:X}}}-\\x{{{:X}}}", first, last);
+  private:
+    std::string escape(std::string_view escape) const {
+        if (escape == "\\s") return R"(\p{White_Space})";
+        if (escape == "\\S") return R"(\P{White_Space})";
+        if (escape == "\\d") return R"(\p{Nd})";
+        if (escape == "\\D") return R"(\P{Nd})";
+        if (escape == "\\h" && dialect_ == RegexDialect::kOniguruma) return "[0-9a-fA-F]";
+        const std::string_view word = dialect_ == RegexDialect::kOniguruma ? kOnigurumaWord : kRustWord;
+        if (escape == "\\w") return fmt::format("[{}]", word);
+        if (escape == "\\W") return fmt::format("[^{}]", word);
+        return std::string(escape);
     }
-    if (set.isEmpty()) return std::string("(?!)");
-    return out + "]";
-}
 
-// \p{Han} means Script=Han; PCRE2 would take Script_Extensions. General categories and other properties stay.
+    // "[:alpha:]" or "[:^alpha:]"; a name that is not known stays, for ICU to refuse. Rust's mean ASCII only.
+    std::string posix_class(std::string_view text) const {
+        std::string_view name = text.substr(2, text.size() - 4);
+        const bool negated = name.starts_with('^');
+        if (negated) name.remove_prefix(1);
+        for (const auto& [known, set] : kPosixClasses) {
+            if (known != name) continue;
+            const bool ascii = dialect_ == RegexDialect::kRust;
+            return fmt::format("[{}[{}]{}]", negated ? "^" : "", set, ascii ? R"(&[\x00-\x7F])" : "");
+        }
+        return std::string(text);
+    }
+
+    // The inside of a class; ICU writes '&' between bracketed operands.
+    std::string set_of(std::string_view body) const {
+        const bool negated = body.starts_with('^');
+        if (negated) body.remove_prefix(1);
+        std::string operands = "[";
+        for (size_t i = 0; i < body.size();) {
+            if (body[i] == '\\') {
+                const std::string_view whole = whole_escape(body, i);
+                operands += escape(whole);
+                i += whole.size();
+            } else if (body[i] == '[') {
+                const size_t end = end_of_class(body, i);
+                if (end == std::string_view::npos) break;
+                const std::string_view inner = body.substr(i, end - i);
+                operands += inner.starts_with("[:") && inner.ends_with(":]") && inner.size() > 4
+                                ? posix_class(inner)
+                                : set_of(inner.substr(1, inner.size() - 2));
+                i = end;
+            } else if (body.substr(i, 2) == "&&") {
+                operands += "]&[";
+                i += 2;
+            } else {
+                if (std::string_view(" $&{}").find(body[i]) != std::string_view::npos) operands += '\\';
+                operands += body[i++];
+            }
+        }
+        return fmt::format("[{}[{}]]]", negated ? "^" : "", operands);
+    }
+
+    RegexDialect dialect_;
+};
+
+// \p{Han} means Script=Han; PCRE2 would take Script_Extensions. It knows general categories by their short names only.
+// Other properties stay.
 std::string property(std::string_view name) {
     const bool negated = name.starts_with('^');
     const std::string bare(negated ? name.substr(1) : name);
-    const bool category = u_getPropertyValueEnum(UCHAR_GENERAL_CATEGORY_MASK, bare.c_str()) != UCHAR_INVALID_CODE;
+    const std::string_view sign = negated ? "^" : "";
+    const int32_t category = u_getPropertyValueEnum(UCHAR_GENERAL_CATEGORY_MASK, bare.c_str());
+    if (category != UCHAR_INVALID_CODE) {
+        return fmt::format("{{{}{}}}", sign,
+                           u_getPropertyValueName(UCHAR_GENERAL_CATEGORY_MASK, category, U_SHORT_PROPERTY_NAME));
+    }
     const bool script = u_getPropertyValueEnum(UCHAR_SCRIPT, bare.c_str()) != UCHAR_INVALID_CODE;
-    return fmt::format("{{{}{}{}}}", negated ? "^" : "", script && !category ? "sc:" : "", bare);
+    return fmt::format("{{{}{}{}}}", sign, script ? "sc:" : "", bare);
 }
 
 class Translator {
@@ -170,11 +205,11 @@ class Translator {
                 set(in_class ? kNotBlank : kBlank, true);
                 break;
             case 'w':
-                set(kWord, false);
-                break;
             case 'W':
-                if (in_class) return error("\\W inside a character class is not supported");
-                set(kWord, true);
+                set(dialect_ == RegexDialect::kRust ? kRustWord
+                    : in_class                      ? kOnigurumaWord
+                                                    : kOnigurumaWordAlone,
+                    kind == 'W');
                 break;
             case 'd':
                 out_ += R"(\p{Nd})";
@@ -212,8 +247,8 @@ class Translator {
         const size_t end = end_of_class(text_, position_);
         if (end == std::string_view::npos) return error("'[' without ']' at byte {}, or nested too deeply", position_);
         const std::string_view whole = text_.substr(position_, end - position_);
-        if (has_set_operation(whole.substr(1)) && !whole.starts_with("[[:") && !whole.starts_with("[^[:")) {
-            auto set = computed_class(whole);
+        if (needs_set_operation(whole.substr(1))) {
+            auto set = IcuSet(dialect_).compute(whole);
             if (!set) return set.error();
             out_ += *set;
             position_ = end;

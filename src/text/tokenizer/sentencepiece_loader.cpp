@@ -198,14 +198,9 @@ std::unique_ptr<Model> make_unigram(const SpModel& model, std::optional<TokenId>
     parts.byte_fallback = model.byte_fallback;
     parts.bytes = bytes;
     parts.single_precision = true;
-    float least = 0, greatest = 0;
-    bool any = false;
-    for (const SpPiece& piece : model.pieces) {
-        if (piece.type != kNormal) continue;
-        least = any ? std::min(least, piece.score) : piece.score;
-        greatest = any ? std::max(greatest, piece.score) : piece.score;
-        any = true;
-    }
+    float least = std::numeric_limits<float>::max();
+    for (const SpPiece& piece : model.pieces)
+        if (piece.type == kNormal) least = std::min(least, piece.score);
     parts.unknown_score = least - static_cast<float>(kUnknownPenalty);
     std::vector<std::pair<std::string, int32_t>> tokens;
     parts.scores.resize(model.pieces.size());
@@ -213,9 +208,9 @@ std::unique_ptr<Model> make_unigram(const SpModel& model, std::optional<TokenId>
         const SpPiece& piece = model.pieces[i];
         if (!piece.mergeable()) continue;
         tokens.emplace_back(piece.text, static_cast<int32_t>(i));
-        // A user-defined symbol always wins.
-        const float bonus = static_cast<float>(piece.text.size()) * greatest;
-        parts.scores[i] = piece.type == kUserDefined ? static_cast<float>(bonus - 0.1) : piece.score;
+        // Others are below 0, so that a user-defined symbol always wins, and a longer one over shorter ones.
+        const float bonus = 0.1f * static_cast<float>(piece.text.size() - 1);
+        parts.scores[i] = piece.type == kUserDefined ? bonus : piece.score;
     }
     parts.tokens = Trie(std::move(tokens));
     return std::make_unique<Unigram>(std::move(parts));
@@ -242,6 +237,7 @@ Status fill_tables(const SpModel& model, TokenizerParts& parts) {
             }
         }
         parts.decoder.tokens.set(id, bytes);
+        if (bytes.starts_with(' ') && !piece.text.starts_with(kSpaceSymbol)) parts.decoder.verbatim.push_back(id);
     }
     return ok();
 }
@@ -278,7 +274,6 @@ Result<TokenizerParts> load_sentencepiece(const FileSet& files, const TokenizerC
     auto normalizer = make_sentencepiece_normalizer(model->charsmap, user_defined(*model), model->normalizer);
     if (!normalizer) return fail(normalizer.error());
     parts.normalizer = std::move(*normalizer);
-    parts.decoder.verbatim = parts.without_bytes;
     parts.decoder.drops_per_token = model->normalizer.remove_extra_whitespaces;
     parts.decoder.leading_spaces = model->normalizer.add_dummy_prefix ? 1 : 0;
 

@@ -1,0 +1,98 @@
+"""`hone chat`: a conversation in the terminal and through a pipe."""
+
+import pytest
+from conftest import MODEL
+from hone_server import run_hone
+from terminal import Terminal
+
+FLAGS = [MODEL, "--threads", 1, "--kv-memory", "8M"]
+
+
+@pytest.fixture
+def terminal():
+    with Terminal("chat", *FLAGS, "--max-tokens", 24, "--system", "Be brief.") as opened:
+        opened.expect("/help lists the commands")
+        opened.expect("> ")
+        yield opened
+
+
+def test_an_exchange(terminal):
+    terminal.type("Hello there")
+    answer = terminal.expect("> ")
+    assert "Hello there" in answer and "tokens/s" in answer
+    terminal.type("/history")
+    history = terminal.expect("> ")
+    assert "system: Be brief." in history and "user: Hello there" in history and "assistant: " in history
+
+
+def test_help_lists_the_commands(terminal):
+    terminal.type("/help")
+    text = terminal.expect("> ")
+    commands = ["/help", "/new", "/history", "/system", "/temperature", "/retry", "/quit"]
+    assert all(command in text for command in commands)
+    terminal.type("/nonsense")
+    assert "Unknown command" in terminal.expect("> ")
+
+
+def test_a_conversation_is_forgotten(terminal):
+    terminal.type("Remember me")
+    terminal.expect("> ")
+    terminal.type("/new")
+    terminal.expect("> ")
+    terminal.type("/history")
+    history = terminal.expect("> ")
+    assert "Remember me" not in history and "system: Be brief." in history
+    terminal.type("/retry")
+    assert "nothing to answer" in terminal.expect("> ")
+
+
+def test_settings_are_checked(terminal):
+    for bad in ("/temperature hot", "/temperature", "/temperature -1"):
+        terminal.type(bad)
+        assert "hone:" in terminal.expect("> ")
+    terminal.type("/temperature 0")
+    assert "hone:" not in terminal.expect("> ")
+
+
+def test_leaving(terminal):
+    terminal.type("/quit")
+    assert terminal.wait() == 0
+
+
+def test_the_end_of_input_leaves(terminal):
+    terminal.end_input()
+    assert terminal.wait() == 0
+
+
+def test_an_interrupt_ends_the_answer_and_not_the_program():
+    # The plain kernels and a temperature at which all tokens are likely: seconds of an answer.
+    with Terminal("chat", *FLAGS, "--isa", "reference") as terminal:
+        terminal.expect("> ")
+        terminal.interrupt()  # of nothing
+        terminal.type("/help")
+        terminal.expect("/quit")
+        terminal.expect("> ")
+        terminal.type("Tell me everything")
+        terminal.expect("Tell me everything")
+        terminal.interrupt()
+        terminal.expect("tokens/s")
+        terminal.expect("> ")
+        terminal.type("/quit")
+        assert terminal.wait() == 0
+
+
+def test_a_pipe_is_read_to_its_end():
+    done = run_hone("chat", *FLAGS, "--temperature", 0, "--max-tokens", 12, stdin="Hello\n/retry\n/history\n")
+    assert done.returncode == 0 and done.stdout.count("tokens/s") == 2
+    assert "user: Hello" in done.stdout and "\x1b" not in done.stdout, "no colours in a pipe"
+
+
+def test_the_same_question_greedily_has_the_same_answer():
+    flags = [*FLAGS, "--temperature", 0, "--max-tokens", 20]
+    history = [run_hone("chat", *flags, stdin="Hello\n/history\n").stdout.split("user: Hello")[1] for _ in range(2)]
+    assert history[0] == history[1]
+
+
+def test_a_conversation_longer_than_the_context_is_said():
+    done = run_hone("chat", *FLAGS, "--max-context", 64, stdin="x" * 100 + "\n/help\n")
+    assert done.returncode == 0 and "context of 64 tokens" in done.stdout and "/retry" in done.stdout

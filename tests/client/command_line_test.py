@@ -1,0 +1,128 @@
+"""The command line: help, mistakes in flags and paths, and `hone inspect`."""
+
+import json
+
+import pytest
+from conftest import MODEL
+from hone_server import MODELS, HoneServer, run_hone
+
+VERBS = ["serve", "chat", "score", "pack", "inspect", "bench"]
+
+
+def test_help_lists_every_verb():
+    done = run_hone("--help")
+    assert done.returncode == 0 and all(verb in done.stdout for verb in VERBS)
+    assert run_hone().returncode != 0
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb):
+    done = run_hone(verb, "--help")
+    assert done.returncode == 0 and "Usage" in done.stdout and "--" in done.stdout
+
+
+def test_version():
+    done = run_hone("--version")
+    assert done.returncode == 0 and done.stdout.strip()
+
+
+MISTAKES = [
+    (["serve", "/no/such"], "/no/such"), (["serve"], "MODEL"), (["serve", MODEL, "--weights", "nonsense"], "--weights"),
+    (["serve", MODEL, "--nonsense"], "--nonsense"), (["serve", MODEL, "--port", "70000"], "--port"),
+    (["serve", MODEL, "--port", "x"], "--port"), (["serve", MODEL, "--threads", "-1"], "--threads"),
+    (["serve", MODEL, "--kv-memory", "lots"], "--kv-memory"), (["serve", MODEL, "--kv-memory", "1K"], "--kv-memory"),
+    (["serve", MODEL, "--prefill", "sideways"], "--prefill"), (["serve", MODEL, "--isa", "mmx"], "--isa"),
+    (["serve", MODEL, "--class", "f64"], "--class"), (["serve", MODEL, "--max-batch", "0"], "--max-batch"),
+    (["serve", MODEL, "--max-body", "-5"], "--max-body"), (["serve", MODEL, "--drain", "-1"], "--drain"),
+    (["serve", MODEL, "--host", "no.such.host.invalid"], "no.such.host.invalid"),
+    (["serve", MODEL / "config.json"], "config.json"), (["chat", "/no/such"], "/no/such"),
+    (["chat", MODEL, "--temperature", "hot"], "--temperature"), (["chat", MODEL, "--max-tokens", "0"], "--max-tokens"),
+    (["chat", MODEL, "--temperature", "-1"], "temperature"), (["inspect", "/no/such"], "/no/such"),
+    (["inspect", MODEL, "--weights", "nonsense"], "--weights"), (["bench", "--shape", "nonsense"], "nonsense"),
+    (["pack", "/no/such", "/no/such/out"], "/no/such"), (["score", MODEL], "--input"), (["dance"], "dance"),
+    ([], "subcommand"), (["serve", MODEL, "--api-key", ""], "--api-key"), (["serve", MODEL, "--name"], "--name"),
+]
+
+
+@pytest.mark.parametrize("arguments, named", MISTAKES, ids=[" ".join(map(str, m[0])).replace(str(MODEL), "MODEL")
+                                                            for m in MISTAKES])
+def test_a_mistake_is_named(arguments, named):
+    done = run_hone(*arguments)
+    assert done.returncode in (1, 2)
+    assert named in done.stderr + done.stdout and "listening" not in done.stdout
+
+
+def test_flags_that_may_be_repeated_leave_the_model_alone():
+    with HoneServer("--api-key", "a", "--api-key", "b", "--cors-origin", "http://x", MODEL, "--kv-memory", "1M") as server:
+        assert [server.request("GET", "/v1/models", headers={"X-Api-Key": key})[0] for key in "abc"] == [200, 200, 401]
+
+
+def test_an_ipv6_address_is_printed_as_a_url():
+    with HoneServer(MODEL, "--host", "::1", "--kv-memory", "1M") as server:
+        assert f"http://[::1]:{server.port}\n" in server.output
+        assert server.request("GET", "/health")[0] == 200
+
+
+def test_the_model_may_have_a_name_of_its_own():
+    with HoneServer(MODEL, "--name", "house/model one", "--kv-memory", "1M") as server, server.client() as client:
+        assert [entry.id for entry in client.models.list()] == ["house/model one"]
+        assert client.models.retrieve("house/model one").id == "house/model one"
+        assert client.completions.create(model="house/model one", prompt="x", max_tokens=1).model == "house/model one"
+
+
+def test_a_taken_port_is_said(server):
+    done = run_hone("serve", MODEL, "--port", server.port, "--threads", 1, "--kv-memory", "1M")
+    assert done.returncode == 1 and str(server.port) in done.stderr
+
+
+def broken_copy(folder, name, change):
+    """The model with one file changed."""
+    for file in MODEL.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
+    return folder
+
+
+BROKEN = [("config.json", lambda _: b"{"), ("config.json", lambda old: old.replace(b"qwen3_moe", b"no_such_model")),
+          ("tokenizer.json", lambda old: old[:100]), ("tokenizer_config.json", lambda _: b'{"chat_template": "{% if %}"}'),
+          ("model-00001-of-00002.safetensors", lambda old: old[:1000]),
+          ("model-00002-of-00002.safetensors", lambda old: b"\xff" * 8 + old[8:]),
+          ("model.safetensors.index.json", lambda _: b"[]")]
+
+
+@pytest.mark.parametrize("name, change", BROKEN, ids=[f"{number} {name}" for number, (name, _) in enumerate(BROKEN)])
+def test_a_broken_file_is_named(tmp_path, name, change):
+    done = run_hone("serve", broken_copy(tmp_path, name, change), "--port", 0, "--kv-memory", "1M")
+    assert done.returncode == 1 and name in done.stderr
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen3_moe", "olmoe"])
+def test_inspect_a_folder(name):
+    text = run_hone("inspect", MODELS / name)
+    assert text.returncode == 0 and name in text.stdout and "KV cache" in text.stdout
+    told = json.loads(run_hone("inspect", MODELS / name, "--json").stdout)
+    config = json.loads((MODELS / name / "config.json").read_text())
+    assert str(config["vocab_size"]) in json.dumps(told) and str(config["num_hidden_layers"]) in json.dumps(told)
+
+
+def test_inspect_a_pack_file(tmp_path):
+    packed = tmp_path / "model.pack"
+    assert run_hone("pack", MODEL, packed, "--weights", "int4").returncode == 0
+    text = run_hone("inspect", packed)
+    assert text.returncode == 0 and "int4" in text.stdout and "qwen3_moe" in text.stdout
+    assert json.loads(run_hone("inspect", packed, "--json").stdout)
+
+
+def test_inspect_kernels():
+    text = run_hone("inspect", "kernels")
+    assert text.returncode == 0 and text.stdout.count("(in use)") == 1 and "reference" in text.stdout
+    told = json.loads(run_hone("inspect", "kernels", "--json").stdout)
+    assert [table["in_use"] for table in told["tables"]].count(True) == 1
+    assert all(kernel["name"] for table in told["tables"] for kernel in table["kernels"])
+    chosen = json.loads(run_hone("inspect", "kernels", "--isa", "reference", "--json").stdout)
+    assert [table["isa"] for table in chosen["tables"] if table["in_use"]] == ["reference"]
+
+
+def test_bench_of_a_small_shape():
+    done = run_hone("bench", "--shape", "tiny-moe", "--prompt", 32, "--steps", 2, "--repeats", 1, "--streams", 1, "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)

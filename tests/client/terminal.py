@@ -1,0 +1,64 @@
+"""A program on a pseudo-terminal, as a person sees it."""
+
+import os
+import pty
+import signal
+import subprocess
+import time
+from select import select
+
+from hone_server import BINARY, ENVIRONMENT
+
+
+class Terminal:
+    """`output` is all that was written so far, with the echo of what was typed."""
+
+    def __init__(self, *arguments):
+        self.output = ""
+        ours, theirs = pty.openpty()
+        self._file = ours
+        self.process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs,
+                                        env=ENVIRONMENT, start_new_session=True)
+        os.close(theirs)
+
+    def _read(self, seconds):
+        if not select([self._file], [], [], seconds)[0]:
+            return True
+        try:
+            data = os.read(self._file, 65536)
+        except OSError:  # the other side is closed
+            return False
+        self.output += data.decode(errors="replace")
+        return bool(data)
+
+    def expect(self, text, seconds=30):
+        """Waits for `text` after all that was expected before; what was written up to it."""
+        end = time.monotonic() + seconds
+        while text not in self.output:
+            assert self._read(0.1) and time.monotonic() < end, f"no {text!r} in:\n{self.output}"
+        before, self.output = self.output.split(text, 1)
+        return before
+
+    def type(self, line):
+        os.write(self._file, line.encode() + b"\n")
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+
+    def end_input(self):
+        os.write(self._file, b"\x04")
+
+    def wait(self, seconds=30):
+        end = time.monotonic() + seconds
+        while self._read(0.05) and self.process.poll() is None:
+            assert time.monotonic() < end, f"still runs:\n{self.output}"
+        return self.process.wait(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._file)
