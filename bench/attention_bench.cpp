@@ -5,17 +5,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
-#include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include <fmt/core.h>
 
-#include "base/clock.h"
 #include "base/huge_pages.h"
 #include "base/rng.h"
+#include "bench/limits.h"
 #include "math/ops/attention.h"
 
 namespace hone::math {
@@ -24,34 +22,9 @@ namespace {
 constexpr int32_t kHeadDim = 128;
 constexpr size_t kMemory = size_t{768} << 20;
 
-double processor_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-struct Timed {
-    double seconds;
-    bool clean;  // every thread had a core all the time
-};
-
-// One thread by its processor time, several by the clock on the wall.
-Timed timed(int threads, const std::function<void()>& body) {
-    const double wall = monotonic_seconds(), processor = processor_seconds();
-    body();
-    const double wall_seconds = monotonic_seconds() - wall, used = processor_seconds() - processor;
-    if (threads == 1) return {used, true};
-    return {wall_seconds, used > 0.95 * threads * wall_seconds};
-}
-
-double median(std::vector<double> values) {
-    std::ranges::nth_element(values, values.begin() + static_cast<int64_t>(values.size() / 2));
-    return values[values.size() / 2];
-}
-
 // Prints the median of rate / limit; both give units a second.
-void compare(const std::string& what, const char* unit, int threads, double limit_units,
-             const std::function<void()>& limit, double units, const std::function<void()>& body) {
+void compare(const std::string& what, const char* unit, int threads, double limit_units, FunctionRef<void()> limit,
+             double units, FunctionRef<void()> body) {
     struct Sample {
         double share, rate, limit;
         bool clean;
@@ -102,7 +75,7 @@ class Bench {
             fmt::format("prefill {:>2} x {} heads, positions {}..{}, {} thread(s)", kv_heads, heads / kv_heads,
                         first_position, first_position + rows - 1, pool_.threads()),
             "Gop/s", pool_.threads(), static_cast<double>(turns) * peak.operations * pool_.threads(),
-            [&] { pool_.parallel_for(pool_.threads(), [&](int64_t, int) { peak.loop.run(turns); }); }, operations,
+            [&] { run_peak(pool_, peak, turns); }, operations,
             [&] {
                 attention(context_, {&segment, 1}, buffers.q, heads, layer, buffers.y);
             });
@@ -120,7 +93,8 @@ class Bench {
         compare(
             fmt::format("decode  {:>2} x {} heads, depth {}, {} thread(s)", kv_heads, heads / kv_heads, depth,
                         pool_.threads()),
-            "GB/s", pool_.threads(), static_cast<double>(kBytesATime), [&] { read_memory(kBytesATime); },
+            "GB/s", pool_.threads(), static_cast<double>(kBytesATime),
+            [&] { read_memory(pool_, next_bytes(kBytesATime)); },
             static_cast<double>(layer.page_bytes) * pages_a_call * calls_a_time,
             [&] {
                 for (int32_t call = 0; call < calls_a_time; call++, next = (next + 1) % calls) {
@@ -153,23 +127,11 @@ class Bench {
         return pages;
     }
 
-    void read_memory(size_t bytes) {
-        constexpr size_t kPiece = size_t{1} << 20;
+    // The next `bytes` of the memory.
+    std::span<const std::byte> next_bytes(size_t bytes) {
         if (read_at_ + bytes > kMemory) read_at_ = 0;
-        const std::byte* from = memory_.data() + read_at_;
         read_at_ += bytes;
-        pool_.parallel_for(static_cast<int64_t>(bytes / kPiece), [&](int64_t piece, int) {
-            uint64_t sum = 0;
-            const std::byte* start = from + static_cast<size_t>(piece) * kPiece;
-            for (const std::byte* line = start; line < start + kPiece; line += 64) {
-                __builtin_prefetch(line + 4096);
-                uint64_t word;
-                std::memcpy(&word, line, sizeof(word));
-                sum += word;
-            }
-            volatile uint64_t sink = sum;
-            static_cast<void>(sink);
-        });
+        return memory_.bytes().subspan(read_at_ - bytes, bytes);
     }
 
     ThreadPool pool_;

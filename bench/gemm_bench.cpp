@@ -4,60 +4,19 @@
 // memory's read rate is given too. Arguments: nothing, or parts of kernel names to run ("i8", "avx512").
 
 #include <algorithm>
-#include <cstring>
-#include <ctime>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include <fmt/core.h>
 
-#include "base/cpu_features.h"
 #include "base/huge_pages.h"
 #include "base/rng.h"
+#include "bench/limits.h"
 #include "math/kernels/kernel_table.h"
 #include "math/quant/weight.h"
 
 namespace hone::math {
 namespace {
-
-// Processor time, which leaves out what other programs took.
-double thread_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double seconds_of(const std::function<void()>& body) {
-    const double start = thread_seconds();
-    body();
-    return thread_seconds() - start;
-}
-
-double median(std::vector<double> values) {
-    std::ranges::nth_element(values, values.begin() + static_cast<int64_t>(values.size() / 2));
-    return values[values.size() / 2];
-}
-
-double peak_rate(const GemmKernels::Peak& peak) {
-    constexpr int64_t kTurns = 200'000;
-    return static_cast<double>(kTurns) * peak.operations / seconds_of([&] { peak.loop.run(kTurns); });
-}
-
-double read_rate(std::span<const std::byte> memory) {
-    volatile uint64_t sink = 0;
-    const double seconds = seconds_of([&] {
-        uint64_t sum = 0;
-        for (size_t i = 0; i + 64 <= memory.size(); i += 64) {
-            __builtin_prefetch(memory.data() + i + 4096);
-            uint64_t word;
-            std::memcpy(&word, memory.data() + i, sizeof word);
-            sum += word;
-        }
-        sink = sum;
-    });
-    return static_cast<double>(memory.size()) / seconds;
-}
 
 struct Subject {
     const GemmKernels::Gemm& gemm;
@@ -97,8 +56,9 @@ HugeMemory random_activations(const Subject& subject, int32_t rows, int32_t k) {
     return lines;
 }
 
-void measure(const Subject& subject, std::span<const std::byte> memory, int32_t rows, int32_t k, int32_t n,
-             bool streamed) {
+void measure(ThreadPool& pool, const Subject& subject, std::span<const std::byte> memory, int32_t rows, int32_t k,
+             int32_t n, bool streamed) {
+    const auto seconds_of = [&](FunctionRef<void()> body) { return timed(pool.threads(), body).seconds; };
     const auto bytes = static_cast<int64_t>(packed_bytes(subject.format, n, k));
     const HugeMemory x = random_activations(subject, rows, k);
     const HugeMemory y = allocate(static_cast<size_t>(rows) * static_cast<size_t>(n) * sizeof(float));
@@ -119,10 +79,10 @@ void measure(const Subject& subject, std::span<const std::byte> memory, int32_t 
     const auto count = static_cast<int64_t>(std::clamp(0.004 / one, 1.0, 1000.0));
     std::vector<double> of_peak, of_memory, rates;
     for (int i = 0; i < (one > 0.1 ? 1 : 9); i++) {
-        const double before = peak_rate(subject.peak);
-        const double memory_rate = streamed ? read_rate(memory.first(size_t{64} << 20)) : 1;
+        const double before = peak_rate(pool, subject.peak);
+        const double memory_rate = streamed ? read_rate(pool, memory.first(size_t{64} << 20)) : 1;
         const double calls = static_cast<double>(count) / seconds_of([&] { run(count); });
-        of_peak.push_back(calls * operations / ((before + peak_rate(subject.peak)) / 2));
+        of_peak.push_back(calls * operations / ((before + peak_rate(pool, subject.peak)) / 2));
         of_memory.push_back(calls * static_cast<double>(bytes) / memory_rate);
         rates.push_back(calls * operations);
     }
@@ -147,7 +107,7 @@ HugeMemory finite_weights(size_t bytes) {
 
 int main(int argc, char** argv) {
     using namespace hone::math;
-    hone::flush_denormals();
+    hone::ThreadPool pool(1);
     const hone::HugeMemory memory = finite_weights(size_t{256} << 20);
     const auto wanted = [&](std::string_view name) {
         return std::all_of(argv + 1, argv + argc, [&](const char* part) { return name.find(part) != name.npos; });
@@ -160,9 +120,9 @@ int main(int argc, char** argv) {
             if (!wanted(subject.gemm.name) || table->isa == Isa::reference) continue;
             for (const int32_t rows : {1, 4, 8, 12, 16, 24, 32, 256}) {
                 for (const Shape shape : {Shape{2048, 2048}, {2048, 1536}, {2048, 1024}, {768, 2048}}) {
-                    measure(subject, memory.bytes(), rows, shape.k, shape.n, false);
+                    measure(pool, subject, memory.bytes(), rows, shape.k, shape.n, false);
                 }
-                measure(subject, memory.bytes(), rows, 2048, 2048, true);
+                measure(pool, subject, memory.bytes(), rows, 2048, 2048, true);
             }
         }
     }

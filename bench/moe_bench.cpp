@@ -6,32 +6,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
-#include <ctime>
-#include <functional>
 #include <vector>
 
 #include <fmt/core.h>
 
-#include "base/clock.h"
 #include "base/huge_pages.h"
 #include "base/rng.h"
+#include "bench/limits.h"
 #include "math/ops/linear.h"
 #include "math/ops/moe.h"
 
 namespace hone::math {
 namespace {
-
-double median(std::vector<double> values) {
-    std::ranges::nth_element(values, values.begin() + static_cast<int64_t>(values.size() / 2));
-    return values[values.size() / 2];
-}
-
-double processor_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 struct Bench {
     ThreadPool pool;
@@ -49,47 +35,16 @@ struct Bench {
             words[i] = random.bits64() & 0x3fff3fff3fff3fffu;  // finite, small
     }
 
-    // Processor time of a single thread, which leaves out what other programs took; of several, wall time.
-    double seconds_of(const std::function<void()>& body) const {
-        const auto now = pool.threads() == 1 ? processor_seconds : monotonic_seconds;
-        const double start = now();
-        body();
-        return now() - start;
-    }
-
-    double peak_rate() {
-        constexpr int64_t kTurns = 200'000;
-        const GemmKernels::Peak& peak = context.kernels.gemm.peak_i8;
-        const double seconds =
-            seconds_of([&] { pool.parallel_for(pool.threads(), [&](int64_t, int) { peak.loop.run(kTurns); }); });
-        return pool.threads() * static_cast<double>(kTurns) * peak.operations / seconds;
-    }
-
-    double read_rate() {
-        constexpr int64_t kPart = int64_t{1} << 20, kParts = 128;
-        const double seconds = seconds_of([&] {
-            pool.parallel_for(kParts, [&](int64_t part, int) {
-                const std::byte* from = weights.data() + part * kPart;
-                uint64_t sum = 0;
-                for (int64_t i = 0; i < kPart; i += 64) {
-                    __builtin_prefetch(from + i + 4096);
-                    uint64_t word;
-                    std::memcpy(&word, from + i, sizeof word);
-                    sum += word;
-                }
-                asm volatile("" : "+r"(sum));
-            });
-        });
-        return static_cast<double>(kPart * kParts) / seconds;
-    }
+    double seconds_of(FunctionRef<void()> body) const { return timed(pool.threads(), body).seconds; }
 
     // Alternates `body`, which takes `operations` and reads `bytes` of weights, with both limits.
-    void report(const std::string& what, double operations, double bytes, const std::function<void()>& body) {
+    void report(const std::string& what, double operations, double bytes, FunctionRef<void()> body) {
         body();
         const auto count = static_cast<int64_t>(std::clamp(0.02 / seconds_of(body), 1.0, 1000.0));
         std::vector<double> of_peak, of_memory, times;
         for (int i = 0; i < 11; i++) {
-            const double peak = peak_rate(), memory = read_rate();
+            const double peak = peak_rate(pool, context.kernels.gemm.peak_i8);
+            const double memory = read_rate(pool, weights.bytes().first(size_t{128} << 20));
             const double seconds = seconds_of([&] {
                                        for (int64_t n = 0; n < count; n++) body();
                                    }) /

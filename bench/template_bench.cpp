@@ -7,14 +7,14 @@
 #include <benchmark/benchmark.h>
 #include <boost/json.hpp>
 
+#include "tests/golden_folder.h"
 #include "text/chat/chat_request.h"
 
 namespace hone::text {
 namespace {
 
 std::filesystem::path families() {
-    const char* chosen = std::getenv("HONE_GOLDEN");
-    return std::filesystem::path(chosen ? chosen : HONE_TESTS_DIR "/golden") / "text/templates/families";
+    return golden_folder() / "text/templates/families";
 }
 
 std::string source_of(const std::string& family) {

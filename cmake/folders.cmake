@@ -16,8 +16,8 @@ function(hone_folder name)
     <unordered_map> <utility> <variant> <vector> <fmt/core.h> <fmt/format.h>)
 endfunction()
 
-# hone_test(NAME LIBRARIES...): program test_NAME of tests/NAME/*.cpp, one ctest entry a gtest test, labelled NAME. Tests that
-# read golden data (Golden in the suite's name) are labelled golden instead, those that take long (Slow) slow as well.
+# hone_test(NAME LIBRARIES...): program test_NAME of tests/NAME/*.cpp, one ctest entry a gtest test, labelled NAME; tests that
+# compare with a reference implementation (Golden in the suite's name) are labelled golden instead.
 function(hone_test name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
   if(NOT sources)
@@ -27,7 +27,7 @@ function(hone_test name)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(test_${name} PRIVATE ${ARGN} hone_test_main)
   target_compile_definitions(test_${name} PRIVATE HONE_TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
-  foreach(rule "-*Golden*:*Slow*=${name}" "*Golden*-*Slow*=golden" "*Slow*=slow")
+  foreach(rule "-*Golden*=${name}" "*Golden*=golden")
     string(REGEX REPLACE "=.*" "" filter ${rule})
     string(REGEX REPLACE ".*=" "" label ${rule})
     gtest_discover_tests(test_${name} TEST_FILTER "${filter}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60

@@ -1,5 +1,6 @@
 // A bump arena: allocation is an addition, release is all at once back to a mark. One thread. Grows in blocks that are
-// kept, so that a steady state allocates nothing.
+// kept, so that a steady state allocates nothing; blocks that lie free and are too small are joined, so that what is
+// kept is of the order of the largest state, whatever smaller ones came before it.
 #pragma once
 
 #include <cstddef>
@@ -45,10 +46,12 @@ class Arena {
 
   private:
     std::byte* take_bytes(size_t bytes);
+    void open_block(size_t bytes);
 
     size_t block_bytes_;
     std::vector<HugeMemory> blocks_;
-    size_t block_ = 0, used_ = 0;  // blocks before block_ are full
+    // The block that is taken from, and how much of it is taken: blocks before it are in use, those behind it are free.
+    size_t block_ = 0, used_ = 0;
 };
 
 }  // namespace hone

@@ -8,25 +8,52 @@
 
 namespace hone {
 
-Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
+namespace fs = std::filesystem;
+
+static fs::path folder_of(const fs::path& path) {
+    return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+// By this name a file that has none is linked.
+static std::string path_of_descriptor(int fd) {
+    return fmt::format("/proc/self/fd/{}", fd);
+}
+
+// A file without a name in that folder; -1 where it could not be given one later.
+static int open_nameless(const fs::path& folder) {
+    const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+    if (fd < 0 || ::access(path_of_descriptor(fd).c_str(), F_OK) == 0) return fd;
+    ::close(fd);
+    return -1;
+}
+
+Result<AtomicFile> AtomicFile::create(const fs::path& path) {
+    std::error_code failure;
+    const fs::file_status status = fs::status(path, failure);
+    if (!path.has_filename() || fs::is_directory(status)) return error("{}: is a folder, not a file", path.string());
+    if (fs::exists(status) && !fs::is_regular_file(status)) return error("{}: not a regular file", path.string());
+    if (!fs::status_known(status)) return error("{}: cannot create: {}", path.string(), failure.message());
     AtomicFile file;
     file.path_ = path;
     file.temporary_ = path;
     file.temporary_ += fmt::format(".{}.tmp", getpid());
+    file.fd_ = open_nameless(folder_of(path));
+    if (file.fd_ >= 0) return file;
     file.fd_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file.fd_ < 0) return error("{}: cannot create: {}", file.temporary_.string(), std::strerror(errno));
+    if (file.fd_ < 0) return error("{}: cannot create: {}", path.string(), std::strerror(errno));
+    file.has_name_ = true;
     return file;
 }
 
 AtomicFile::~AtomicFile() {
-    if (fd_ < 0) return;
-    ::close(fd_);
-    ::unlink(temporary_.c_str());
+    if (fd_ >= 0) ::close(fd_);
+    if (has_name_) ::unlink(temporary_.c_str());
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       size_(other.size_),
+      has_name_(std::exchange(other.has_name_, false)),
       path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)) {}
 
@@ -40,29 +67,39 @@ Status AtomicFile::write_at(size_t offset, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return error("{}: cannot write: {}", temporary_.string(), std::strerror(errno));
+        if (n < 0) return error("{}: cannot write: {}", path_.string(), std::strerror(errno));
         bytes = bytes.subspan(static_cast<size_t>(n));
         offset += static_cast<size_t>(n);
     }
     return ok();
 }
 
-Status AtomicFile::commit() {
-    const int fd = std::exchange(fd_, -1);
-    const bool synced = fsync(fd) == 0;
-    const int why = errno;
-    ::close(fd);
-    if (!synced) {
-        ::unlink(temporary_.c_str());
-        return error("{}: cannot sync: {}", temporary_.string(), std::strerror(why));
+// A name that is taken cannot be linked to, but renamed over: the file gets its temporary name for that moment.
+Status AtomicFile::publish() {
+    if (!has_name_) {
+        const std::string nameless = path_of_descriptor(fd_);
+        const auto link = [&](const fs::path& name) {
+            return ::linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+        };
+        if (link(path_)) return ok();
+        if (errno == EEXIST) {
+            ::unlink(temporary_.c_str());  // of an earlier process with our number
+            has_name_ = link(temporary_);
+        }
+        if (!has_name_) return error("{}: cannot create: {}", path_.string(), std::strerror(errno));
     }
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-        const int reason = errno;
-        ::unlink(temporary_.c_str());
-        return error("{}: cannot rename to {}: {}", temporary_.string(), path_.string(), std::strerror(reason));
+        return error("{}: cannot rename to {}: {}", temporary_.string(), path_.string(), std::strerror(errno));
     }
-    const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
-    const int folder_fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    has_name_ = false;
+    return ok();
+}
+
+Status AtomicFile::commit() {
+    if (fsync(fd_) != 0) return error("{}: cannot sync: {}", path_.string(), std::strerror(errno));
+    if (const Status published = publish(); !published) return published;
+    ::close(std::exchange(fd_, -1));
+    const int folder_fd = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder_fd >= 0) {
         fsync(folder_fd);
         ::close(folder_fd);

@@ -1,4 +1,5 @@
-// Writes a file that appears whole or not at all: to a temporary name beside it, synced, then renamed.
+// Writes a file that appears whole or not at all. Until commit() it has no name (O_TMPFILE), so that nothing is left
+// even of a process that is killed; on file systems that cannot do that (NFS, FUSE), a temporary name beside `path`.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +11,11 @@
 
 namespace hone {
 
-// One thread. Dropping it without commit() removes the temporary file.
+// One thread. Dropping it without commit() leaves nothing.
 class AtomicFile {
   public:
+    // Fails at once where commit() could not succeed: `path` is there and no regular file, or its folder is missing or
+    // not writable. Errors name `path`.
     static Result<AtomicFile> create(const std::filesystem::path& path);
     ~AtomicFile();
     AtomicFile(AtomicFile&& other) noexcept;
@@ -25,13 +28,16 @@ class AtomicFile {
     // beyond it, leaving zeros between. size() and write() know nothing of it.
     Status write_at(size_t offset, std::span<const std::byte> bytes);
     size_t size() const { return size_; }
-    // Syncs the file, renames it over `path`, and syncs the folder.
+    // Syncs the file, gives it its name (in place of a file that has it), and syncs the folder.
     Status commit();
 
   private:
     AtomicFile() = default;
+    Status publish();
+
     int fd_ = -1;
     size_t size_ = 0;
+    bool has_name_ = false;  // temporary_ is on disk
     std::filesystem::path path_, temporary_;
 };
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/clock.h"
+
 namespace hone {
 
 class Progress {
@@ -12,21 +14,27 @@ class Progress {
     enum class Unit { bytes, tokens, items };
 
     // `total` in units; 0 when it is not known.
-    Progress(std::string what, uint64_t total, Unit unit, bool quiet = false);
+    Progress(std::string what, uint64_t total, Unit unit, bool quiet = false, Clock clock = monotonic_seconds);
+    // Work that ends without finish() has failed: the last line says how far it came.
     ~Progress();
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
     void advance(uint64_t amount);
-    // Writes the last line (total time and mean rate); the destructor does it too.
+    // The work is done: writes the last line (total time and mean rate).
     void finish();
 
   private:
-    void show(bool last);
+    void show();
+    void write_line(const std::string& line, bool last);
+    std::string done_of_total() const;
+    double rate() const;
+
     std::string what_;
     uint64_t total_, done_ = 0;
     Unit unit_;
     bool quiet_, terminal_, finished_ = false;
+    Clock clock_;
     double started_, shown_;
 };
 

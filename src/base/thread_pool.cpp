@@ -19,8 +19,8 @@ struct ThreadPool::Loop {
 
 ThreadPool::ThreadPool(int threads) {
     CHECK_GE(threads, 1);
-    flush_denormals();
     for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { work(worker); });
+    flush_denormals();
 }
 
 ThreadPool::~ThreadPool() {

@@ -31,7 +31,10 @@ BenchWorkloads::Cost BenchWorkloads::cost_of(model::Model& model, math::NumericC
         const bool is_expert = slot.role == model::WeightRole::expert;
         const bool is_i8 =
             slot.matrix->format == math::WeightFormat::int4_g32 && int4_class == math::NumericClass::i8g32;
-        (is_i8 ? cost.i8_ops : cost.bf16_ops) += 2.0 * slot.n * slot.k * (is_expert ? chosen : 1);
+        const bool is_head = slot.role == model::WeightRole::head;
+        double& operations =
+            is_head ? (is_i8 ? cost.head_i8_ops : cost.head_bf16_ops) : (is_i8 ? cost.i8_ops : cost.bf16_ops);
+        operations += 2.0 * slot.n * slot.k * (is_expert ? chosen : 1);
         (is_expert ? all_experts : cost.dense_bytes) +=
             static_cast<double>(math::packed_bytes(slot.matrix->format, slot.n, slot.k));
     });
@@ -71,8 +74,11 @@ BenchWorkloads::Sample BenchWorkloads::measure(std::vector<Stream>& streams, int
     const auto mean = [&](double MachineLimits::*field) { return (before.*field + after.*field) / 2; };
     const double bytes = steps * cost_.dense_bytes + static_cast<double>(experts_read_) * cost_.expert_bytes;
     const double read_seconds = bytes / mean(&MachineLimits::read_bytes);
-    const double compute_seconds =
-        count * (cost_.i8_ops / mean(&MachineLimits::i8_ops) + cost_.bf16_ops / mean(&MachineLimits::bf16_ops));
+    // The head computes the last token of each stream only.
+    const double logits_rows = static_cast<double>(std::ssize(streams)) * steps;
+    const double i8_ops = count * cost_.i8_ops + logits_rows * cost_.head_i8_ops;
+    const double bf16_ops = count * cost_.bf16_ops + logits_rows * cost_.head_bf16_ops;
+    const double compute_seconds = i8_ops / mean(&MachineLimits::i8_ops) + bf16_ops / mean(&MachineLimits::bf16_ops);
     return {count / seconds, count / std::max(read_seconds, compute_seconds), read_seconds > compute_seconds};
 }
 

@@ -46,9 +46,10 @@ class BenchWorkloads {
     };
     // What a model's matrices cost, by what bounds it.
     struct Cost {
-        double i8_ops = 0, bf16_ops = 0;  // multiplications and additions of a token
-        double dense_bytes = 0;           // that every step reads
-        double expert_bytes = 0;          // of one expert of one layer
+        // Multiplications and additions of a token in the layers, and of a row of logits in the head.
+        double i8_ops = 0, bf16_ops = 0, head_i8_ops = 0, head_bf16_ops = 0;
+        double dense_bytes = 0;   // that every step reads
+        double expert_bytes = 0;  // of one expert of one layer
     };
 
     BenchWorkloads(const OpenModel& open, LimitMeter& meter, engine::PagePool pages);

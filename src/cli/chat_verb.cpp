@@ -65,13 +65,11 @@ class EventQueue {
 class Conversation {
   public:
     Conversation(engine::Engine& engine, const ModelText& text, ChatFlags& flags)
-        : engine_(engine), text_(text), flags_(flags) {
-        if (!text.chat_template) {
-            auto plain = text::ChatTemplate::parse(serve::kDefaultChatTemplate, "default chat template");
-            CHECK(plain.ok(), "{}", plain.error().message);
-            fallback_ = std::move(*plain);
-            fmt::print("The model has no chat template; a plain ChatML one is used.\n");
-        }
+        : engine_(engine),
+          text_(text),
+          flags_(flags),
+          templates_(text.chat_templates ? *text.chat_templates : serve::default_chat_templates()) {
+        if (!text.chat_templates) fmt::print("The model has no chat template; a plain ChatML one is used.\n");
         clear();
     }
 
@@ -89,16 +87,17 @@ class Conversation {
 
     void say(const std::string& line) {
         add("user", line);
-        answer();
+        if (!answer()) messages_.pop_back();
     }
 
     void retry() {
-        if (!messages_.empty() && messages_.back().at("role") == "assistant") messages_.pop_back();
-        if (!messages_.empty() && messages_.back().at("role") == "user") {
-            answer();
-        } else {
+        if (messages_.empty() || messages_.back().at("role") != "assistant") {
             fmt::print("There is nothing to answer yet.\n");
+            return;
         }
+        const boost::json::value before = std::move(messages_.back());
+        messages_.pop_back();
+        if (!answer()) messages_.push_back(before);
     }
 
   private:
@@ -106,13 +105,14 @@ class Conversation {
         messages_.push_back({{"role", role}, {"content", std::move(content)}});
     }
 
-    void answer() {
+    // Answers the last message. Where that fails the reason is printed and the conversation is as it was.
+    bool answer() {
         auto prompt = text::encode_chat(
-            text_.chat_template ? *text_.chat_template : *fallback_, *text_.tokenizer,
+            templates_.choose(false), *text_.tokenizer,
             {.messages = messages_, .add_generation_prompt = true, .special_tokens = text_.special_tokens});
         if (!prompt) {
             fmt::print("hone: {}\n", prompt.error().message);
-            return;
+            return false;
         }
         engine::Request request{.prompt = std::move(*prompt), .sampling = flags_.sampling};
         const auto room =
@@ -120,7 +120,7 @@ class Conversation {
         if (room < 1) {
             fmt::print("hone: the conversation fills the context of {} tokens; /new begins another\n",
                        engine_.max_context());
-            return;
+            return false;
         }
         request.sampling.max_tokens = std::min(flags_.max_tokens.value_or(room), room);
         auto events = std::make_shared<EventQueue>();
@@ -129,15 +129,18 @@ class Conversation {
                                  [events](engine::RequestEvent event) { events->push(std::move(event)); });
         if (!id) {
             fmt::print("hone: {}\n", id.error().message);
-            return;
+            return false;
         }
-        add("assistant", stream(*id, *events));
+        std::optional<std::string> text = stream(*id, *events);
+        if (text) add("assistant", std::move(*text));
+        return text.has_value();
     }
 
-    // Prints tokens as they come; the whole answer.
-    std::string stream(engine::RequestId id, EventQueue& events) {
+    // Prints tokens as they come; the whole answer, nothing if the engine failed.
+    std::optional<std::string> stream(engine::RequestId id, EventQueue& events) {
         text::StreamDecoder decoder(*text_.tokenizer, true);
         std::string answer;
+        bool has_failed = false;
         size_t tokens = 0;
         const auto print = [&](const std::string& piece) {
             answer += piece;
@@ -154,20 +157,21 @@ class Conversation {
                 print(decoder.append(token.token));
             }
             finish = event->finish;
-            if (finish == engine::FinishReason::error) fmt::print("\nhone: {}", event->message);
+            has_failed = finish == engine::FinishReason::error;
+            if (has_failed) fmt::print("\nhone: {}", event->message);
         }
         print(decoder.flush());
         const double seconds = monotonic_seconds() - started;
         const bool styled = isatty(STDOUT_FILENO);
         fmt::print("\n{}{} tokens, {:.1f} tokens/s{}\n", styled ? "\x1b[2m" : "", tokens,
                    static_cast<double>(tokens) / seconds, styled ? "\x1b[0m" : "");
-        return answer;
+        return has_failed ? std::nullopt : std::optional(answer);
     }
 
     engine::Engine& engine_;
     const ModelText& text_;
     ChatFlags& flags_;
-    std::optional<text::ChatTemplate> fallback_;
+    const text::ChatTemplates templates_;
     boost::json::array messages_;
 };
 
@@ -216,6 +220,8 @@ engine::SamplingParams sampling_of(const ChatFlags& flags, const ModelText& text
 Status chat(ChatFlags& flags) {
     const auto engine_options = flags.engine.options(flags.model);
     if (!engine_options) return engine_options.error();
+    const engine::SamplingParams given{.temperature = flags.temperature.value_or(1), .top_p = flags.top_p.value_or(1)};
+    if (const Status valid = given.validate(); !valid) return valid;
     auto open = open_model(flags.model, false);
     if (!open) return open.error();
     auto text = load_model_text(open->loaded.files);

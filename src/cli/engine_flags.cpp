@@ -38,6 +38,15 @@ Result<engine::EngineOptions> EngineFlags::options(const ModelOptions& model) co
     return options;
 }
 
+CLI::Validator number_within(double least, double most) {
+    const auto check = [least, most](const std::string& text) {
+        double number = 0;
+        const bool is_within = CLI::detail::lexical_cast(text, number) && number >= least && number <= most;
+        return is_within ? std::string() : fmt::format("{} is no number from {} to {}", text, least, most);
+    };
+    return CLI::Validator(check, fmt::format("FLOAT in [{} - {}]", least, most));
+}
+
 void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
     verb.add_option("--kv-memory", flags.kv_memory,
                     "Memory for keys and values: 8G, 512M; auto takes half of what is free")

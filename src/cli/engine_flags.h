@@ -20,6 +20,9 @@ struct EngineFlags {
 
 void add_engine_flags(CLI::App& verb, EngineFlags& flags);
 
+// A check for flags of real numbers. NaN, which passes CLI::Range, is in no range.
+CLI::Validator number_within(double least, double most);
+
 // An engine for the model. What can go wrong is memory: errors name --kv-memory.
 Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, const engine::EngineOptions& options);
 

@@ -6,13 +6,14 @@
 #include "base/cpu_features.h"
 #include "cli/model_options.h"
 #include "model/checkpoint/inspect.h"
+#include "model/checkpoint/pack.h"
 
 namespace hone::cli {
 namespace {
 
 struct InspectFlags {
     ModelOptions model;
-    bool json = false;
+    bool json = false, verify = false;
 };
 
 Status print_kernels(const InspectFlags& flags) {
@@ -20,13 +21,18 @@ Status print_kernels(const InspectFlags& flags) {
     if (!chosen) return chosen.error();
     boost::json::array tables;
     for (const math::KernelTable* table : math::runnable_kernel_tables()) {
-        if (!flags.json) fmt::print("{}{}\n", math::name_of(table->isa), table == *chosen ? "  (in use)" : "");
+        const std::string_view needs = math::requirements_of(table->isa);
+        if (!flags.json)
+            fmt::print("{}, needs {}{}\n", math::name_of(table->isa), needs, table == *chosen ? "  (in use)" : "");
         boost::json::array names;
-        for (const auto& kernel : math::kernels_of(*table)) {
-            if (!flags.json) fmt::print("  {:<36} {}\n", kernel.name, kernel.requires_);
-            names.push_back({{"name", kernel.name}, {"requires", kernel.requires_}});
+        for (const std::string_view kernel : math::kernels_of(*table)) {
+            if (!flags.json) fmt::print("  {}\n", kernel);
+            names.push_back(boost::json::object{{"name", kernel}});
         }
-        tables.push_back({{"isa", math::name_of(table->isa)}, {"in_use", table == *chosen}, {"kernels", names}});
+        tables.push_back({{"isa", math::name_of(table->isa)},
+                          {"requires", needs},
+                          {"in_use", table == *chosen},
+                          {"kernels", names}});
     }
     if (flags.json) {
         std::cout << boost::json::serialize(boost::json::object{{"processor", cpu_model_name()}, {"tables", tables}})
@@ -43,10 +49,17 @@ Status inspect(const InspectFlags& flags) {
     if (!weights) return weights.error().within("--weights");
     auto inspection = model::inspect_model(flags.model.path, *weights);
     if (!inspection) return inspection.error();
+    if (flags.verify) {
+        ThreadPool pool(thread_count(flags.model));
+        if (const Status verified = model::verify_pack(flags.model.path, pool, flags.json); !verified) return verified;
+    }
     if (flags.json) {
-        std::cout << boost::json::serialize(model::to_json(*inspection)) << "\n";
+        auto object = model::to_json(*inspection);
+        object["verified"] = flags.verify;
+        std::cout << boost::json::serialize(object) << "\n";
     } else {
         std::cout << model::to_text(*inspection);
+        if (flags.verify) fmt::print("  checksums     of all {} tensors are right\n", inspection->tensors.size());
     }
     return ok();
 }
@@ -59,7 +72,9 @@ void add_inspect(CLI::App& app, int& status) {
         app.add_subcommand("inspect", "Architecture, tensors, sizes and memory plan of a model; or 'kernels'");
     verb->add_option("MODEL", flags->model.path, "Checkpoint folder, pack file, or the word kernels")->required();
     verb->add_flag("--json", flags->json, "Print JSON");
+    verb->add_flag("--verify", flags->verify, "Read a pack file's tensors and compare each with its checksum");
     add_weights_option(*verb, flags->model);
+    add_threads_option(*verb, flags->model);
     add_isa_option(*verb, flags->model);
     verb->callback([flags, &status] { status = report(inspect(*flags)); });
 }

@@ -24,8 +24,10 @@ void add_isa_option(CLI::App& verb, ModelOptions& options) {
 void add_weights_option(CLI::App& verb, ModelOptions& options) {
     verb.add_option(
             "--weights", options.weights,
-            "Format of the weights in memory: auto (as stored), bf16, int4 (linear layers, experts and head, quantised "
-            "while loading), int4-experts")
+            "Format of the weights in memory: auto (a pack's own; a checkpoint's, f16 and f32 rounded to bf16), bf16 "
+            "(the "
+            "same, but refuses a pack of other formats), int4 (linear layers, experts and head, quantised while "
+            "loading), int4-experts")
         ->capture_default_str();
 }
 
@@ -49,7 +51,8 @@ Result<const math::KernelTable*> kernels_for(const ModelOptions& options) {
     auto kernels = math::select_kernels(options.isa);
     if (!kernels) return kernels.error().within("--isa");
     flush_denormals();
-    if (const Status tested = math::self_test(**kernels); !tested) return tested.error();
+    if (options.isa == "auto") return math::fastest_sound(math::runnable_kernel_tables());
+    if (const Status tested = math::self_test(**kernels); !tested) return tested.error().within("--isa");
     return kernels;
 }
 

@@ -1,7 +1,5 @@
 #include "cli/model_text.h"
 
-#include "text/chat/template_files.h"
-
 namespace hone::cli {
 
 Result<ModelText> load_model_text(const FileSet& files) {
@@ -11,7 +9,7 @@ Result<ModelText> load_model_text(const FileSet& files) {
     text.tokenizer = std::move(*tokenizer);
     auto templates = text::ChatTemplates::load(files);
     if (!templates) return templates.error();
-    if (*templates) text.chat_template = (*templates)->choose(false);
+    text.chat_templates = std::move(*templates);
     auto special_tokens = text::load_special_tokens(files);
     if (!special_tokens) return special_tokens.error();
     text.special_tokens = std::move(*special_tokens);

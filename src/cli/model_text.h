@@ -8,15 +8,14 @@
 #include "base/file_set.h"
 #include "base/result.h"
 #include "serve/openai/generation_defaults.h"
-#include "text/chat/chat_request.h"
-#include "text/chat/chat_template.h"
+#include "text/chat/template_files.h"
 #include "text/tokenizer/tokenizer.h"
 
 namespace hone::cli {
 
 struct ModelText {
     std::unique_ptr<text::Tokenizer> tokenizer;
-    std::optional<text::ChatTemplate> chat_template;  // nothing if the model has none
+    std::optional<text::ChatTemplates> chat_templates;  // nothing if the model has none
     text::SpecialTokens special_tokens;
     serve::GenerationDefaults defaults;
 };

@@ -2,11 +2,13 @@
 // how the work is cut, never a bit of the output.
 #include <cmath>
 
+#include "base/atomic_file.h"
 #include "base/clock.h"
 #include "base/progress.h"
 #include "cli/model_options.h"
 #include "cli/score_input.h"
 #include "cli/score_output.h"
+#include "engine/decode/selection.h"
 #include "engine/score.h"
 #include "math/ops/logprob.h"
 
@@ -76,7 +78,7 @@ class SequenceRun {
         for (int64_t row = 0; row < logits.rows; row++) {
             const auto values = logits.row_span(row);
             const auto next = static_cast<size_t>(first + row) + 1;
-            best_ = static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
+            if (flags_.contents.greedy > 0 && row + 1 == logits.rows) best_ = engine::index_of_largest(values);
             if (next >= ids.size()) continue;
             logprobs_[next - 1] =
                 math::log_normaliser(kernels_, values, 1).logprob(values[static_cast<size_t>(ids[next])]);
@@ -103,7 +105,7 @@ class SequenceRun {
     const ScoreFlags& flags_;
     ScoreOutput& output_;
     std::vector<float> logprobs_;
-    int32_t best_ = 0;  // most likely token after the last row
+    int32_t best_ = 0;  // most likely token after the last row, if asked for
     Status failure_;
 };
 
@@ -121,6 +123,8 @@ void print_summary(const ScoreFlags& flags, size_t sequences, const ScoreTotals&
 }
 
 Status score(const ScoreFlags& flags) {
+    // Found out before the model is loaded; the file that is tried for leaves nothing.
+    if (auto writable = AtomicFile::create(flags.output); !writable) return writable.error();
     auto open = open_model(flags.model, flags.json);
     if (!open) return open.error();
     auto sequences = read_score_input(flags.input, open->loaded);

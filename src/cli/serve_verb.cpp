@@ -17,6 +17,7 @@ struct ServeFlags {
     ModelOptions model;
     EngineFlags engine;
     serve::ServerOptions server;
+    serve::ListenerOptions listener{.port = 8080};
     std::string served_name;
     std::string max_body = "16M";
     double drain_seconds = 30;
@@ -72,9 +73,11 @@ Status serve_model(ServeFlags& flags) {
         if (key.empty()) return error("--api-key is empty; give a key, or leave the flag out to serve without keys");
     const Result<size_t> max_body = parse_bytes(flags.max_body);
     if (!max_body) return max_body.error().within("--max-body");
-    serve::HttpLimits& limits = flags.server.limits;
+    serve::HttpLimits& limits = flags.listener.limits;
     limits.body_bytes = *max_body;
     limits.all_bodies_bytes = std::max(limits.all_bodies_bytes, limits.body_bytes);
+    auto listener = serve::Listener::bind(flags.listener);  // an address in use is told before minutes of loading
+    if (!listener) return listener.error();
     auto open = open_model(flags.model, false);
     if (!open) return open.error();
     auto text = load_model_text(open->loaded.files);
@@ -85,17 +88,18 @@ Status serve_model(ServeFlags& flags) {
     auto engine = start_engine(*open, *engine_options);
     if (!engine) return engine.error();
     const std::string name = flags.served_name.empty() ? open->loaded.name : flags.served_name;
-    auto server =
-        serve::Server::start(flags.server, {.name = name,
-                                            .tokenizer = *text->tokenizer,
-                                            .chat_template = text->chat_template ? &*text->chat_template : nullptr,
-                                            .special_tokens = text->special_tokens,
-                                            .engine = **engine,
-                                            .defaults = text->defaults,
-                                            .vocabulary = open->loaded.model->spec().vocabulary,
-                                            .numeric_class = numeric_class_name(*open)});
+    auto server = serve::Server::start(flags.server,
+                                       {.name = name,
+                                        .tokenizer = *text->tokenizer,
+                                        .chat_templates = text->chat_templates ? &*text->chat_templates : nullptr,
+                                        .special_tokens = text->special_tokens,
+                                        .engine = **engine,
+                                        .defaults = text->defaults,
+                                        .vocabulary = open->loaded.model->spec().vocabulary,
+                                        .numeric_class = numeric_class_name(*open)},
+                                       std::move(*listener));
     if (!server) return server.error();
-    print_welcome(url_of(flags.server.host, (*server)->port()), name);
+    print_welcome(url_of(flags.listener.host, (*server)->port()), name);
 
     signals.wait();
     signals.restore();
@@ -114,9 +118,8 @@ void add_serve(CLI::App& app, int& status) {
     verb->add_option("MODEL", flags->model.path,
                      "Checkpoint folder in Hugging Face layout, or a file made by hone pack")
         ->required();
-    verb->add_option("--host", flags->server.host, "Address to listen on; 0.0.0.0 for all")->capture_default_str();
-    flags->server.port = 8080;
-    verb->add_option("--port", flags->server.port, "Port; 0 takes a free one")->capture_default_str();
+    verb->add_option("--host", flags->listener.host, "Address to listen on; 0.0.0.0 for all")->capture_default_str();
+    verb->add_option("--port", flags->listener.port, "Port; 0 takes a free one")->capture_default_str();
     verb->add_option("--api-key", flags->server.api_keys,
                      "Key that clients must send; may be repeated (also: HONE_API_KEY)")
         ->envname("HONE_API_KEY")
@@ -127,12 +130,12 @@ void add_serve(CLI::App& app, int& status) {
     verb->add_option("--name", flags->served_name,
                      "What clients call the model; the folder's or file's name otherwise");
     verb->add_option("--drain", flags->drain_seconds, "Seconds that running requests may take after SIGTERM")
-        ->check(CLI::Range(0.0, 1e6))
+        ->check(number_within(0, 1e6))
         ->capture_default_str();
     verb->add_option("--max-body", flags->max_body, "Largest request body: 16M, 1G")->capture_default_str();
-    verb->add_option("--header-timeout", flags->server.limits.header_seconds,
+    verb->add_option("--header-timeout", flags->listener.limits.header_seconds,
                      "Seconds in which a client must have sent the head of a request")
-        ->check(CLI::Range(0.01, 1e6))
+        ->check(number_within(0.01, 1e6))
         ->capture_default_str();
     add_engine_flags(*verb, flags->engine);
     add_model_options(*verb, flags->model);

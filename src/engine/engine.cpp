@@ -23,7 +23,7 @@ class Engine::Worker {
         : vocabulary_(model.spec().vocabulary), max_context_(max_context) {
         EngineMetrics metrics;
         metrics.pages_total = pages.total();
-        mailbox_.publish(metrics, 0, true);
+        mailbox_.publish(metrics, 0);
         thread_ =
             std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options)]() mutable {
                 Loop loop(model, kernels, std::move(pages), std::move(options));
@@ -46,9 +46,9 @@ class Engine::Worker {
         for (bool stopping = false; !stopping;) {
             stopping = receive(loop);
             if (!loop.idle()) loop.step();
-            mailbox_.publish(loop.metrics(), loop.held_tokens(), false);  // who hears of the end finds it counted
+            mailbox_.publish(loop.metrics(), loop.held_tokens());  // who hears of the end finds it counted
             loop.report();
-            mailbox_.publish(loop.metrics(), loop.held_tokens(), loop.idle());
+            mailbox_.publish(loop.metrics(), loop.held_tokens());
         }
     }
 
@@ -63,7 +63,7 @@ class Engine::Worker {
                 loop.cancel(cancellation->id);
             } else {
                 loop.cancel_all();
-                stopping |= std::holds_alternative<Stop>(message);
+                stopping = true;
             }
         }
         return stopping;
@@ -119,8 +119,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
     LOG_INFO("cache: {} pages of {} tokens, {}; up to {} tokens a request", *page_count, kPageTokens,
              format_bytes(static_cast<double>(*page_count) * static_cast<double>(pages->page_bytes())), max_context);
 
-    LoopOptions loop{.limits = {.layers = model.spec().layers,
-                                .max_batch = options.max_batch,
+    LoopOptions loop{.limits = {.max_batch = options.max_batch,
                                 .token_budget = options.token_budget,
                                 .prefix_cache = options.prefix_cache},
                      .policy = options.prefill == PrefillPolicy::layered ? plan_layered : plan_chunked,
@@ -134,25 +133,19 @@ Engine::Engine(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
 
 Engine::~Engine() = default;
 
+Status Engine::check(const Request& request) const {
+    return check_request(request, worker_->vocabulary(), worker_->max_context());
+}
+
 Result<RequestId> Engine::submit(Request request, EventSink sink) {
     CHECK(sink != nullptr, "a request without a sink");
-    if (const Status status = check_request(request, worker_->vocabulary(), worker_->max_context()); !status) {
-        return status.error();
-    }
+    if (const Status status = check(request); !status) return status.error();
     if (!request.sampling.seed) request.sampling.seed = entropy64();
     return worker_->mailbox().submit(std::move(request), std::move(sink));
 }
 
 void Engine::cancel(RequestId id) {
     worker_->mailbox().post(Cancellation{id});
-}
-
-void Engine::drain(double seconds) {
-    Mailbox& mailbox = worker_->mailbox();
-    mailbox.close();
-    if (mailbox.wait_until_idle(seconds)) return;
-    mailbox.post(CancelAll{});
-    mailbox.wait_until_idle(std::numeric_limits<double>::infinity());
 }
 
 EngineMetrics Engine::metrics() const {

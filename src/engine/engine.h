@@ -61,7 +61,8 @@ struct EngineOptions {
 // A consistent snapshot, taken without waiting for the engine.
 struct EngineMetrics {
     uint64_t requests_submitted = 0, requests_finished = 0, requests_cancelled = 0;
-    uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+    uint64_t prompt_tokens = 0;  // of requests that a step has begun
+    uint64_t cached_tokens = 0, generated_tokens = 0;
     uint64_t steps = 0, preemptions = 0;
     int32_t running = 0, waiting = 0;
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
@@ -73,16 +74,16 @@ class Engine {
     // `model` and `kernels` outlive the engine. Allocates the cache; errors say what did not fit.
     static Result<std::unique_ptr<Engine>> create(const model::Model& model, const math::KernelTable& kernels,
                                                   const EngineOptions& options);
-    ~Engine();  // cancels everything, joins the thread
+    ~Engine();  // takes no more requests, cancels everything, joins the thread
 
-    // Checks the request (token ids, lengths against max_context(), parameters' ranges) and queues it. Any thread.
+    // What is wrong with the request itself: token ids, lengths against max_context(), parameters' ranges. Any thread.
+    Status check(const Request& request) const;
+    // Queues a request; one that passes check() is refused only for now: too much is queued, or the engine ends. Any
+    // thread.
     Result<RequestId> submit(Request request, EventSink sink);
     // Frees the request's pages within a step and sends its last event (FinishReason::cancelled); unknown ids are
     // ignored. Any thread.
     void cancel(RequestId id);
-    // No new requests from here on; returns when those running have finished or `seconds` have passed (then they are
-    // cancelled).
-    void drain(double seconds);
 
     EngineMetrics metrics() const;
     int32_t max_context() const;  // prompt and generated tokens of one request

@@ -90,6 +90,8 @@ std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
     for (const Segment& segment : plan.segments) {
         LiveRequest& live = live_.at({segment.sequence.value});
         const SequenceState& sequence = schedule_.running.at(segment.sequence);
+        if (!live.scheduled) metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
+        live.scheduled = true;
         BatchSegment laid{.segment = segment, .live = &live, .sequence = &sequence, .records = {}};
         if (segment.end_layer == options_.limits.layers) {
             const int32_t rows = segment.end_token - segment.first_token;
@@ -181,7 +183,7 @@ void Loop::accept(BatchSegment& segment, TokenRecord record) {
     RequestEvent event = new_event({segment.segment.sequence.value}, live, *segment.sequence);
     event.tokens.push_back(std::move(record));
     metrics_.generated_tokens++;
-    if (!sampling.ignore_stop_ids && std::ranges::find(sampling.stop_ids, token) != sampling.stop_ids.end()) {
+    if (std::ranges::find(sampling.stop_ids, token) != sampling.stop_ids.end()) {
         event.stop_token = token;
         return finish(live, std::move(event), FinishReason::stop);
     }
@@ -198,7 +200,6 @@ RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceStat
     live.reported = true;
     event.prompt_logprobs = std::move(live.prompt_logprobs);
     event.cached_tokens = std::min(sequence.cached, live.prompt_tokens);
-    metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
     metrics_.cached_tokens += static_cast<uint64_t>(event.cached_tokens);
     return event;
 }

@@ -52,6 +52,7 @@ class Loop {
         EventSink sink;
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
+        bool scheduled = false;                    // a step had rows of it
         bool reported = false;                     // the first event was made
         bool ended = false;                        // the last event was made
         RestingRows resting;

@@ -1,7 +1,5 @@
 #include "engine/mailbox.h"
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace hone::engine {
@@ -35,13 +33,6 @@ void Mailbox::close() {
     closed_ = true;
 }
 
-bool Mailbox::wait_until_idle(double seconds) {
-    // Longer waits than a year would overflow the clock.
-    const std::chrono::duration<double> limit(std::clamp(seconds, 0.0, 3e7));
-    std::unique_lock lock(mutex_);
-    return became_idle_.wait_for(lock, limit, [&] { return idle_ && messages_.empty(); });
-}
-
 EngineMetrics Mailbox::metrics() const {
     const std::lock_guard lock(mutex_);
     EngineMetrics metrics = published_;
@@ -54,16 +45,13 @@ std::vector<Message> Mailbox::collect(bool wait) {
     std::unique_lock lock(mutex_);
     if (wait) arrived_.wait(lock, [&] { return !messages_.empty(); });
     held_tokens_ += std::exchange(queued_tokens_, 0);
-    if (!messages_.empty()) idle_ = false;
     return std::exchange(messages_, {});
 }
 
-void Mailbox::publish(const EngineMetrics& metrics, int64_t held_tokens, bool idle) {
+void Mailbox::publish(const EngineMetrics& metrics, int64_t held_tokens) {
     const std::lock_guard lock(mutex_);
     published_ = metrics;
     held_tokens_ = held_tokens;
-    idle_ = idle;
-    if (idle) became_idle_.notify_all();
 }
 
 }  // namespace hone::engine

@@ -21,9 +21,8 @@ struct Submission {
 struct Cancellation {
     RequestId id;
 };
-struct CancelAll {};
 struct Stop {};  // cancel all, then leave
-using Message = std::variant<Submission, Cancellation, CancelAll, Stop>;
+using Message = std::variant<Submission, Cancellation, Stop>;
 
 class Mailbox {
   public:
@@ -36,23 +35,20 @@ class Mailbox {
     void post(Message message);
     // Refuses submissions from here on.
     void close();
-    // Waits until every request has ended and its last event is told, at most `seconds`; whether that is so.
-    bool wait_until_idle(double seconds);
     EngineMetrics metrics() const;
 
     // Engine thread: all messages in order; waits for one if `wait`.
     std::vector<Message> collect(bool wait);
-    // Engine thread: how things stand, the prompt tokens of the requests it holds, and whether it has nothing left to
-    // do or tell.
-    void publish(const EngineMetrics& metrics, int64_t held_tokens, bool idle);
+    // Engine thread: how things stand, and the prompt tokens of the requests it holds.
+    void publish(const EngineMetrics& metrics, int64_t held_tokens);
 
   private:
     uint64_t live_requests() const { return submitted_ - published_.requests_finished - published_.requests_cancelled; }
 
     mutable std::mutex mutex_;
-    std::condition_variable arrived_, became_idle_;
+    std::condition_variable arrived_;
     std::vector<Message> messages_;
-    bool closed_ = false, idle_ = true;
+    bool closed_ = false;
     uint64_t submitted_ = 0;
     int64_t queued_tokens_ = 0, held_tokens_ = 0;
     EngineMetrics published_;

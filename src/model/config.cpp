@@ -1,6 +1,7 @@
 #include "model/config.h"
 
 #include <cmath>
+#include <limits>
 
 #include <boost/json/value.hpp>
 
@@ -63,6 +64,14 @@ double ConfigReader::number(std::string_view field, std::optional<double> fallba
     return *number;
 }
 
+float ConfigReader::positive(std::string_view field, std::optional<double> fallback) {
+    using Limits = std::numeric_limits<float>;
+    const double value = number(field, fallback);
+    if (value >= Limits::min() && value <= Limits::max()) return static_cast<float>(value);
+    fail(fmt::format("field '{}' must be a number above 0 in fp32's range", field));
+    return 1;
+}
+
 bool ConfigReader::flag(std::string_view field, bool fallback) {
     const auto* value = find(field);
     if (!value) return fallback;
@@ -96,6 +105,23 @@ std::vector<int32_t> ConfigReader::integers(std::string_view field) {
     }
     if (!value->is_array() || list.size() != value->as_array().size()) {
         fail(fmt::format("field '{}' must be a list of whole numbers", field));
+        return {};
+    }
+    return list;
+}
+
+std::vector<std::string> ConfigReader::texts(std::string_view field) {
+    const auto* value = find(field);
+    if (!value) return {};
+    std::vector<std::string> list;
+    if (value->is_array()) {
+        for (const auto& element : value->as_array()) {
+            if (!element.is_string()) break;
+            list.emplace_back(element.as_string());
+        }
+    }
+    if (!value->is_array() || list.size() != value->as_array().size()) {
+        fail(fmt::format("field '{}' must be a list of strings", field));
         return {};
     }
     return list;

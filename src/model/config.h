@@ -23,10 +23,14 @@ class ConfigReader {
     int32_t count(std::string_view field, std::optional<int32_t> fallback = std::nullopt, int32_t limit = 1 << 24);
     // A finite number.
     double number(std::string_view field, std::optional<double> fallback = std::nullopt);
+    // A number above 0 that fp32 holds as such.
+    float positive(std::string_view field, std::optional<double> fallback = std::nullopt);
     bool flag(std::string_view field, bool fallback);
     std::string text(std::string_view field, std::string fallback);
     // A list of whole numbers; empty where absent or null.
     std::vector<int32_t> integers(std::string_view field);
+    // A list of strings; empty where absent or null.
+    std::vector<std::string> texts(std::string_view field);
     // Whether the field is there and not null.
     bool has(std::string_view field) const;
 

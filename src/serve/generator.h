@@ -11,7 +11,9 @@ class Generator {
   public:
     virtual ~Generator() = default;
 
-    // As engine::Engine declares them.
+    // As engine::Engine declares them. `check` tells what is the request's fault; what `submit` refuses after it is the
+    // server's: no room, or no time left.
+    virtual Status check(const engine::Request& request) const = 0;
     virtual Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) = 0;
     virtual void cancel(engine::RequestId id) = 0;
     virtual engine::EngineMetrics metrics() const = 0;
@@ -23,6 +25,7 @@ class EngineGenerator final : public Generator {
     // The engine outlives it.
     explicit EngineGenerator(engine::Engine& engine) : engine_(engine) {}
 
+    Status check(const engine::Request& request) const override { return engine_.check(request); }
     Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) override {
         return engine_.submit(std::move(request), std::move(sink));
     }

@@ -20,21 +20,17 @@ Server::~Server() {
     stop(0);
 }
 
-Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const ServedModel& model) {
-    Result<text::ChatTemplate> chat_template =
-        model.chat_template ? *model.chat_template
-                            : text::ChatTemplate::parse(kDefaultChatTemplate, "the built-in default chat template");
-    if (!chat_template.ok()) return chat_template.error();
-    if (!model.chat_template)
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const ServedModel& model,
+                                              std::unique_ptr<Listener> listener) {
+    if (!model.chat_templates)
         LOG_WARN("{} brings no chat template: /v1/chat/completions uses plain ChatML, which it may not know",
                  model.name);
-
-    auto parts =
-        std::make_unique<Parts>(Parts{.generator = EngineGenerator(model.engine), .service = {}, .listener = {}});
+    auto parts = std::make_unique<Parts>(
+        Parts{.generator = EngineGenerator(model.engine), .service = {}, .listener = std::move(listener)});
     ServiceModel served{.name = model.name,
                         .numeric_class = model.numeric_class,
                         .tokenizer = model.tokenizer,
-                        .chat_template = std::move(chat_template).value(),
+                        .chat_templates = model.chat_templates ? *model.chat_templates : default_chat_templates(),
                         .special_tokens = model.special_tokens,
                         .generator = parts->generator,
                         .defaults = model.defaults,
@@ -48,11 +44,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
                                                               .intake_threads = options.intake_threads,
                                                               .max_waiting = options.max_waiting},
                                                std::move(served));
-    auto listener = Listener::start(
-        {.host = options.host, .port = options.port, .io_threads = options.io_threads, .limits = options.limits},
-        parts->service->handlers());
-    if (!listener.ok()) return listener.error();
-    parts->listener = std::move(listener).value();
+    if (const Status started = parts->listener->start(parts->service->handlers()); !started) return started.error();
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

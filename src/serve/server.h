@@ -11,19 +11,15 @@
 #include "engine/engine.h"
 #include "serve/http/listener.h"
 #include "serve/openai/generation_defaults.h"
-#include "text/chat/chat_request.h"
+#include "text/chat/template_files.h"
 #include "text/tokenizer/tokenizer.h"
 
 namespace hone::serve {
 
 struct ServerOptions {
-    std::string host = "127.0.0.1";
-    uint16_t port = 8000;                   // 0: any free one
     std::vector<std::string> api_keys;      // none: open to all who reach the port
     std::vector<std::string> cors_origins;  // web pages that may use the API from a browser; "*": all
     std::string version = "0";
-    HttpLimits limits;
-    int io_threads = 2;
     int intake_threads = 2;      // templates and tokenising
     int32_t max_waiting = 4096;  // sequences; requests beyond get 503
 };
@@ -32,8 +28,8 @@ struct ServerOptions {
 struct ServedModel {
     std::string name;  // clients call it so
     const text::Tokenizer& tokenizer;
-    const text::ChatTemplate* chat_template = nullptr;  // null: a plain default, said in the log
-    text::SpecialTokens special_tokens = {};            // what the template calls bos_token, eos_token, ...
+    const text::ChatTemplates* chat_templates = nullptr;  // null: a plain default, said in the log
+    text::SpecialTokens special_tokens = {};              // what the templates call bos_token, eos_token, ...
     engine::Engine& engine;
     GenerationDefaults defaults = {};  // the tokenizer's end-of-sequence token is added to end_ids
     int32_t vocabulary = 0;            // token ids that the model takes are below
@@ -44,8 +40,9 @@ class Service;
 
 class Server {
   public:
-    // Listens from here on. Fails if the address cannot be bound.
-    static Result<std::unique_ptr<Server>> start(const ServerOptions& options, const ServedModel& model);
+    // Serves on the listener's address from here on. `listener` is bound, and not started.
+    static Result<std::unique_ptr<Server>> start(const ServerOptions& options, const ServedModel& model,
+                                                 std::unique_ptr<Listener> listener);
     ~Server();  // stop(0)
 
     uint16_t port() const;

@@ -47,7 +47,7 @@ Service::Service(ServiceOptions options, ServiceModel model)
              .vocabulary = model_.vocabulary,
              .max_context = model_.generator.max_context()},
       intake_(std::make_shared<Workers>(options_.intake_threads)),
-      output_(std::make_shared<Workers>(1)),
+      output_(std::make_shared<Workers>(options_.output_threads)),
       context_{.generator = model_.generator,
                .tokenizer = model_.tokenizer,
                .metrics = metrics_,

@@ -20,6 +20,7 @@ struct ServiceOptions {
     std::vector<std::string> cors_origins;  // "*": any; none: browsers of other origins are not answered
     std::string version;
     int intake_threads = 2;
+    int output_threads = 3;      // several, so that one huge answer does not hold up the streams of others
     int32_t max_waiting = 4096;  // sequences; requests beyond get 503
 };
 
@@ -27,7 +28,7 @@ struct ServiceOptions {
 struct ServiceModel {
     std::string name, numeric_class;
     const text::Tokenizer& tokenizer;
-    text::ChatTemplate chat_template;
+    text::ChatTemplates chat_templates;
     text::SpecialTokens special_tokens;
     Generator& generator;
     GenerationDefaults defaults;

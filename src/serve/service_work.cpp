@@ -11,12 +11,15 @@ namespace json = boost::json;
 
 void Service::take_in(Request request, ExchangePtr exchange, Work work) {
     auto body = std::make_shared<std::string>(std::move(request.body));
-    intake_->post([body, exchange = std::move(exchange), work = std::move(work)]() mutable {
+    intake_->post([body, reservation = std::move(request.reservation), exchange = std::move(exchange),
+                   work = std::move(work)]() mutable {
         json::value parsed;
         std::optional<ApiError> problem = parse_json_object(*body, parsed);
         *body = std::string();
         if (!problem) problem = work(parsed.get_object(), exchange);
         if (problem) exchange->respond(error_response(*problem));
+        parsed = nullptr;
+        reservation = nullptr;
     });
 }
 
@@ -54,35 +57,40 @@ void Service::detokenize(Request request, ExchangePtr exchange) {
 
 std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr& exchange, double arrived) {
     if (auto problem = check_capacity()) return problem;
-    auto request = std::make_unique<CompletionRequest>();
-    if (auto problem = parse_completion_request(body, rules_, *request)) return problem;
-    GenerationJob job{
-        .endpoint = Endpoint::completions, .request = {}, .prompts = {}, .echo = request->echo, .arrived = arrived};
-    size_t longest = 0;  // sets the limit that prompts of one request share
-    for (CompletionPrompt& prompt : request->prompts) {
+    CompletionRequest request;
+    if (auto problem = parse_completion_request(body, rules_, request)) return problem;
+    GenerationJob job{.endpoint = Endpoint::completions, .request = {}, .prompts = {}, .arrived = arrived};
+    size_t longest = 0, together = 0;  // the longest sets the limit that prompts of one request share
+    for (CompletionPrompt& prompt : request.prompts) {
         if (const auto* text = std::get_if<PromptText>(&prompt)) {
-            job.prompts.push_back(encode_prompt(model_.tokenizer, *text, request->add_special_tokens));
+            job.prompts.push_back(encode_prompt(model_.tokenizer, *text, request.add_special_tokens));
         } else {
             job.prompts.push_back(std::move(std::get<PromptTokens>(prompt)));
         }
         if (job.prompts.back().empty()) return empty_prompt("prompt");
         longest = std::max(longest, job.prompts.back().size());
+        together += job.prompts.back().size();
     }
-    if (auto problem = fit_context(*request, longest, rules_, "prompt")) return problem;
-    job.request = std::move(request);
+    if (auto problem = fit_context(request, longest, rules_, "prompt")) return problem;
+    if (auto problem = check_answer_size(request, job.prompts.size(), together, rules_)) return problem;
+    job.request = std::move(static_cast<GenerationRequest&>(request));
     Generation::start(context_, std::move(job), std::move(exchange));
     return std::nullopt;
 }
 
 std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exchange, double arrived) {
     if (auto problem = check_capacity()) return problem;
-    auto request = std::make_unique<ChatCompletionRequest>();
-    if (auto problem = parse_chat_request(body, rules_, *request)) return problem;
+    ChatCompletionRequest request;
+    if (auto problem = parse_chat_request(body, rules_, request)) return problem;
     PromptTokens tokens;
-    request->prompt.special_tokens = model_.special_tokens;
-    if (auto problem = encode_chat(model_.chat_template, model_.tokenizer, request->prompt, tokens)) return problem;
-    if (auto problem = fit_context(*request, tokens.size(), rules_, "messages")) return problem;
-    GenerationJob job{.endpoint = Endpoint::chat, .request = std::move(request), .prompts = {}, .arrived = arrived};
+    request.prompt.special_tokens = model_.special_tokens;
+    if (auto problem = encode_chat(model_.chat_templates, model_.tokenizer, request.prompt, tokens)) return problem;
+    if (auto problem = fit_context(request, tokens.size(), rules_, "messages")) return problem;
+    if (auto problem = check_answer_size(request, 1, tokens.size(), rules_)) return problem;
+    GenerationJob job{.endpoint = Endpoint::chat,
+                      .request = std::move(static_cast<GenerationRequest&>(request)),
+                      .prompts = {},
+                      .arrived = arrived};
     job.prompts.push_back(std::move(tokens));
     Generation::start(context_, std::move(job), std::move(exchange));
     return std::nullopt;
@@ -100,7 +108,7 @@ std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& e
         text::ChatRequest prompt;
         if (auto problem = parse_chat_prompt(body, prompt)) return problem;
         prompt.special_tokens = model_.special_tokens;
-        if (auto problem = encode_chat(model_.chat_template, model_.tokenizer, prompt, tokens)) return problem;
+        if (auto problem = encode_chat(model_.chat_templates, model_.tokenizer, prompt, tokens)) return problem;
     } else {
         const auto text = fields.text("prompt");
         if (!text) fields.refuse("prompt", "is missing; give 'prompt' or 'messages'", "missing_required_parameter");

@@ -60,7 +60,7 @@ void Workers::work() {
     }
 }
 
-void Mailbox::post(std::function<void()> job) {
+void JobSequence::post(std::function<void()> job) {
     {
         std::lock_guard lock(mutex_);
         jobs_.push_back(std::move(job));
@@ -69,7 +69,7 @@ void Mailbox::post(std::function<void()> job) {
     schedule();
 }
 
-void Mailbox::schedule() {
+void JobSequence::schedule() {
     if (workers_->post([self = shared_from_this()] { self->run_next(); })) return;
     std::deque<std::function<void()>> unrun;
     std::lock_guard lock(mutex_);
@@ -78,7 +78,7 @@ void Mailbox::schedule() {
 }
 
 // One job a turn, so that a busy owner does not keep the others waiting.
-void Mailbox::run_next() {
+void JobSequence::run_next() {
     std::function<void()> job;
     {
         std::lock_guard lock(mutex_);

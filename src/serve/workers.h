@@ -1,4 +1,4 @@
-// Threads that run jobs in the order they were posted, and a serial mailbox on top of them. Serving has two pools: one
+// Threads that run jobs in the order they were posted, and sequences of jobs on top of them. Serving has two pools: one
 // for tokenising and templates, one for turning the engine's events into bytes; neither the engine's nor an I/O thread
 // does either. post never blocks. An exception that leaves a job is logged and ends that job only.
 #pragma once
@@ -37,9 +37,9 @@ class Workers {
 
 // Jobs of one owner, run one at a time and in order on a pool: the owner's state needs no lock. After the pool's end
 // its jobs are destroyed unrun.
-class Mailbox : public std::enable_shared_from_this<Mailbox> {
+class JobSequence : public std::enable_shared_from_this<JobSequence> {
   public:
-    explicit Mailbox(std::shared_ptr<Workers> workers) : workers_(std::move(workers)) {}
+    explicit JobSequence(std::shared_ptr<Workers> workers) : workers_(std::move(workers)) {}
 
     void post(std::function<void()> job);
 

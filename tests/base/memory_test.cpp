@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -92,6 +93,38 @@ TEST(Arena, ScopesReleaseAndReuse) {
     const Arena::Scope scope(arena);
     EXPECT_EQ(arena.take<float>(100).data(), first);
     arena.take<char>(1 << 20);
+    EXPECT_EQ(arena.reserved_bytes(), reserved);
+}
+
+TEST(Arena, RisingSizesKeepNoMoreThanTheLargest) {
+    Arena arena(1 << 16);
+    constexpr size_t kStep = 256 << 10, kLargest = 40 * kStep;
+    for (size_t size = kStep; size <= kLargest; size += kStep) {
+        const Arena::Scope scope(arena);
+        arena.take<char>(size);
+    }
+    EXPECT_EQ(arena.reserved_bytes(), kLargest);
+}
+
+TEST(Arena, RisingSizesOfSeveralPartsAreBounded) {
+    Arena arena(1 << 16);
+    constexpr size_t kStep = 64 << 10, kLargest = 40 * kStep;
+    for (size_t size = kStep; size <= kLargest; size += kStep) {
+        const Arena::Scope scope(arena);
+        auto outer = arena.take<char>(size);
+        std::memset(outer.data(), 1, size);
+        for (int call = 0; call < 2; call++) {
+            const Arena::Scope inner(arena);
+            for (int part = 0; part < 3; part++) std::memset(arena.take<char>(size).data(), 2, size);
+        }
+        EXPECT_EQ(std::ranges::count(outer, 1), static_cast<std::ptrdiff_t>(size));  // not joined with free blocks
+    }
+    EXPECT_LE(arena.reserved_bytes(), 2 * 4 * kLargest);
+    const size_t reserved = arena.reserved_bytes();
+    for (int call = 0; call < 3; call++) {
+        const Arena::Scope scope(arena);
+        for (int part = 0; part < 4; part++) arena.take<char>(kLargest);
+    }
     EXPECT_EQ(arena.reserved_bytes(), reserved);
 }
 

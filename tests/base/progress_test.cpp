@@ -1,5 +1,7 @@
 #include "base/progress.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 
 namespace hone {
@@ -18,15 +20,69 @@ TEST(FormatDuration, PicksTheForm) {
     EXPECT_EQ(format_duration(3723), "1:02:03");
 }
 
-TEST(Progress, EndsWithTotalAndRate) {
+// What progress over `total` bytes writes while `work` runs, on a clock that stands still unless moved.
+std::string lines_of(uint64_t total, const std::function<void(Progress& progress, double& now)>& work) {
     testing::internal::CaptureStderr();
     {
-        Progress progress("loading", 100, Progress::Unit::bytes);
-        progress.advance(100);
+        double now = 1000;
+        Progress progress("loading", total, Progress::Unit::bytes, false, [&] { return now; });
+        work(progress, now);
     }
-    const std::string out = testing::internal::GetCapturedStderr();
-    EXPECT_EQ(out.find("loading: 100 B, "), 0u) << out;
-    EXPECT_EQ(out.back(), '\n');
+    return testing::internal::GetCapturedStderr();
+}
+
+TEST(Progress, EndsWithTotalAndRate) {
+    const std::string lines = lines_of(100, [](Progress& progress, double& now) {
+        progress.advance(100);
+        now += 4;
+        progress.finish();
+        progress.finish();  // says nothing more
+    });
+    EXPECT_EQ(lines, "loading: 100 B, 25 B/s, 4.0 s\n");
+}
+
+TEST(Progress, TellsPartRateAndTimeLeftEveryFiveSeconds) {
+    const std::string lines = lines_of(4096, [](Progress& progress, double& now) {
+        now += 4.9;
+        progress.advance(512);
+        now += 3.1;
+        progress.advance(512);  // 8 s: the first line
+        now += 4.9;
+        progress.advance(1);
+        now += 3.1;
+        progress.advance(2047);  // 16 s: the second
+        progress.finish();
+    });
+    EXPECT_EQ(lines,
+              "loading: 1.0 KiB of 4.0 KiB (25 %), 128 B/s, 24.0 s left\n"
+              "loading: 3.0 KiB of 4.0 KiB (75 %), 192 B/s, 5.3 s left\n"
+              "loading: 3.0 KiB, 192 B/s, 16.0 s\n");
+}
+
+TEST(Progress, UnknownTotalHasNoPart) {
+    const std::string lines = lines_of(0, [](Progress& progress, double& now) {
+        now += 8;
+        progress.advance(1024);
+    });
+    EXPECT_EQ(lines, "loading: 1.0 KiB, 128 B/s\nloading: stopped at 1.0 KiB\n");
+}
+
+TEST(Progress, WorkThatFailedIsNotToldAsFinished) {
+    const std::string lines = lines_of(100, [](Progress& progress, double& now) {
+        now += 1;
+        progress.advance(30);
+    });
+    EXPECT_EQ(lines, "loading: stopped at 30 B of 100 B\n");
+}
+
+TEST(Progress, QuietSaysNothing) {
+    testing::internal::CaptureStderr();
+    {
+        Progress finished("loading", 100, Progress::Unit::bytes, true),
+            stopped("loading", 100, Progress::Unit::bytes, true);
+        finished.finish();
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 """`hone chat`: a conversation in the terminal and through a pipe."""
 
+import json
+
 import pytest
 from conftest import MODEL
 from hone_server import run_hone
@@ -64,9 +66,22 @@ def test_the_end_of_input_leaves(terminal):
     assert terminal.wait() == 0
 
 
-def test_an_interrupt_ends_the_answer_and_not_the_program():
-    # The plain kernels and a temperature at which all tokens are likely: seconds of an answer.
-    with Terminal("chat", *FLAGS, "--isa", "reference") as terminal:
+@pytest.fixture
+def endless_model(tmp_path):
+    """The model without an end-of-sequence token: it answers until the context is full."""
+    for file in MODEL.iterdir():
+        if not file.name.startswith("expected"):
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    for name, field in (("config.json", "eos_token_id"), ("tokenizer_config.json", "eos_token")):
+        content = json.loads((tmp_path / name).read_text())
+        content.pop(field)
+        (tmp_path / name).write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_an_interrupt_ends_the_answer_and_not_the_program(endless_model):
+    # The plain kernels take ten seconds for the context.
+    with Terminal("chat", endless_model, "--threads", 1, "--kv-memory", "8M", "--isa", "reference") as terminal:
         terminal.expect("> ")
         terminal.interrupt()  # of nothing
         terminal.type("/help")
@@ -74,8 +89,10 @@ def test_an_interrupt_ends_the_answer_and_not_the_program():
         terminal.expect("> ")
         terminal.type("Tell me everything")
         terminal.expect("Tell me everything")
+        terminal.expect_some(100)
         terminal.interrupt()
-        terminal.expect("tokens/s")
+        answer = terminal.expect(" tokens, ", 60)
+        assert 0 < int(answer.rsplit(maxsplit=1)[-1].removeprefix("\x1b[2m")) < 4000
         terminal.expect("> ")
         terminal.type("/quit")
         assert terminal.wait() == 0
@@ -96,3 +113,12 @@ def test_the_same_question_greedily_has_the_same_answer():
 def test_a_conversation_longer_than_the_context_is_said():
     done = run_hone("chat", *FLAGS, "--max-context", 64, stdin="x" * 100 + "\n/help\n")
     assert done.returncode == 0 and "context of 64 tokens" in done.stdout and "/retry" in done.stdout
+
+
+def test_a_message_that_was_not_answered_is_forgotten():
+    lines = ["Hello", "x" * 200, "/history", "Again", "/history"]
+    done = run_hone("chat", *FLAGS, "--max-context", 128, "--max-tokens", 4, stdin="\n".join(lines) + "\n")
+    assert done.returncode == 0
+    assert done.stdout.count("context of 128 tokens") == 1 and done.stdout.count("tokens/s") == 2
+    assert "user: x" not in done.stdout
+    assert done.stdout.count("user: Hello") == 2 and done.stdout.count("user: Again") == 1

@@ -98,3 +98,11 @@ def test_the_seed_in_use_is_told(client, model):
     again = ask(seed=drawn.hone["seed"])
     assert again.choices[0].message.content == drawn.choices[0].message.content
     assert ask().hone["seed"] != drawn.hone["seed"]
+
+
+def test_fields_that_ask_for_nothing_here_are_taken(client, model):
+    answer = client.chat.completions.create(
+        model=model, messages=MESSAGES, max_tokens=2, user="somebody", metadata={"purpose": "test"}, store=False,
+        service_tier="auto", parallel_tool_calls=True, response_format={"type": "text"}, modalities=["text"],
+        tool_choice="none", extra_body={"a_field_of_tomorrow": [1]})
+    assert answer.choices[0].message.content is not None

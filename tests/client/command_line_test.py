@@ -34,10 +34,14 @@ MISTAKES = [
     (["serve", MODEL, "--prefill", "sideways"], "--prefill"), (["serve", MODEL, "--isa", "mmx"], "--isa"),
     (["serve", MODEL, "--class", "f64"], "--class"), (["serve", MODEL, "--max-batch", "0"], "--max-batch"),
     (["serve", MODEL, "--max-body", "-5"], "--max-body"), (["serve", MODEL, "--drain", "-1"], "--drain"),
+    (["serve", MODEL, "--drain", "nan"], "--drain"), (["serve", MODEL, "--drain", "inf"], "--drain"),
+    (["serve", MODEL, "--header-timeout", "nan"], "--header-timeout"),
+    (["serve", MODEL, "--header-timeout", "0"], "--header-timeout"), (["serve", MODEL, "--max-body", "nan"], "--max-body"),
     (["serve", MODEL, "--host", "no.such.host.invalid"], "no.such.host.invalid"),
     (["serve", MODEL / "config.json"], "config.json"), (["chat", "/no/such"], "/no/such"),
     (["chat", MODEL, "--temperature", "hot"], "--temperature"), (["chat", MODEL, "--max-tokens", "0"], "--max-tokens"),
-    (["chat", MODEL, "--temperature", "-1"], "temperature"), (["inspect", "/no/such"], "/no/such"),
+    (["chat", "/no/such", "--temperature", "-1"], "temperature"),
+    (["chat", "/no/such", "--temperature", "nan"], "temperature"), (["chat", "/no/such", "--top-p", "nan"], "top_p"), (["inspect", "/no/such"], "/no/such"),
     (["inspect", MODEL, "--weights", "nonsense"], "--weights"), (["bench", "--shape", "nonsense"], "nonsense"),
     (["pack", "/no/such", "/no/such/out"], "/no/such"), (["score", MODEL], "--input"), (["dance"], "dance"),
     ([], "subcommand"), (["serve", MODEL, "--api-key", ""], "--api-key"), (["serve", MODEL, "--name"], "--name"),
@@ -53,8 +57,14 @@ def test_a_mistake_is_named(arguments, named):
 
 
 def test_flags_that_may_be_repeated_leave_the_model_alone():
-    with HoneServer("--api-key", "a", "--api-key", "b", "--cors-origin", "http://x", MODEL, "--kv-memory", "1M") as server:
+    flags = ["--api-key", "a", "--api-key", "b", "--cors-origin", "http://x"]
+    with HoneServer(*flags, MODEL, "--kv-memory", "1M") as server:
         assert [server.request("GET", "/v1/models", headers={"X-Api-Key": key})[0] for key in "abc"] == [200, 200, 401]
+
+
+def test_a_port_in_use_is_told_before_the_model_is_loaded(server):
+    done = run_hone("serve", "/no/such/model", "--port", server.port)
+    assert done.returncode == 1 and f":{server.port}: " in done.stderr and "/no/such" not in done.stderr
 
 
 def test_an_ipv6_address_is_printed_as_a_url():
@@ -84,7 +94,8 @@ def broken_copy(folder, name, change):
 
 
 BROKEN = [("config.json", lambda _: b"{"), ("config.json", lambda old: old.replace(b"qwen3_moe", b"no_such_model")),
-          ("tokenizer.json", lambda old: old[:100]), ("tokenizer_config.json", lambda _: b'{"chat_template": "{% if %}"}'),
+          ("tokenizer.json", lambda old: old[:100]),
+          ("tokenizer_config.json", lambda _: b'{"chat_template": "{% if %}"}'),
           ("model-00001-of-00002.safetensors", lambda old: old[:1000]),
           ("model-00002-of-00002.safetensors", lambda old: b"\xff" * 8 + old[8:]),
           ("model.safetensors.index.json", lambda _: b"[]")]
@@ -124,5 +135,6 @@ def test_inspect_kernels():
 
 
 def test_bench_of_a_small_shape():
-    done = run_hone("bench", "--shape", "tiny-moe", "--prompt", 32, "--steps", 2, "--repeats", 1, "--streams", 1, "--json")
+    done = run_hone("bench", "--shape", "tiny-moe", "--prompt", 32, "--steps", 2, "--repeats", 1, "--streams", 1,
+                    "--json")
     assert done.returncode == 0 and json.loads(done.stdout)

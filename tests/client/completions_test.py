@@ -82,13 +82,23 @@ def test_echo_without_new_tokens_scores_the_prompt(client, server, model):
         == logprobs.tokens
 
 
+def test_offsets_count_characters_and_not_bytes(client, model):
+    prompt = "ü a ☃ b 🙂 c"
+    logprobs = client.completions.create(model=model, prompt=prompt, echo=True, max_tokens=0,
+                                         logprobs=0).choices[0].logprobs
+    places = {token.strip(): offset + token.index(token.strip())
+              for offset, token in zip(logprobs.text_offset, logprobs.tokens) if token.strip() in ("a", "b", "c")}
+    assert places == {letter: prompt.index(letter) for letter in "abc"}
+
+
 def test_token_ids_are_told_if_asked_for(client, server, model):
     answer = client.completions.create(model=model, prompt=PROMPT, max_tokens=5,
                                        extra_body={"return_token_ids": True, "ignore_eos": True})
     choice = answer.choices[0]
     assert choice.prompt_token_ids == server.tokenize(PROMPT)
     assert len(choice.token_ids) == 5
-    assert server.post("/detokenize", {"tokens": choice.token_ids, "skip_special_tokens": True})["prompt"] == choice.text
+    decoded = server.post("/detokenize", {"tokens": choice.token_ids, "skip_special_tokens": True})
+    assert decoded["prompt"] == choice.text
 
 
 def test_models_are_listed(client, model):

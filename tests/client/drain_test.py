@@ -139,7 +139,7 @@ def test_clients_that_never_finish_do_not_hold_it_up(start):
 
 
 def make_slow_model(folder, width):
-    """The dense model with feed-forward layers of `width`, all zeros: a file without contents that takes time to load."""
+    """The dense model with feed-forward layers of `width`, all zeros: an empty file that takes time to load."""
     source = MODELS / "qwen3"
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_bytes((source / name).read_bytes())

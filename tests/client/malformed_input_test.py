@@ -33,12 +33,15 @@ COMPLETION_FAULTS = [
     ("stream", {"stream": "yes"}), ("presence_penalty", {"presence_penalty": 3}),
     ("frequency_penalty", {"frequency_penalty": -3}), ("suffix", {"suffix": "end"}), ("best_of", {"best_of": 3}),
     ("top_k", {"top_k": -2}), ("min_p", {"min_p": 1.5}), ("repetition_penalty", {"repetition_penalty": 0}),
-    ("prompt_logprobs", {"prompt_logprobs": -1}), ("ignore_eos", {"ignore_eos": 1}), ("min_tokens", {"min_tokens": 99}),
+    ("prompt_logprobs", {"prompt_logprobs": -1}), ("repetition_penalty", {"repetition_penalty": 1e-38}),
+    ("stop_token_ids", {"min_tokens": 2, "stop_token_ids": list(range(288))}), ("grammar", {"grammar": "root ::= x"}),
+    ("logit_bias", {"logit_bias": {"1": 60, "01": 60}}), ("typical_p", {"typical_p": 0.5}), ("ignore_eos", {"ignore_eos": 1}), ("min_tokens", {"min_tokens": 99}),
     ("stop_token_ids[0]", {"stop_token_ids": [10**9]}), ("echo", {"echo": "yes"}), ("model", {"model": 7}),
 ]
 
 
-@pytest.mark.parametrize("field, fault", COMPLETION_FAULTS, ids=[json.dumps(fault)[:60] for _, fault in COMPLETION_FAULTS])
+@pytest.mark.parametrize("field, fault", COMPLETION_FAULTS, ids=[json.dumps(fault)[:60] for _, fault in
+                                                                 COMPLETION_FAULTS])
 def test_a_completion_names_the_field_at_fault(client, model, field, fault):
     with pytest.raises(openai.BadRequestError) as refused:
         client.completions.create(model=model, prompt="x", extra_body={"max_tokens": 4} | fault)
@@ -56,6 +59,7 @@ CHAT_FAULTS = [
     ("top_logprobs", {"top_logprobs": 2}), ("max_completion_tokens", {"max_completion_tokens": -4}),
     ("response_format", {"response_format": {"type": "json_object"}}), ("tools[0]", {"tools": ["f"]}),
     ("tool_choice", {"tool_choice": "required"}), ("modalities", {"modalities": ["audio"]}),
+    ("chat_template_kwargs.messages", {"chat_template_kwargs": {"messages": []}}),
 ]
 
 
@@ -132,21 +136,37 @@ def exchange(server, data, seconds=20):
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+POST = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
 @pytest.mark.parametrize("data, status", [
-    (b"NONSENSE\r\n\r\n", b"400"), (b"GET  HTTP/1.1\r\n\r\n", b"400"), (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc" * 9, b"400"),
+    (b"NONSENSE\r\n\r\n", b"400"), (b"GET  HTTP/1.1\r\n\r\n", b"400"),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc" * 9, b"400"), (POST + b"Content-Length: -5\r\n\r\n", b"400"),
     (b"GET /health HTTP/1.1\r\nHost: x\r\nLong: " + b"x" * 100_000 + b"\r\n\r\n", b"431"),
-    (b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: -5\r\n\r\n", b"400"),
-    (b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-     b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
-], ids=["no http", "no target", "tls", "long header", "bad length", "bad chunk"])
+    (POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+], ids=["no http", "no target", "tls", "bad length", "long header", "bad chunk"])
 def test_malformed_http(server, data, status):
     answer = exchange(server, data)
     assert answer.startswith(b"HTTP/1.1 " + status) and b'"error"' in answer
 
 
+SMUGGLED = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("data, status", [
+    (POST + b"Transfer-Encoding: identity\r\n\r\n", b"501"), (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", b"501"),
+    (POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", b"400"),
+    (b"GET /health HTTP/1.1\r\n\r\n", b"400"), (b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", b"400"),
+], ids=["identity", "gzip", "two lengths", "no host", "two hosts"])
+def test_requests_that_proxies_may_read_otherwise_end_the_connection(server, data, status):
+    answer = exchange(server, data + SMUGGLED)
+    assert answer.startswith(b"HTTP/1.1 " + status) and b'"error"' in answer and b"HTTP/1.1 200" not in answer
+
+
 @pytest.fixture(scope="module")
 def strict_server():
-    with HoneServer(MODEL, "--threads", 1, "--kv-memory", "4M", "--max-body", "64K", "--header-timeout", 0.3) as running:
+    flags = ["--threads", 1, "--kv-memory", "4M", "--max-body", "64K", "--header-timeout", 0.3]
+    with HoneServer(MODEL, *flags) as running:
         yield running
 
 
@@ -180,7 +200,7 @@ def test_many_slow_clients_hinder_nobody(strict_server):
 
 
 def test_clients_that_leave_amid_their_request(server):
-    head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    head = POST + b"Content-Length: 1000\r\n\r\n"
     before = server.metric("hone_requests_submitted_total")
     for sent in (head[:30], head, head + b'{"prompt": "x"'):
         assert exchange(server, sent) == b""

@@ -39,6 +39,12 @@ class Terminal:
         before, self.output = self.output.split(text, 1)
         return before
 
+    def expect_some(self, count, seconds=30):
+        """Waits for that many more characters."""
+        end = time.monotonic() + seconds
+        while len(self.output) < count:
+            assert self._read(0.1) and time.monotonic() < end, f"only:\n{self.output}"
+
     def type(self, line):
         os.write(self._file, line.encode() + b"\n")
 

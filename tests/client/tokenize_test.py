@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from conftest import MODEL
+from hone_server import HoneServer
 
 TEXTS = ["Hello, world!", "naïve façade — ☃ 🙂 日本語", "\x00\x01\t\r\n", " leading and trailing ", "a" * 5000, ""]
 
@@ -25,6 +27,21 @@ def test_a_conversation_is_rendered(server):
     with_prompt = server.post("/tokenize", {"messages": messages})["tokens"]
     without = server.post("/tokenize", {"messages": messages, "add_generation_prompt": False})["tokens"]
     assert with_prompt[:len(without)] == without and len(with_prompt) > len(without)
+
+
+def test_a_conversation_with_tools_takes_the_template_for_tools(tmp_path):
+    for file in MODEL.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "additional_chat_templates").mkdir()
+    template = "{{ tools[0].function.name }} for {{ messages[0].content }}"
+    (tmp_path / "additional_chat_templates/tool_use.jinja").write_text(template)
+    body = {"messages": [{"role": "user", "content": "me"}]}
+    tools = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
+    with HoneServer(tmp_path, "--kv-memory", "1M") as server:
+        assert server.post("/tokenize", body | {"tools": tools})["tokens"] == server.tokenize("look_up for me")
+        assert server.tokenize("assistant")[0] in server.post("/tokenize", body)["tokens"]
+        answer = server.post("/v1/chat/completions", body | {"tools": tools, "tool_choice": "none", "max_tokens": 1})
+        assert answer["usage"]["prompt_tokens"] == len(server.tokenize("look_up for me"))
 
 
 def test_every_token_of_the_model_can_be_read(server, vocabulary):

@@ -175,31 +175,6 @@ TEST_F(EngineTest, cancelling_during_a_step_ends_the_request_with_it) {
     engine->cancel({999});                  // unknown
 }
 
-TEST_F(EngineTest, drain_lets_requests_finish_and_takes_no_more) {
-    auto engine = start();
-    model.layer_microseconds = 500;
-    Mail mail;
-    ASSERT_TRUE(engine->submit(request_of(10, 20), mail.sink()).ok());
-    engine->drain(30);
-    EXPECT_TRUE(mail.finished());
-    EXPECT_EQ(mail.wait(), FinishReason::length);
-    Mail late;
-    const auto refused = engine->submit(request_of(10, 20), late.sink());
-    ASSERT_FALSE(refused.ok());
-    EXPECT_EQ(refused.error().message, "the engine is shutting down and takes no new requests");
-}
-
-TEST_F(EngineTest, drain_cancels_what_takes_too_long) {
-    auto engine = start();
-    model.layer_microseconds = 2000;
-    Mail mails[3];
-    for (Mail& mail : mails) ASSERT_TRUE(engine->submit(request_of(10, 3000), mail.sink()).ok());
-    const double started = monotonic_seconds();
-    engine->drain(0.05);
-    EXPECT_LT(monotonic_seconds() - started, 5);
-    for (Mail& mail : mails) EXPECT_EQ(mail.wait(), FinishReason::cancelled);
-}
-
 TEST_F(EngineTest, the_destructor_cancels_everything) {
     Mail mails[3];
     {
@@ -207,6 +182,24 @@ TEST_F(EngineTest, the_destructor_cancels_everything) {
         for (Mail& mail : mails) ASSERT_TRUE(engine->submit(request_of(10, 3000), mail.sink()).ok());
     }
     for (Mail& mail : mails) EXPECT_TRUE(mail.finished());
+}
+
+TEST_F(EngineTest, takes_no_requests_while_it_is_destroyed) {
+    auto engine = start();
+    Engine& ending = *engine;
+    Mail late;
+    std::string refusal;
+    ASSERT_TRUE(engine
+                    ->submit(request_of(10, 3000),
+                             [&](RequestEvent event) {
+                                 if (!event.finish) return;
+                                 const auto refused = ending.submit(request_of(10, 1), late.sink());
+                                 if (!refused.ok()) refusal = refused.error().message;
+                             })
+                    .ok());
+    engine.reset();
+    EXPECT_EQ(refusal, "the engine is shutting down and takes no new requests");
+    EXPECT_FALSE(late.finished());
 }
 
 TEST_F(EngineTest, a_sink_may_submit_and_cancel) {
@@ -276,7 +269,6 @@ TEST_F(EngineTest, takes_no_more_memory_than_a_full_batch_can_use) {
     auto engine =
         std::move(*Engine::create(model, test_kernels(), {.threads = 1, .max_batch = 3, .max_context = 1000}));
     EXPECT_EQ(engine->max_context(), 1000);
-    engine->drain(1);
     EXPECT_EQ(engine->metrics().pages_total, 3 * 16);
 }
 

@@ -68,12 +68,11 @@ TEST_F(LoopTest, a_stop_id_ends_the_request_and_is_told) {
     run();
     const int32_t third = tokens_of(free)[2].token;
     const auto stopped = add(10, {.temperature = 0, .stop_ids = {third}, .max_tokens = 5});
-    const auto ignores = add(10, {.temperature = 0, .stop_ids = {third}, .ignore_stop_ids = true, .max_tokens = 5});
     run();
     EXPECT_EQ(tokens_of(stopped).size(), 3u);
     EXPECT_EQ(events[stopped].back().finish, FinishReason::stop);
     EXPECT_EQ(events[stopped].back().stop_token, third);
-    EXPECT_EQ(tokens_of(ignores).size(), 5u);
+    EXPECT_EQ(tokens_of(free).size(), 5u);
 }
 
 TEST_F(LoopTest, scores_a_prompt_without_generating) {
@@ -148,6 +147,21 @@ TEST_F(LoopTest, cancelling_frees_at_every_moment) {
         EXPECT_EQ(loop->held_tokens(), 0);
         EXPECT_EQ(loop->metrics().requests_cancelled, 1u);
     }
+}
+
+TEST_F(LoopTest, prompt_tokens_count_from_the_first_step_on) {
+    start(32, {.limits = {.max_batch = 1, .token_budget = 10}});
+    const auto first = add(25, {.max_tokens = 1});
+    const auto waiting = add(70, {.max_tokens = 1});
+    EXPECT_EQ(loop->metrics().prompt_tokens, 0u);
+    loop->step();
+    EXPECT_EQ(loop->metrics().prompt_tokens, 25u);
+    loop->step();
+    loop->cancel(waiting);  // no step had rows of it
+    loop->cancel(first);
+    loop->report();
+    EXPECT_EQ(loop->metrics().requests_cancelled, 2u);
+    EXPECT_EQ(loop->metrics().prompt_tokens, 25u);
 }
 
 TEST_F(LoopTest, a_request_that_ended_is_not_cancelled) {

@@ -44,7 +44,7 @@ TEST(EngineParity, holds_for_any_seed) {
     const FakeModel model(3, 70);
     const bool holds = rc::check([&] {
         parity::ScheduleStatistics statistics;
-        expect_parity(model, *rc::gen::arbitrary<uint64_t>(), 1, statistics);
+        expect_parity(model, *rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<uint64_t>()), 1, statistics);
         RC_ASSERT(!testing::Test::HasFailure());
     });
     EXPECT_TRUE(holds);

@@ -161,7 +161,7 @@ TEST_F(SamplerTest, stop_ids_wait_for_min_tokens) {
         const int32_t token = draw(logits, params, seed, {1, 2}, 2).token;
         EXPECT_TRUE(token != 3 && token != 4);
     }
-    params.ignore_stop_ids = true;
+    params.stop_ids.clear();
     params.temperature = 0;
     EXPECT_EQ(draw(logits, params, 1, {1}, 1).token, 3);
 }
@@ -259,7 +259,7 @@ TEST(SamplingParams, messages_name_the_parameter_and_its_range) {
         {{.top_p = 0}, "top_p is 0; it must be above 0 and at most 1"},
         {{.top_p = 1.5f}, "top_p is 1.5; it must be from 0 to 1"},
         {{.min_p = -0.5f}, "min_p is -0.5; it must be from 0 to 1"},
-        {{.repetition_penalty = 0}, "repetition_penalty is 0; it must be above 0"},
+        {{.repetition_penalty = 0}, "repetition_penalty is 0; it must be from 0.01 to 100"},
         {{.presence_penalty = 3}, "presence_penalty is 3; it must be from -2 to 2"},
         {{.frequency_penalty = -3}, "frequency_penalty is -3; it must be from -2 to 2"},
         {{.logit_bias = {{4, 101.0f}}}, "token 4: logit_bias is 101; it must be from -100 to 100"},

@@ -5,15 +5,10 @@
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
-#include "base/env.h"
 #include "base/mapped_file.h"
 #include "math/tensor/bf16.h"
 
 namespace hone::golden {
-
-std::filesystem::path golden_folder() {
-    return env("HONE_GOLDEN").value_or(HONE_TESTS_DIR "/golden");
-}
 
 template <class T>
 static std::vector<T> values_of(const math::TensorView& tensor) {

@@ -11,11 +11,9 @@
 #include "math/kernels/kernel_table.h"
 #include "model/checkpoint/load.h"
 #include "model/checkpoint/safetensors.h"
+#include "tests/golden_folder.h"
 
 namespace hone::golden {
-
-// The folder of golden data: $HONE_GOLDEN, or tests/golden.
-std::filesystem::path golden_folder();
 
 // One row of floats per token, read from a tensor of any float type.
 using Rows = std::vector<std::vector<float>>;

@@ -13,8 +13,6 @@
 namespace hone::golden {
 namespace {
 
-const char* const kFamilies[] = {"qwen3", "qwen3_moe", "olmoe"};
-
 // A choice that leads by less than this many standard deviations of the scores may go either way under bf16 inputs.
 constexpr float kClearChoice = 0.1f;
 
@@ -174,7 +172,10 @@ TEST_P(GoldenModels, AgreeWithTheReferenceImplementation) {
     ASSERT_TRUE(loaded.ok()) << loaded.error().message;
     const auto kernels = math::select_kernels("auto");
     ASSERT_TRUE(kernels.ok());
-    auto scorer = engine::Scorer::create(*loaded->model, **kernels, 256, 2);
+    size_t longest = 0;
+    for (const auto& sequence : golden.sequences) longest = std::max(longest, sequence.size());
+    const auto most_tokens = static_cast<int32_t>(longest + golden.rows("greedy.ids").at(0).size());
+    auto scorer = engine::Scorer::create(*loaded->model, **kernels, most_tokens, 2);
     ASSERT_TRUE(scorer.ok()) << scorer.error().message;
 
     const Comparison found = compare(golden, **scorer);
@@ -195,10 +196,12 @@ TEST_P(GoldenModels, AgreeWithTheReferenceImplementation) {
     EXPECT_EQ(found.clear_choices_wrong, 0u);
     EXPECT_EQ(found.top1_wrong, 0u);
     EXPECT_TRUE(found.greedy_left.empty()) << found.greedy_left.front();
+    EXPECT_GT(found.firm_rows, 0u);
+    EXPECT_GT(found.greedy_right, 0u);
     EXPECT_GE(found.rows, 3 * found.rows_left_out) << "too little left to compare";
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, GoldenModels, testing::ValuesIn(kFamilies),
+INSTANTIATE_TEST_SUITE_P(Families, GoldenModels, testing::ValuesIn(kGoldenFamilies),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

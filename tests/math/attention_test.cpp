@@ -297,5 +297,44 @@ TEST(Attention, StoresOneLayerAndNothingElse) {
     }
 }
 
+TEST(Attention, ANotANumberIsNotLost) {
+    flush_denormals();
+    constexpr int32_t kHeadDim = 32, kKeys = 50, kRows = 2;
+    for (const int32_t bad : {0, 3, 16, 31, 47, 49}) {
+        auto keys = random_values(1, kKeys * kHeadDim), values = random_values(2, kKeys * kHeadDim);
+        keys[static_cast<size_t>(bad * kHeadDim + 5)] = std::numeric_limits<float>::quiet_NaN();
+        std::vector<bf16> queries;
+        for (const float q : random_values(3, kRows * kHeadDim)) queries.push_back(round_to_bf16(q));
+        const int32_t visible[kRows] = {bad, kKeys};  // the first row does not see the bad key
+        std::vector<float> expected;
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            std::vector<bf16> page(size_t{2} * kPageTokens * kHeadDim);
+            for (int32_t i = 0; i < kKeys; i++) {
+                table->attention.store_key.run(&keys[static_cast<size_t>(i * kHeadDim)], i, kHeadDim, page.data());
+                table->attention.store_value.run(&values[static_cast<size_t>(i * kHeadDim)], i, kHeadDim,
+                                                 page.data() + kPageTokens * kHeadDim);
+            }
+            const bf16* pages[kAttentionChunkPages] = {page.data()};
+            alignas(64) float output[kRows * kHeadDim];
+            float maximum[kRows], sum[kRows];
+            table->attention.attend.run({.queries = queries.data(),
+                                         .visible = visible,
+                                         .rows = kRows,
+                                         .head_dim = kHeadDim,
+                                         .scale = attention_scale(kHeadDim),
+                                         .pages = pages},
+                                        {maximum, sum, output});
+            std::vector<float> actual(output, output + kRows * kHeadDim);
+            actual.insert(actual.end(), {sum[0], sum[1], bad > 0 ? maximum[0] : 0, maximum[1]});
+            for (int32_t i = 0; i < kHeadDim; i++) {
+                EXPECT_FALSE(std::isnan(output[i])) << describe(*table);
+                EXPECT_TRUE(std::isnan(output[kHeadDim + i])) << describe(*table);
+            }
+            if (expected.empty()) expected = actual;
+            expect_same_bits(actual, expected, fmt::format("{}, key {}", describe(*table), bad));
+        }
+    }
+}
+
 }  // namespace
 }  // namespace hone::math

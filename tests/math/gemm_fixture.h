@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstring>
 
 #include "math/ops/matrix_product.h"
 #include "test_context.h"
@@ -43,6 +44,29 @@ struct PackedWeight {
     PackedWeight(PackedWeight&&) = default;
 };
 
+// Packs row-major codes (-8..7, [n, k]) and scales [n, ceil(k / 32)] by the drawing in quant/packed_layout.h: as
+// checkpoints ship them, with the code -8 that our quantiser never gives.
+inline PackedWeight packed_codes(int32_t n, int32_t k, std::span<const int8_t> codes, std::span<const bf16> scales) {
+    PackedWeight packed(WeightFormat::int4_g32, n, k);
+    for (int64_t row = 0; row < n; row++) {
+        const int64_t column = row % kInt4Panel.columns, groups = (k + kGroup - 1) / kGroup;
+        std::byte* panel = packed.bytes.data() + row / kInt4Panel.columns * kInt4Panel.panel_bytes(k);
+        for (int64_t i = 0; i < groups * kGroup; i++) {
+            const int32_t code = i < k ? codes[static_cast<size_t>(row * k + i)] : 0;
+            std::byte* dword = panel + int4_codes_offset(column, i);
+            uint32_t octet;
+            std::memcpy(&octet, dword, sizeof octet);
+            octet |= static_cast<uint32_t>(code + 8) << int4_bit(static_cast<int32_t>(i % 8));
+            std::memcpy(dword, &octet, sizeof octet);
+        }
+        for (int64_t group = 0; group < groups; group++) {
+            std::memcpy(panel + int4_scale_offset(column, group * kGroup),
+                        &scales[static_cast<size_t>(row * groups + group)], sizeof(bf16));
+        }
+    }
+    return packed;
+}
+
 // INT4 with codes -8..7, as shipped, and scales of either sign, some denormal.
 inline PackedWeight shipped_int4(uint64_t seed, int32_t n, int32_t k) {
     Random random(seed);
@@ -53,16 +77,14 @@ inline PackedWeight shipped_int4(uint64_t seed, int32_t n, int32_t k) {
         scale = round_to_bf16(0.01f * random.normal());
         if (random.uniform() < 0.05) scale.bits &= 0x807f;
     }
-    PackedWeight packed(WeightFormat::int4_g32, n, k);
-    pack_int4_codes(n, k, 0, n, codes.data(), scales.data(), packed.bytes.data());
-    return packed;
+    return packed_codes(n, k, codes, scales);
 }
 
 inline std::vector<std::byte> prepare_block(const MatrixProduct& product, const std::vector<float>& x, int64_t rows,
                                             int64_t k) {
     std::vector<std::byte> block(static_cast<size_t>(rows * activation_row_bytes(product.activations, k)));
     for (int64_t row = 0; row < rows; row++) {
-        const RowLines lines = row_lines(product.activations, k, block.data(), rows, row);
+        const auto lines = row_lines(product.activations, k, block.data(), rows, row);
         product.prepare.run(&x[static_cast<size_t>(row * k)], k, lines.first, lines.stride);
     }
     return block;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <span>
@@ -15,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "math/tensor/tensor_view.h"
+#include "tests/golden_folder.h"
 
 namespace hone::math {
 
@@ -23,9 +23,7 @@ enum class GoldenPrecision { fp32, bf16 };
 class GoldenOp {
   public:
     explicit GoldenOp(const std::string& name) {
-        const char* folder = std::getenv("HONE_GOLDEN");
-        const std::string stem =
-            std::string(folder != nullptr ? folder : HONE_TESTS_DIR "/golden") + "/training/ops/" + name;
+        const std::string stem = golden_folder() / "training/ops" / name;
         manifest_ = boost::json::parse(contents_of(stem + ".json")).as_object();
         bytes_ = contents_of(stem + ".safetensors");
         uint64_t header_bytes = 0;

@@ -113,5 +113,55 @@ TEST(LogProb, MaskedLogits) {
     }
 }
 
+// Rows of logits with NaNs: one among others at every place of a lane and a chunk, a chunk of nothing else, and such
+// with -inf around them.
+std::vector<std::vector<float>> rows_with_nan() {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::vector<std::vector<float>> rows = {{nan}, {1, nan}, {nan, -kInfinity}};
+    for (const size_t at : {0, 15, 16, 40, 1023, 1024, 2047, 2999}) {
+        rows.push_back(random_values(static_cast<uint64_t>(at), 3000));
+        rows.back()[at / 32 * 32 % 1024] = 100;  // a maximum in the lane that the NaN may come to
+        rows.back()[at] = nan;
+        rows.emplace_back(3000, -kInfinity);
+        rows.back()[at] = nan;
+    }
+    for (const size_t chunk : {0, 1, 2}) {
+        for (const float others : {0.0f, -kInfinity}) {
+            rows.emplace_back(3000, others);
+            for (size_t i = chunk * 1024; i < std::min<size_t>(3000, (chunk + 1) * 1024); i++) rows.back()[i] = nan;
+        }
+    }
+    rows.emplace_back(3000, nan);
+    return rows;
+}
+
+TEST(LogProb, ANotANumberIsNotLost) {
+    flush_denormals();
+    const KernelTable& reference = *runnable_kernel_tables().front();
+    for (const auto& logits : rows_with_nan()) {
+        const auto expected = log_normaliser(reference, logits, 0.7f);
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            const auto actual = log_normaliser(*table, logits, 0.7f);
+            EXPECT_TRUE(same_bits(actual.maximum, expected.maximum))
+                << describe(*table) << fmt::format(": {} for {}", actual.maximum, expected.maximum);
+            EXPECT_TRUE(std::isnan(actual.log_sum)) << describe(*table) << " " << actual.log_sum;
+            std::vector<float> all(logits.size());
+            all_logprobs(*table, logits, 0.7f, all);
+            for (const float logprob : all) ASSERT_TRUE(std::isnan(logprob)) << describe(*table);
+        }
+    }
+}
+
+TEST(Softmax, ANotANumberIsNotLost) {
+    flush_denormals();
+    for (const auto& x : rows_with_nan()) {
+        for (const KernelTable* table : runnable_kernel_tables()) {
+            std::vector<float> y(x.size());
+            table->rows.softmax.run(x.data(), y.data(), static_cast<int64_t>(x.size()));
+            for (const float value : y) ASSERT_TRUE(std::isnan(value)) << describe(*table);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace hone::math

@@ -19,17 +19,16 @@ TEST(Quant, Int4CodecIsGolden) {
         std::vector<float> values(w.size()), scale_values;
         for (int64_t row = 0; row < n; row++) {
             quantise_int4_row(&w[row * k], k, &codes[row * k], &scales[row * k / kGroup]);
-            dequantise_int4_row(&codes[row * k], &scales[row * k / kGroup], k, &values[row * k]);
         }
         for (const bf16 scale : scales) scale_values.push_back(to_float(scale));
+        for (size_t i = 0; i < w.size(); i++) values[i] = static_cast<float>(codes[i]) * scale_values[i / kGroup];
         EXPECT_EQ(codes, golden.values<int8_t>(name, "out/codes")) << name;
         expect_same_bits(scale_values, golden.values(name, "out/scales"), name);
         expect_same_bits(values, golden.values(name, "out/wq"), name);
 
         // The same through the packed form, quantised there or brought along as codes.
         const PackedWeight packed(WeightFormat::int4_g32, static_cast<int32_t>(n), static_cast<int32_t>(k), w);
-        PackedWeight from_codes(WeightFormat::int4_g32, static_cast<int32_t>(n), static_cast<int32_t>(k));
-        pack_int4_codes(n, k, 0, n, codes.data(), scales.data(), from_codes.bytes.data());
+        const PackedWeight from_codes = packed_codes(static_cast<int32_t>(n), static_cast<int32_t>(k), codes, scales);
         EXPECT_EQ(packed.bytes, from_codes.bytes) << name;
         for (int64_t row = 0; row < n; row++) unpack_row(packed.weight, row, &values[row * k]);
         expect_same_bits(values, golden.values(name, "out/wq"), name);
@@ -80,8 +79,8 @@ TEST(Quant, Int8QuantisersAreGolden) {
         std::vector<float> scales(x.size() / kGroup), values(x.size());
         for (int64_t row = 0; row < rows; row++) {
             quantise_int8_row(&x[row * k], k, &codes[row * k], &scales[row * k / kGroup]);
-            dequantise_int8_row(&codes[row * k], &scales[row * k / kGroup], k, &values[row * k]);
         }
+        for (size_t i = 0; i < x.size(); i++) values[i] = static_cast<float>(codes[i]) * scales[i / kGroup];
         EXPECT_EQ(codes, golden.values<int8_t>(name, "out/codes")) << name;
         expect_same_bits(scales, golden.values(name, "out/scales"), name);
         expect_same_bits(values, golden.values(name, "out/xq"), name);
@@ -131,6 +130,34 @@ TEST(Quant, ANotANumberIsNotLost) {
     }
 }
 
+TEST(Quant, AnInt4WeightThatIsNotFiniteIsNotLost) {
+    flush_denormals();
+    const int32_t n = 3, k = 100;
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
+                            std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+        for (const int64_t at : {0, 31, 32, 99}) {  // first and last of a group, of the row
+            auto values = random_values(3, n * k);
+            values[static_cast<size_t>(k + at)] = bad;  // in the second row
+            const PackedWeight packed(WeightFormat::int4_g32, n, k, values);
+            std::vector<float> row(k);
+            unpack_row(packed.weight, 1, row.data());
+            for (int64_t i = 0; i < k; i++) {
+                EXPECT_EQ(std::isnan(row[static_cast<size_t>(i)]), i / kGroup == at / kGroup) << bad << " " << at;
+            }
+            for (const KernelTable* table : runnable_kernel_tables()) {
+                for (const NumericClass int4_class : {NumericClass::f32seq, NumericClass::i8g32}) {
+                    TestContext context(*table);
+                    context.op.int4_class = int4_class;
+                    const MatrixProduct product = matrix_product(context.op, packed.weight);
+                    const auto y =
+                        multiply(product.gemm, prepare_block(product, random_values(4, k), 1, k), 1, packed.weight);
+                    EXPECT_TRUE(std::isfinite(y[0]) && std::isnan(y[1]) && std::isfinite(y[2])) << describe(*table);
+                }
+            }
+        }
+    }
+}
+
 TEST(Quant, TinyGroupsAreZero) {
     // max / 127 is denormal, that is zero: dividing by it would make infinities.
     flush_denormals();
@@ -176,7 +203,8 @@ TEST(Quant, UnpacksWhatWasPackedWholeOrInParts) {
                     std::vector<int8_t> codes(expected.size());
                     std::vector<bf16> scales(expected.size());
                     quantise_int4_row(expected.data(), k, codes.data(), scales.data());
-                    dequantise_int4_row(codes.data(), scales.data(), k, expected.data());
+                    for (int64_t i = 0; i < k; i++)
+                        expected[i] = static_cast<float>(codes[i]) * to_float(scales[i / kGroup]);
                 } else if (format != WeightFormat::f32) {
                     for (float& value : expected) value = to_float(round_to_bf16(value));
                 }

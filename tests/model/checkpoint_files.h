@@ -15,7 +15,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "base/env.h"
 #include "base/mapped_file.h"
 #include "base/rng.h"
 #include "model/checkpoint/load.h"
@@ -23,6 +22,7 @@
 #include "model/checkpoint/shapes.h"
 #include "model/checkpoint/weight_plan.h"
 #include "model/zoo/zoo.h"
+#include "tests/golden_folder.h"
 
 namespace hone::model {
 
@@ -48,11 +48,6 @@ inline void write_file(const fs::path& path, std::string_view content) {
 
 inline std::string read_file(const fs::path& path) {
     return read_text_file(path).value();
-}
-
-inline fs::path golden_folder() {
-    const auto folder = env("HONE_GOLDEN");
-    return folder ? fs::path(*folder) : fs::path(HONE_TESTS_DIR "/golden");
 }
 
 // Golden checkpoints of the architectures that are known.

@@ -1,5 +1,7 @@
 #include "model/checkpoint/checkpoint_folder.h"
 #include "model/checkpoint/open_checkpoint.h"
+#include "model/checkpoint/random_weights.h"
+#include "model/printable.h"
 #include "tests/model/checkpoint_files.h"
 
 namespace hone::model {
@@ -16,15 +18,16 @@ std::vector<std::byte> packed_alone(const WeightSlot& slot, WeightFormat format,
 
 // The format that a role gets when `choice` is asked for, written out as the command line promises it.
 WeightFormat expected_format(const WeightSlot& slot, WeightChoice choice, bool tied) {
+    const bool quantises_all = choice == WeightChoice::int4;
     switch (slot.role) {
         case WeightRole::router:
             return WeightFormat::f32;
         case WeightRole::embedding:
-            return tied && choice != WeightChoice::int4 ? WeightFormat::bf16 : WeightFormat::bf16_rows;
+            return tied && !quantises_all ? WeightFormat::bf16 : WeightFormat::bf16_rows;
         case WeightRole::expert:
-            return choice == WeightChoice::as_stored ? WeightFormat::bf16 : WeightFormat::int4_g32;
+            return quantises_all || choice == WeightChoice::int4_experts ? WeightFormat::int4_g32 : WeightFormat::bf16;
         default:
-            return choice == WeightChoice::int4 ? WeightFormat::int4_g32 : WeightFormat::bf16;
+            return quantises_all ? WeightFormat::int4_g32 : WeightFormat::bf16;
     }
 }
 
@@ -49,7 +52,8 @@ void expect_weights(const LoadedModel& loaded, WeightChoice choice,
     }
 }
 
-constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::int4, WeightChoice::int4_experts};
+constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::bf16, WeightChoice::int4,
+                                     WeightChoice::int4_experts};
 
 TEST(Checkpoint, GoldenWeightsArePackedFromTheirTensors) {
     ASSERT_FALSE(golden_models().empty());
@@ -216,33 +220,49 @@ TEST(Checkpoint, BringsItsSmallFilesAndName) {
     EXPECT_EQ(loaded.config, shape("tiny-dense"));
 }
 
-TEST(Checkpoint, TensorsThatNobodyWantsAreLeftAlone) {
-    TestFolder folder;
-    const auto path = folder.path / "model.safetensors";
-    write_checkpoint(folder.path, shape("tiny-dense"));
-    // The same tensors again behind two that the architecture does not know, one of a type that could not be read as a
-    // weight.
-    const auto model = make_model(shape("tiny-dense")).value();
-    std::vector<TensorDeclaration> tensors = {{"lm_head.weight", math::DType::i64, {1}},
-                                              {"model.layers.0.self_attn.rotary_emb.inv_freq", math::DType::f32, {2}}};
-    std::map<std::string, WeightSlot> distinct;
-    for (const auto& slot : slots_of(*model)) distinct.emplace(slot.name, slot);
-    for (const auto& [name, slot] : distinct) {
-        tensors.push_back({name, math::DType::f32, slot.vector ? math::Shape{slot.n} : math::Shape{slot.n, slot.k}});
+// Adds empty tensors of these names to the folder's single file.
+void add_tensors(const fs::path& folder, const std::vector<TensorDeclaration>& added) {
+    const auto path = folder / "model.safetensors";
+    std::vector<TensorDeclaration> tensors = added;
+    std::vector<std::string> contents(added.size());
+    {
+        const auto file = SafetensorsFile::open(path);
+        ASSERT_TRUE(file.ok()) << file.error().message;
+        for (const auto& [name, view] : file->tensors()) {
+            tensors.push_back({name, view.dtype, view.shape});
+            contents.emplace_back(reinterpret_cast<const char*>(view.bytes.data()), view.bytes.size());
+        }
+    }
+    for (size_t i = 0; i < added.size(); i++) {
+        const auto elements = static_cast<size_t>(math::element_count(added[i].shape));
+        contents[i].assign(elements * math::bits_of(added[i].dtype) / 8, '\0');
     }
     auto writer = SafetensorsWriter::create(path, tensors);
-    const std::byte zeros[8] = {};
-    ASSERT_TRUE(writer->write(0, 0, zeros).ok() && writer->write(1, 0, zeros).ok());
-    size_t index = 2;
-    for (const auto& [name, slot] : distinct) {
-        const auto values = values_of(slot);
-        ASSERT_TRUE(writer->write(index++, 0, std::as_bytes(std::span(values))).ok());
+    ASSERT_TRUE(writer.ok()) << writer.error().message;
+    for (size_t i = 0; i < tensors.size(); i++) {
+        ASSERT_TRUE(writer->write(i, 0, std::as_bytes(std::span(contents[i]))).ok());
     }
     ASSERT_TRUE(writer->finish().ok());
+}
+
+TEST(Checkpoint, TensorsOutsideOfTheModelAreLeftAlone) {
+    TestFolder folder;
+    write_checkpoint(folder.path, shape("tiny-dense"));
+    using enum math::DType;
+    // A tied head's copy and buffers are passed over; the others are listed. None is of a type that could be a weight.
+    add_tensors(folder.path, {{"lm_head.weight", i64, {1}},
+                              {"model.layers.0.self_attn.rotary_emb.inv_freq", u32, {2}},
+                              {"model.layers.10.mlp.up_proj.weight", u16, {2}},
+                              {"model.layers.2.self_attn.q_proj.weight", f8_e8m0, {2}},
+                              {"model.vision_tower.layers.0.self_attn.q_proj.bias", u64, {2}},
+                              {"mtp.layers.0.norm.weight", c64, {2}}});
     expect_weights(load(folder.path), WeightChoice::as_stored, values_of);
     const auto checkpoint = open_checkpoint(folder.path, WeightChoice::as_stored);
     ASSERT_TRUE(checkpoint.ok());
-    EXPECT_EQ(checkpoint->unused, (std::vector<std::string_view>{"lm_head.weight"}));
+    EXPECT_EQ(checkpoint->unused,
+              (std::vector<std::string_view>{
+                  "model.layers.10.mlp.up_proj.weight", "model.layers.2.self_attn.q_proj.weight",
+                  "model.vision_tower.layers.0.self_attn.q_proj.bias", "mtp.layers.0.norm.weight"}));
 }
 
 TEST(CheckpointErrors, PathsAndConfigs) {
@@ -267,6 +287,38 @@ TEST(CheckpointErrors, PathsAndConfigs) {
     EXPECT_CONTAINS(load_error(folder.path / "model.txt"), "neither a folder nor a file that `hone pack` made");
 }
 
+TEST(CheckpointErrors, TensorsOfTheModelsOwnPartsThatNoSlotWants) {
+    for (const char* name :
+         {"model.layers.0.self_attn.q_proj.bias", "model.layers.1.mlp.experts.0.up_proj.weight_scale",
+          "model.layers.1.pre_feedforward_layernorm.weight", "model.norm.bias", "lm_head.bias",
+          "model.embed_tokens.bias"}) {
+        TestFolder folder;
+        write_checkpoint(folder.path, shape("tiny-dense"));
+        add_tensors(folder.path, {{name, math::DType::bf16, {4}}});
+        EXPECT_CONTAINS(load_error(folder.path), fmt::format("tensor '{}' belongs to a part of the model", name));
+    }
+    // Under a wrapper's prefix too, where the wrapper's other layers are none of the model's.
+    TestFolder folder;
+    write_checkpoint(folder.path, shape("tiny-dense"),
+                     {.rename = [](const std::string& name) { return "language_model." + name; }});
+    add_tensors(folder.path, {{"model.layers.0.self_attn.q_proj.bias", math::DType::bf16, {4}}});
+    EXPECT_EQ(load_error(folder.path), "(it loaded)");
+    add_tensors(folder.path, {{"language_model.model.layers.0.self_attn.q_proj.bias", math::DType::bf16, {4}}});
+    EXPECT_CONTAINS(load_error(folder.path), "'language_model.model.layers.0.self_attn.q_proj.bias' belongs");
+}
+
+TEST(CheckpointErrors, ControlCharactersInNamesAreEscaped) {
+    TestFolder folder;
+    write_checkpoint(folder.path, shape("tiny-dense"));
+    add_tensors(folder.path, {{"model.norm.\x1b[31m\xc2\x9b\r", math::DType::bf16, {4}}});
+    EXPECT_CONTAINS(load_error(folder.path), R"('model.norm.\x1b[31m\x9b\x0d' belongs)");
+    auto config = shape("tiny-dense");
+    config["hidden_act"] = "si\x1blu";
+    write_file(folder.path / "config.json", boost::json::serialize(config));
+    EXPECT_CONTAINS(load_error(folder.path), R"(hidden_act 'si\x1blu')");
+    EXPECT_EQ(printable("plain \xc3\xa9 text"), "plain \xc3\xa9 text");
+}
+
 TEST(CheckpointErrors, ConfigsOfImpossibleSize) {
     TestFolder folder;
     auto config = shape("tiny-moe");
@@ -274,12 +326,33 @@ TEST(CheckpointErrors, ConfigsOfImpossibleSize) {
     config["num_hidden_layers"] = 4096;
     config["num_experts"] = 65536;
     write_file(folder.path / "config.json", boost::json::serialize(config));
-    EXPECT_CONTAINS(load_error(folder.path), "more than any model has");
+    EXPECT_CONTAINS(load_error(folder.path), "num_hidden_layers 4096 and num_experts 65536 make at least");
+    EXPECT_CONTAINS(random_model(config, "random", {}, test_pool()).error().message, "more than any model has");
     config = shape("tiny-dense");
     config["vocab_size"] = 1 << 24;
     config["hidden_size"] = 1 << 20;
     write_file(folder.path / "config.json", boost::json::serialize(config));
     EXPECT_NE(load_error(folder.path), "(it loaded)");
+}
+
+size_t resident_bytes() {
+    std::ifstream statistics("/proc/self/statm");
+    size_t total = 0, resident = 0;
+    statistics >> total >> resident;
+    return resident * 4096;
+}
+
+TEST(CheckpointErrors, MoreWeightsThanTensorsAreRefusedBeforeTheyAreNamed) {
+    TestFolder folder;
+    auto config = shape("tiny-moe");
+    write_checkpoint(folder.path, config);
+    config["num_hidden_layers"] = 4096;
+    config["num_experts"] = 320;
+    write_file(folder.path / "config.json", boost::json::serialize(config));
+    const auto model = make_model(config).value();  // a few MiB by itself
+    const size_t before = resident_bytes();
+    EXPECT_CONTAINS(load_error(folder.path), "num_experts 320 make at least 3944448 tensors");
+    EXPECT_LT(resident_bytes(), before + (size_t{16} << 20));
 }
 
 TEST(CheckpointErrors, MissingTensorIsNamed) {
@@ -352,10 +425,13 @@ TEST(CheckpointErrors, BrokenIndex) {
 
 TEST(WeightChoice, Names) {
     EXPECT_EQ(weight_choice_named("auto").value(), WeightChoice::as_stored);
-    EXPECT_EQ(weight_choice_named("bf16").value(), WeightChoice::as_stored);
+    EXPECT_EQ(weight_choice_named("bf16").value(), WeightChoice::bf16);
     EXPECT_EQ(weight_choice_named("int4").value(), WeightChoice::int4);
     EXPECT_EQ(weight_choice_named("int4-experts").value(), WeightChoice::int4_experts);
     EXPECT_CONTAINS(weight_choice_named("int3").error().message, "int4-experts");
+    for (const char* name : {"auto", "bf16", "int4", "int4-experts"}) {
+        EXPECT_EQ(name_of(weight_choice_named(name).value()), name);
+    }
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ Inspection inspect(const fs::path& path, WeightChoice weights = WeightChoice::as
     return std::move(*inspection);
 }
 
-constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::int4, WeightChoice::int4_experts};
+constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::bf16, WeightChoice::int4,
+                                     WeightChoice::int4_experts};
 
 TEST(Inspect, AgreesWithWhatLoadingMakes) {
     ASSERT_FALSE(golden_models().empty());

@@ -10,7 +10,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::int4, WeightChoice::int4_experts};
+constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::bf16, WeightChoice::int4,
+                                     WeightChoice::int4_experts};
 
 void pack(const fs::path& folder, const fs::path& out, WeightChoice choice = WeightChoice::as_stored) {
     const auto packed = pack_model(folder, out, {.weights = choice, .quiet = true}, test_pool());
@@ -151,6 +152,11 @@ TEST(Pack, IsUsedInPlace) {
     expect_same_weights(*loaded.model, *load(folder.path / "model").model);
 }
 
+// A checkpoint's own formats are bf16.
+WeightChoice stored_as(WeightChoice choice) {
+    return choice == WeightChoice::as_stored ? WeightChoice::bf16 : choice;
+}
+
 TEST(Pack, OtherFormatsThanItsOwnAreAnError) {
     TestFolder folder;
     write_checkpoint(folder.path / "model", shape("tiny-moe"));
@@ -158,13 +164,24 @@ TEST(Pack, OtherFormatsThanItsOwnAreAnError) {
         const auto out = folder.path / std::string(name_of(made));
         pack(folder.path / "model", out, made);
         for (const auto asked : kChoices) {
-            if (asked == made || asked == WeightChoice::as_stored) {
+            if (asked == WeightChoice::as_stored || stored_as(asked) == stored_as(made)) {
                 expect_same_weights(*load(out, asked).model, *load(folder.path / "model", made).model);
             } else {
                 EXPECT_CONTAINS(load_error(out, asked), fmt::format("not as --weights {} asks", name_of(asked)));
             }
         }
     }
+}
+
+TEST(Pack, OutputThatIsAFolderFailsBeforePacking) {
+    TestFolder folder;
+    write_checkpoint(folder.path / "model", shape("tiny-dense"));
+    testing::internal::CaptureStderr();
+    const auto packed = pack_model(folder.path / "model", folder.path / "model", {}, test_pool());
+    const std::string progress = testing::internal::GetCapturedStderr();
+    ASSERT_FALSE(packed.ok());
+    EXPECT_CONTAINS(packed.error().message, (folder.path / "model").string() + ": is a folder");
+    EXPECT_EQ(progress, "");
 }
 
 TEST(Pack, FailureLeavesNoFile) {
@@ -296,6 +313,23 @@ TEST_F(DamagedPack, TensorBytesAreCheckedOnRequest) {
     EXPECT_TRUE(load_model(folder_.path / "good", {.quiet = true, .verify = true}, test_pool()).ok());
 }
 
+TEST_F(DamagedPack, VerifyPackNamesTheTensor) {
+    const auto verify_error = [&](const fs::path& path) {
+        const Status verified = verify_pack(path, test_pool(), true);
+        return verified ? "(it is whole)" : verified.error().message;
+    };
+    EXPECT_EQ(verify_error(folder_.path / "good"), "(it is whole)");
+    const json::value last = directory_of(good_)["tensors"].as_array().back();
+    const size_t at = number_at(good_, kDataBegin) + static_cast<size_t>(last.at("offset").as_int64());
+    std::string file = good_;
+    file[at] = static_cast<char>(file[at] ^ 1);
+    write_file(changed_, file);
+    EXPECT_EQ(verify_error(changed_),
+              changed_.string() + ": tensor 'model.embed_tokens.weight' is damaged (wrong checksum)");
+    EXPECT_CONTAINS(verify_error(folder_.path / "model"), "a checkpoint folder has no checksums");
+    EXPECT_CONTAINS(verify_error(folder_.path / "none"), "cannot open");
+}
+
 TEST_F(DamagedPack, SmallFilesAreAlwaysChecked) {
     std::string file = good_;
     file[file.rfind("made")] = 'M';
@@ -342,6 +376,10 @@ TEST_F(DamagedPack, ImpossibleConfigs) {
     EXPECT_CONTAINS(error_with_file("config.json", "{"), "changed: config.json: not valid JSON");
     EXPECT_CONTAINS(error_with_file("config.json", R"({"model_type": "x"})"), "model_type");
     EXPECT_CONTAINS(error_with([](json::object& d) { d["files"] = json::array(); }), "config.json");
+    auto config = shape("tiny-moe");
+    config["num_hidden_layers"] = 4096;
+    config["num_experts"] = 320;
+    EXPECT_CONTAINS(error_with_file("config.json", json::serialize(config)), "make at least 3944448 tensors");
 }
 
 TEST_F(DamagedPack, ImpossibleTensors) {

@@ -16,7 +16,8 @@ LoadedModel random(std::string_view name, WeightChoice weights, uint64_t seed = 
 }
 
 constexpr const char* kTiny[] = {"tiny-dense", "tiny-moe", "tiny-olmoe"};
-constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::int4, WeightChoice::int4_experts};
+constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::bf16, WeightChoice::int4,
+                                     WeightChoice::int4_experts};
 
 TEST(RandomWeights, AreFiniteCentredAndOfTheRightSize) {
     for (const auto* name : kTiny) {

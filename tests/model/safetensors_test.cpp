@@ -176,6 +176,24 @@ INSTANTIATE_TEST_SUITE_P(
         BadHeader{"MetadataNotStrings", R"({"__metadata__":{"a":3}})", "'__metadata__' must hold strings"}),
     [](const auto& info) { return info.param.name; });
 
+TEST(Safetensors, KnowsEveryTypeOfTheFormat) {
+    const std::map<std::string, int> bits = {
+        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"BOOL", 8},        {"U8", 8},          {"I8", 8},
+        {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+        {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+        {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64},
+    };
+    EXPECT_EQ(bits.size(), static_cast<size_t>(math::DType::c64) + 1);
+    for (const auto& [name, size] : bits) {
+        const auto header = fmt::format(R"({{"a":{{"dtype":"{}","shape":[2,4],"data_offsets":[0,{}]}}}})", name, size);
+        const auto contents = parse(file_of(header, static_cast<size_t>(size)));
+        ASSERT_TRUE(contents.ok()) << contents.error().message;
+        EXPECT_EQ(math::name_of(contents->tensors.at("a").dtype), name);
+    }
+    EXPECT_CONTAINS(error_of(R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}})", 1), "not whole bytes");
+    EXPECT_CONTAINS(error_of(R"({"a":{"dtype":"F6_E2M3","shape":[2],"data_offsets":[0,2]}})", 2), "not whole bytes");
+}
+
 TEST(Safetensors, AbsurdHeaderLengthsAreRefusedBeforeReading) {
     for (const uint64_t length :
          {uint64_t{100}, uint64_t{100'000'000}, uint64_t{100'000'001}, ~uint64_t{0}, ~uint64_t{0} - 7}) {

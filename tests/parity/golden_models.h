@@ -1,11 +1,13 @@
 // The golden checkpoints that parity tests run on, loaded in the formats that cover both numeric classes.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "model/checkpoint/load.h"
+#include "tests/golden_folder.h"
 
 namespace hone::parity {
 
@@ -15,12 +17,14 @@ struct Subject {
     const char* family;
     model::WeightChoice weights;
     math::NumericClass int4_class;
+
+    friend void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.name; }
 };
 
 // Every golden family in bf16 (f32seq), and in INT4 under both classes.
 inline std::vector<Subject> subjects() {
     std::vector<Subject> list;
-    for (const char* family : {"qwen3", "qwen3_moe", "olmoe"}) {
+    for (const char* family : kGoldenFamilies) {
         const std::string name = family;
         list.push_back({name + "_bf16", family, model::WeightChoice::as_stored, math::NumericClass::f32seq});
         list.push_back({name + "_int4_f32seq", family, model::WeightChoice::int4, math::NumericClass::f32seq});
@@ -31,8 +35,7 @@ inline std::vector<Subject> subjects() {
 
 // Aborts with the reason where the checkpoint cannot be loaded.
 inline model::LoadedModel load_subject(const Subject& subject) {
-    const char* golden = std::getenv("HONE_GOLDEN");
-    const auto folder = std::filesystem::path(golden ? golden : HONE_TESTS_DIR "/golden") / "models" / subject.family;
+    const auto folder = golden_folder() / "models" / subject.family;
     ThreadPool pool(1);
     auto loaded = model::load_model(folder, {.weights = subject.weights, .quiet = true}, pool);
     CHECK(loaded.ok(), "{}", loaded.error().message);

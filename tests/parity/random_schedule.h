@@ -28,6 +28,9 @@ struct Outcome {
 struct ScheduleStatistics {
     int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0;
 
+    bool met_everything() const {
+        return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0;
+    }
     void add(const ScheduleStatistics& other) {
         runs += other.runs, steps += other.steps, preemptions += other.preemptions,
             cached_tokens += other.cached_tokens;

@@ -5,7 +5,9 @@
 #include <future>
 #include <thread>
 
+#include "serve/http/answer_text.h"
 #include "serve/http/sse.h"
+#include "tests/serve/eventually.h"
 #include "tests/serve/raw_client.h"
 
 namespace hone::serve {
@@ -13,22 +15,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool eventually(const std::function<bool()>& condition, double seconds = 5) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
-        std::this_thread::sleep_for(2ms);
-    }
-    return true;
-}
-
 // Routes: /echo answers with the body; /hold keeps the exchange for the test; /drop forgets it; /refused is refused by
 // its head.
 class ListenerTest : public ::testing::Test {
   protected:
     void start(HttpLimits limits = {}) {
-        auto started = Listener::start(
-            {.port = 0, .limits = limits},
+        auto bound = Listener::bind({.port = 0, .limits = limits});
+        ASSERT_TRUE(bound.ok()) << bound.error().message;
+        listener_ = std::move(bound).value();
+        const Status started = listener_->start(
             {.screen = [](const Request& head) -> std::optional<Response> {
                  if (head.path != "/refused") return std::nullopt;
                  return Response{.status = 403, .body = "no"};
@@ -38,9 +33,12 @@ class ListenerTest : public ::testing::Test {
                  [](int status, std::string message) { return Response{.status = status, .body = std::move(message)}; },
              .observe = [this](std::string_view, int status) { last_status_ = status; }});
         ASSERT_TRUE(started.ok()) << started.error().message;
-        listener_ = std::move(started).value();
     }
     void TearDown() override { held_ = nullptr; }
+    void let_go_of_the_body() {
+        std::lock_guard lock(mutex_);
+        reservation_ = nullptr;
+    }
 
     void serve(Request request, ExchangePtr exchange) {
         if (request.path == "/echo") return exchange->respond({.content_type = "text/plain", .body = request.body});
@@ -49,6 +47,7 @@ class ListenerTest : public ::testing::Test {
         if (request.path == "/stream") exchange->begin_stream({.content_type = std::string(kSseContentType)});
         std::lock_guard lock(mutex_);
         held_ = std::move(exchange);
+        reservation_ = std::move(request.reservation);
         is_held_ = true;
     }
     ExchangePtr held() {
@@ -61,6 +60,7 @@ class ListenerTest : public ::testing::Test {
     std::atomic<bool> is_held_{false};
     std::mutex mutex_;
     ExchangePtr held_;
+    std::shared_ptr<void> reservation_;  // of the body held
     std::unique_ptr<Listener> listener_;
 };
 
@@ -179,11 +179,12 @@ TEST_F(ListenerTest, LimitsAllBodiesTogether) {
     RawClient second(listener_->port());
     ASSERT_TRUE(second.send(post("/echo", std::string(900, 'x'))));
     EXPECT_TRUE(second.read_all(2).starts_with("HTTP/1.1 503"));
-    exchange->respond({.body = "done"});
-    EXPECT_TRUE(holder.read_until("done").ends_with("done"));
+    let_go_of_the_body();  // long before the answer, as a generation does
     RawClient third(listener_->port());
     ASSERT_TRUE(third.send(post("/echo", std::string(900, 'x'))));
     EXPECT_TRUE(third.read_until("\r\n\r\nx").starts_with("HTTP/1.1 200"));
+    exchange->respond({.body = "done"});
+    EXPECT_TRUE(holder.read_until("done").ends_with("done"));
 }
 
 TEST_F(ListenerTest, LimitsHeadersAndRejectsMalformedRequests) {
@@ -193,16 +194,59 @@ TEST_F(ListenerTest, LimitsHeadersAndRejectsMalformedRequests) {
     EXPECT_TRUE(large.read_all(2).starts_with("HTTP/1.1 431"));
     for (const std::string request :
          {"nonsense\r\n\r\n", "GET /a HTTP/9.9\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-          "GET relative HTTP/1.1\r\n\r\n", "POST /echo HTTP/1.1\r\nContent-Length: -4\r\n\r\n",
-          "POST /echo HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
-          "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-          "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"}) {
+          "GET relative HTTP/1.1\r\nHost: x\r\n\r\n", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -4\r\n\r\n",
+          "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+          "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+          "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"}) {
         RawClient client(listener_->port());
         ASSERT_TRUE(client.send(request));
         client.half_close();
         const std::string answer = client.read_all(2);
         EXPECT_TRUE(answer.starts_with("HTTP/1.1 400")) << request << answer;
     }
+}
+
+// Where a proxy in front may see another end of the request, the rest must not be served as a request of its own.
+TEST_F(ListenerTest, RefusesRequestsThatCanBeReadInTwoWays) {
+    start();
+    struct Case {
+        const char *head, *status;
+    };
+    for (const Case& wrong : std::vector<Case>{
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n", "501"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n", "501"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", "501"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n", "501"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n", "501"},
+             {"POST /%zz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n", "501"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n", "400"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n", "400"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nContent-Length: 4\r\n", "400"},
+             {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n", "400"},
+             {"POST /echo HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n", "400"},
+             {"GET /echo HTTP/1.1\r\n", "400"},
+             {"GET /echo HTTP/1.1\r\nHost: x\r\nHost: y\r\n", "400"},
+         }) {
+        RawClient client(listener_->port());
+        ASSERT_TRUE(client.send(std::string(wrong.head) + "\r\n" + post("/echo", "smuggled")));
+        client.half_close();
+        const std::string answer = client.read_all(2);
+        EXPECT_TRUE(answer.starts_with(std::string("HTTP/1.1 ") + wrong.status)) << wrong.head << answer;
+        EXPECT_EQ(answer.find("HTTP/1.1 200"), std::string::npos) << wrong.head << answer;
+        EXPECT_NE(answer.find("Connection: close"), std::string::npos) << answer;
+    }
+}
+
+TEST_F(ListenerTest, TakesTargetsThatAreUrls) {
+    start();
+    RawClient client(listener_->port());
+    ASSERT_TRUE(client.send("POST http://x:80/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok"));
+    EXPECT_TRUE(client.read_until("\r\n\r\nok").starts_with("HTTP/1.1 200"));
+}
+
+TEST(AnswerText, NoContentHasNoLength) {
+    const std::string head = head_text({.status = 204, .content_type = ""}, {.keep_alive = true, .content_length = 0});
+    EXPECT_EQ(head, "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n");
 }
 
 TEST_F(ListenerTest, ClosesSlowlorisConnections) {
@@ -235,6 +279,33 @@ TEST_F(ListenerTest, NoticesClientsThatGoAway) {
             EXPECT_TRUE(eventually([&] { return abandoned_ == static_cast<int>(Abandoned::client_gone); })) << path;
         }
     }
+}
+
+// Beyond the limit of what is read ahead, the end of the connection would not be seen.
+TEST_F(ListenerTest, NoticesClientsThatGoAwayAfterSendingMuchAhead) {
+    start();
+    RawClient client(listener_->port());
+    ASSERT_TRUE(client.send(post("/hold", "")));
+    held();
+    client.send(std::string(300000, 'x'));
+    client.close();
+    EXPECT_TRUE(eventually([&] { return abandoned_ == static_cast<int>(Abandoned::client_gone); }));
+}
+
+TEST(Exchange, OnlyPiecesThatWaitBehindOthersCount) {
+    Exchange exchange(10, [] {});
+    exchange.begin_stream({});
+    const std::string large(100, 'x');
+    exchange.write(large);
+    exchange.write(large, Exchange::Counted::no);
+    EXPECT_EQ(exchange.take().value_or(Exchange::Output{}).bytes.size(), 200u) << "nothing waited before them";
+    exchange.write("0123456789");
+    exchange.write(large, Exchange::Counted::no);
+    EXPECT_FALSE(exchange.take().value_or(Exchange::Output{}).broken);
+    exchange.write("0123456789");
+    exchange.write("0");
+    EXPECT_TRUE(exchange.take().value_or(Exchange::Output{}).broken);
+    exchange.detach();
 }
 
 TEST_F(ListenerTest, AbandonsClientsThatDoNotReadTheirStream) {
@@ -335,13 +406,34 @@ TEST_F(ListenerTest, StopsWithExchangesStillHeld) {
     exchange->respond({.body = "too late"});  // goes nowhere, and harms nothing
 }
 
+// A connection that comes while the others are being closed must not keep the threads for its idle time.
+TEST_F(ListenerTest, StopsAtOnceWhileClientsKeepConnecting) {
+    for (int round = 0; round < 40; ++round) {
+        start();
+        std::atomic<bool> stopped{false};
+        std::vector<std::thread> clients;
+        for (int i = 0; i < 2; ++i)
+            clients.emplace_back([&, port = listener_->port()] {
+                std::vector<std::unique_ptr<RawClient>> open;
+                while (!stopped && open.size() < 500) open.push_back(std::make_unique<RawClient>(port));
+                while (!stopped) std::this_thread::sleep_for(1ms);
+            });
+        std::this_thread::sleep_for(1ms);
+        auto stopping = std::async(std::launch::async, [&] { listener_->stop(0); });
+        EXPECT_EQ(stopping.wait_for(10s), std::future_status::ready) << round;
+        stopped = true;
+        for (std::thread& client : clients) client.join();
+        if (::testing::Test::HasFailure()) break;
+    }
+}
+
 TEST_F(ListenerTest, SaysWhyItCannotListen) {
     start();
-    const auto second = Listener::start({.port = listener_->port()}, {});
+    const auto second = Listener::bind({.port = listener_->port()});
     ASSERT_FALSE(second.ok());
     EXPECT_NE(second.error().message.find(std::to_string(listener_->port())), std::string::npos)
         << second.error().message;
-    EXPECT_FALSE(Listener::start({.host = "no.such.host.invalid"}, {}).ok());
+    EXPECT_FALSE(Listener::bind({.host = "no.such.host.invalid"}).ok());
 }
 
 TEST(Sse, LineBreaksCannotEndAnEvent) {
@@ -355,7 +447,15 @@ TEST(Target, SplitsAndDecodes) {
     EXPECT_TRUE(split_target("/v1/models/a%2Fb?x=1&y", path, query));
     EXPECT_EQ(path, "/v1/models/a/b");
     EXPECT_EQ(query, "x=1&y");
-    for (const char* bad : {"", "a", "/%", "/%4", "/%zz", "/%00", "/%0a", "http://x/"})
+    EXPECT_TRUE(split_target("HTTP://host:8000/v1/models?x=1", path, query));
+    EXPECT_EQ(path, "/v1/models");
+    EXPECT_EQ(query, "x=1");
+    EXPECT_TRUE(split_target("http://host", path, query));
+    EXPECT_EQ(path, "/");
+    EXPECT_TRUE(split_target("https://host?x=1", path, query));
+    EXPECT_EQ(path + query, "/x=1");
+    for (const char* bad :
+         {"", "a", "/%", "/%4", "/%zz", "/%00", "/%0a", "http://", "http:///v1", "ftp://x/", "http:/x"})
         EXPECT_FALSE(split_target(bad, path, query)) << bad;
 }
 

@@ -66,6 +66,8 @@ const std::vector<BadField> kBadFields = {
     {R"("min_p":"0")", "min_p"},
     {R"("repetition_penalty":0)", "repetition_penalty"},
     {R"("repetition_penalty":-1)", "repetition_penalty"},
+    {R"("repetition_penalty":1e-38)", "repetition_penalty"},
+    {R"("repetition_penalty":101)", "repetition_penalty"},
     {R"("presence_penalty":2.5)", "presence_penalty"},
     {R"("frequency_penalty":-2.5)", "frequency_penalty"},
     {R"("seed":1.5)", "seed"},
@@ -111,6 +113,7 @@ const std::vector<BadField> kBadFields = {
     {R"("logit_bias":{"-1":1})", "logit_bias"},
     {R"("logit_bias":{"1":101})", "logit_bias.1"},
     {R"("logit_bias":{"1":"x"})", "logit_bias.1"},
+    {R"("logit_bias":{"1":60,"01":60})", "logit_bias"},
     {R"("best_of":2)", "best_of"},
     {R"("suffix":"end")", "suffix"},
     {R"("use_beam_search":true)", "use_beam_search"},
@@ -119,6 +122,24 @@ const std::vector<BadField> kBadFields = {
     {R"("response_format":{"type":5})", "response_format.type"},
     {R"("response_format":"text")", "response_format"},
     {R"("truncate_prompt_tokens":5)", "truncate_prompt_tokens"},
+    {R"("grammar":"root ::= x")", "grammar"},
+    {R"("regex":"a+")", "regex"},
+    {R"("json_schema":{"type":"object"})", "json_schema"},
+    {R"("guided_json":{"type":"object"})", "guided_json"},
+    {R"("guided_regex":"a+")", "guided_regex"},
+    {R"("guided_choice":["a"])", "guided_choice"},
+    {R"("guided_grammar":"x")", "guided_grammar"},
+    {R"("guided_json_object":true)", "guided_json_object"},
+    {R"("typical_p":0.9)", "typical_p"},
+    {R"("typical_p":"all")", "typical_p"},
+    {R"("mirostat":2)", "mirostat"},
+    {R"("mirostat_mode":1)", "mirostat_mode"},
+    {R"("xtc_probability":0.5)", "xtc_probability"},
+    {R"("length_penalty":2)", "length_penalty"},
+    {R"("spaces_between_special_tokens":false)", "spaces_between_special_tokens"},
+    {R"("web_search_options":{"search_context_size":"low"})", "web_search_options"},
+    {R"("audio":{"voice":"x"})", "audio"},
+    {R"("modalities":["text","audio"])", "modalities"},
     {R"("model":5)", "model"},
 };
 
@@ -195,8 +216,11 @@ TEST(Requests, ChatFieldsAtFault) {
             {R"("logprobs":true,"top_logprobs":21)", "top_logprobs"},
             {R"("max_completion_tokens":0)", "max_completion_tokens"},
             {R"("max_completion_tokens":"5")", "max_completion_tokens"},
-            {R"("modalities":["text","audio"])", "modalities"},
-            {R"("audio":{"voice":"x"})", "audio"},
+            {R"("chat_template_kwargs":{"messages":[]})", "chat_template_kwargs.messages"},
+            {R"("chat_template_kwargs":{"tools":[]})", "chat_template_kwargs.tools"},
+            {R"("chat_template_kwargs":{"documents":null})", "chat_template_kwargs.documents"},
+            {R"("chat_template_kwargs":{"x":1,"add_generation_prompt":true})",
+             "chat_template_kwargs.add_generation_prompt"},
             {R"("functions":[{}])", "functions"},
             {R"("chat_template":"{{ x }}")", "chat_template"},
         })
@@ -213,6 +237,61 @@ TEST(Requests, NullIsAbsentAndUnknownFieldsAreIgnored) {
     EXPECT_FALSE(
         parse_chat(R"("response_format":{"type":"text"},"tool_choice":"auto","modalities":["text"],"best_of":1)")
             .problem);
+}
+
+TEST(Requests, FieldsThatAskForNothingUnusualAreTaken) {
+    const char* fields =
+        R"("grammar":"","guided_json":null,"typical_p":1.0,"mirostat":0,"mirostat_tau":5,"length_penalty":1,)"
+        R"("spaces_between_special_tokens":true,"web_search_options":{},"top_p":1e-300)";
+    EXPECT_FALSE(parse_completion(fields).problem);
+    EXPECT_FALSE(parse_chat(fields).problem);
+    EXPECT_GT(parse_chat(fields).chat.sampling.top_p, 0);
+}
+
+TEST(Requests, StopStringsAreBoundedTogether) {
+    const auto with = [](size_t bytes) {
+        return parse_chat(fmt::format(R"("stop":["{}","{}"])", std::string(bytes, 'x'), std::string(bytes, 'y')));
+    };
+    EXPECT_FALSE(with(8192).problem);
+    EXPECT_EQ(with(8193).problem.value_or(ApiError{}).param, "stop");
+}
+
+// With every token masked there is nothing to draw; that must not come to light in the middle of generating.
+TEST(Requests, StopIdsMustLeaveATokenWhereSomeAreDemanded) {
+    std::string ids;
+    for (int i = 0; i < 288; ++i) ids += (i > 0 ? "," : "") + std::to_string(i);
+    const auto all = parse_chat(fmt::format(R"("min_tokens":2,"stop_token_ids":[{}])", ids));
+    EXPECT_EQ(all.problem.value_or(ApiError{}).param, "stop_token_ids");
+    EXPECT_FALSE(parse_chat(fmt::format(R"("stop_token_ids":[{}])", ids)).problem);
+    ids.resize(ids.rfind(','));
+    EXPECT_FALSE(parse_chat(fmt::format(R"("min_tokens":2,"stop_token_ids":[{}])", ids)).problem);
+}
+
+TEST(Requests, LogprobsOfAnAnswerAreBounded) {
+    RequestRules limited = rules();
+    limited.max_answer_logprobs = 1000;
+    GenerationRequest request;
+    request.sampling.max_tokens = 100;
+    request.choices = 2;
+    EXPECT_FALSE(check_answer_size(request, 5, 5000, limited)) << "without log-probabilities there is nothing to bound";
+    request.logprobs = true;
+    request.sampling.top_logprobs = 4;
+    EXPECT_FALSE(check_answer_size(request, 1, 5000, limited)) << "2 x 100 x 5";
+    EXPECT_EQ(check_answer_size(request, 2, 5000, limited).value_or(ApiError{}).param, "logprobs");
+    request.stream = true;
+    EXPECT_FALSE(check_answer_size(request, 2, 5000, limited)) << "a stream gathers nothing";
+    request.prompt_logprobs = request.sampling.prompt_logprobs = 0;
+    EXPECT_FALSE(check_answer_size(request, 1, 500, limited));
+    EXPECT_EQ(check_answer_size(request, 1, 501, limited).value_or(ApiError{}).param, "prompt_logprobs");
+    request.echo = true;
+    EXPECT_EQ(check_answer_size(request, 1, 251, limited).value_or(ApiError{}).param, "prompt_logprobs")
+        << "told twice";
+    GenerationRequest ids;
+    ids.sampling.max_tokens = 4000;
+    EXPECT_FALSE(check_answer_size(ids, 5, 5000, limited));
+    ids.return_token_ids = true;
+    EXPECT_FALSE(check_answer_size(ids, 1, 4000, limited));
+    EXPECT_EQ(check_answer_size(ids, 1, 4008, limited).value_or(ApiError{}).param, "return_token_ids");
 }
 
 TEST(Requests, UnknownModelIsNotFound) {

@@ -42,8 +42,13 @@ class ScriptedGenerator final : public Generator {
         failure_ = std::move(message);
     }
 
-    Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) override {
+    Status check(const engine::Request&) const override {
         std::lock_guard lock(mutex_);
+        return fault_.empty() ? ok() : Status(error("{}", fault_));
+    }
+    Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) override {
+        std::unique_lock lock(mutex_);
+        if (request.prompt == held_prompt_) changed_.wait(lock, [&] { return held_prompt_.empty(); });
         if (!refusal_.empty()) return error("{}", refusal_);
         const engine::RequestId id{++last_id_};
         requests_.push_back(request);
@@ -78,9 +83,22 @@ class ScriptedGenerator final : public Generator {
         std::lock_guard lock(mutex_);
         waiting_ = waiting;
     }
+    // What submit says from here on; what check says.
     void refuse(std::string message) {
         std::lock_guard lock(mutex_);
         refusal_ = std::move(message);
+    }
+    void find_fault(std::string message) {
+        std::lock_guard lock(mutex_);
+        fault_ = std::move(message);
+    }
+    // Whoever submits that prompt waits until another, or none, is held.
+    void hold_submission(std::vector<int32_t> prompt) {
+        {
+            std::lock_guard lock(mutex_);
+            held_prompt_ = std::move(prompt);
+        }
+        changed_.notify_all();
     }
 
   private:
@@ -164,7 +182,8 @@ class ScriptedGenerator final : public Generator {
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::string text_ = "hello", failure_, refusal_;
+    std::string text_ = "hello", failure_, refusal_, fault_;
+    std::vector<int32_t> held_prompt_;
     size_t per_event_ = 1;
     bool ends_ = true, stopping_ = false;
     uint64_t last_id_ = 0;

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
+#include <variant>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "serve/service.h"
+#include "tests/serve/eventually.h"
 #include "tests/serve/scripted_generator.h"
 
 namespace hone::serve {
@@ -32,10 +35,25 @@ struct Answer {
     }
 };
 
+// A part of an answer, by names and places.
+inline const boost::json::value& at(const boost::json::value& value,
+                                    std::initializer_list<std::variant<const char*, size_t>> path) {
+    const boost::json::value* here = &value;
+    for (const auto& step : path) {
+        if (const auto* key = std::get_if<const char*>(&step)) {
+            here = &here->as_object().at(*key);
+        } else {
+            here = &here->as_array().at(std::get<size_t>(step));
+        }
+    }
+    return *here;
+}
+
 // A client that waits for its answer, and may go away.
 class Call {
   public:
-    Call() : exchange_(std::make_shared<Exchange>(size_t{1} << 20, [this] { wake(); })) {}
+    explicit Call(size_t queue_limit = size_t{1} << 20)
+        : exchange_(std::make_shared<Exchange>(queue_limit, [this] { wake(); })) {}
     ~Call() { exchange_->detach(); }
 
     ExchangePtr handle() { return Exchange::handle_of(exchange_); }
@@ -45,12 +63,15 @@ class Call {
     // Everything until the answer is complete or `enough` is in the body.
     const Answer& wait(std::string_view enough = {}) {
         const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        const auto is_enough = [&] {
+            return answer_.complete || (!enough.empty() && answer_.body.find(enough) != std::string::npos);
+        };
         std::unique_lock lock(mutex_);
-        while (!answer_.complete && (enough.empty() || answer_.body.find(enough) == std::string::npos)) {
+        while (!is_enough()) {
             lock.unlock();
             take();
             lock.lock();
-            if (!woken_ && !answer_.complete && woke_.wait_until(lock, deadline) == std::cv_status::timeout) break;
+            if (!woken_ && !is_enough() && woke_.wait_until(lock, deadline) == std::cv_status::timeout) break;
             woken_ = false;
         }
         return answer_;
@@ -84,17 +105,15 @@ class Call {
 
 class ServiceTest : public ::testing::Test {
   protected:
-    void start(ServiceOptions options = {}) {
+    void start(ServiceOptions options = {}, text::ChatTemplates templates = default_chat_templates()) {
         auto tokenizer = text::Tokenizer::load(std::filesystem::path(HONE_TESTS_DIR) / "golden/models/qwen3_moe");
         ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
         tokenizer_ = std::move(tokenizer).value();
-        auto chat_template = text::ChatTemplate::parse(kDefaultChatTemplate, "default");
-        ASSERT_TRUE(chat_template.ok()) << chat_template.error().message;
         options.version = "1.2.3";
         service_ = std::make_unique<Service>(options, ServiceModel{.name = "tiny",
                                                                    .numeric_class = "f32seq",
                                                                    .tokenizer = *tokenizer_,
-                                                                   .chat_template = std::move(chat_template).value(),
+                                                                   .chat_templates = std::move(templates),
                                                                    .special_tokens = {},
                                                                    .generator = generator_,
                                                                    .defaults = {.end_ids = {2}},

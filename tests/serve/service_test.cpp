@@ -6,26 +6,6 @@ namespace {
 
 namespace json = boost::json;
 
-bool eventually(const std::function<bool()>& condition) {
-    for (int i = 0; i < 2500; ++i) {
-        if (condition()) return true;
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
-    return false;
-}
-
-const json::value& at(const json::value& value, std::initializer_list<std::variant<const char*, size_t>> path) {
-    const json::value* here = &value;
-    for (const auto& step : path) {
-        if (const auto* key = std::get_if<const char*>(&step)) {
-            here = &here->as_object().at(*key);
-        } else {
-            here = &here->as_array().at(std::get<size_t>(step));
-        }
-    }
-    return *here;
-}
-
 TEST_F(ServiceTest, Completes) {
     start();
     const Answer answer = post("/v1/completions", R"({"model":"tiny","prompt":"abc","max_tokens":50,"seed":7})");
@@ -252,7 +232,7 @@ TEST_F(ServiceTest, AClientThatGoesAwayCancelsItsSequences) {
         send(call, request("POST", "/v1/completions",
                            fmt::format(R"({{"prompt":"a","n":3,"max_tokens":100,"stream":{}}})", stream)));
         ASSERT_TRUE(eventually([&] { return generator_.metrics().running == 3; }));
-        if (stream) call.wait("hello");
+        if (stream) call.wait("\"o\"");
         call.go_away();
         EXPECT_TRUE(
             eventually([&] { return generator_.cancellations() == before + 3 && generator_.metrics().running == 0; }));
@@ -294,19 +274,22 @@ TEST_F(ServiceTest, EngineFailuresAreServerErrors) {
     const Answer failed = post("/v1/completions", R"({"prompt":"a"})");
     EXPECT_EQ(failed.status, 500);
     EXPECT_NE(failed.body.find("out of luck"), std::string::npos);
-    generator_.refuse("this sampling is impossible");
-    EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 400);
 }
 
-TEST_F(ServiceTest, RefusesWhenFullOrDraining) {
-    start({.max_waiting = 5});
-    generator_.set_waiting(5);
-    EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 503);
-    generator_.set_waiting(0);
-    EXPECT_EQ(ask(request("GET", "/health")).status, 200);
-    service_->begin_drain();
-    EXPECT_EQ(ask(request("GET", "/health")).status, 503);
-    EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 503);
+// What the engine must score for an echo is not what the client asked to be told.
+TEST_F(ServiceTest, PromptLogprobsAreToldOnlyToThoseWhoAsk) {
+    start();
+    for (const char* fields : {R"("echo":true,"logprobs":3)", R"("echo":true,"max_tokens":0)"}) {
+        const Answer answer = post("/v1/completions", fmt::format(R"({{"prompt":"abc",{}}})", fields));
+        ASSERT_EQ(answer.status, 200) << answer.body;
+        const json::value body = answer.json();
+        EXPECT_FALSE(at(body, {"choices", size_t{0}}).as_object().contains("prompt_logprobs")) << fields;
+    }
+    const json::value fewer =
+        post("/v1/completions", R"({"prompt":"xyz","echo":true,"logprobs":5,"prompt_logprobs":1})").json();
+    const json::value& choice = at(fewer, {"choices", size_t{0}});
+    EXPECT_EQ(at(choice, {"prompt_logprobs", size_t{1}}).as_object().size(), 2u) << "the token and one alternative";
+    EXPECT_EQ(at(choice, {"logprobs", "top_logprobs", size_t{1}}).as_object().size(), 6u);
 }
 
 TEST_F(ServiceTest, RoutesAndMethods) {
@@ -388,11 +371,13 @@ TEST_F(ServiceTest, TokenizesAndBack) {
 }
 
 TEST_F(ServiceTest, TemplateErrorsAreTheClients) {
-    start();
-    const Answer answer =
-        post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"x"}],"continue_final_message":false,)"
-                                     R"("chat_template_kwargs":{"messages":[{"role":"user"}]}})");
-    EXPECT_EQ(answer.status, 400) << answer.body;
+    auto strict = text::ChatTemplate::parse("{{ raise_exception('only ' ~ mood) }}", "strict");
+    ASSERT_TRUE(strict.ok()) << strict.error().message;
+    start({}, text::ChatTemplates(std::move(*strict)));
+    const Answer answer = post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"x"}],)"
+                                                       R"("chat_template_kwargs":{"mood":"calm"}})");
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_NE(answer.body.find("only calm"), std::string::npos) << answer.body;
 }
 
 TEST_F(ServiceTest, MetricsAreInPrometheusFormat) {

@@ -12,13 +12,13 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include "tests/golden_folder.h"
 #include "text/chat/chat_template.h"
 
 namespace hone::text::golden {
 
 inline std::filesystem::path folder() {
-    const char* chosen = std::getenv("HONE_GOLDEN");
-    return std::filesystem::path(chosen ? chosen : HONE_TESTS_DIR "/golden") / "text" / "templates";
+    return golden_folder() / "text/templates";
 }
 
 inline std::string read_text(const std::filesystem::path& path) {

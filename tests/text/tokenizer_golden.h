@@ -14,13 +14,12 @@
 
 #include "base/check.h"
 #include "base/mapped_file.h"
+#include "tests/golden_folder.h"
 
 namespace hone::text {
 
-// HONE_GOLDEN names another folder of the same layout.
 inline std::filesystem::path golden_text() {
-    const char* other = std::getenv("HONE_GOLDEN");
-    return std::filesystem::path(other ? other : HONE_TESTS_DIR "/golden") / "text";
+    return golden_folder() / "text";
 }
 
 inline boost::json::value read_json(const std::filesystem::path& file) {

@@ -205,7 +205,7 @@ TEST(TokenizerWordCache, TellsWordsApart) {
         ASSERT_EQ(key.word(buffer), word);
         const auto found = cache.find(key);
         if (!found.empty()) {
-            ASSERT_EQ(found[0], known.at(word)) << fmt::format("{:?}", word);
+            ASSERT_EQ(found[0], known.at(word)) << testing::PrintToString(word);
         }
         known.try_emplace(word, static_cast<TokenId>(known.size()));
         cache.put(key, std::vector<Token>{{known[word], 1}});
@@ -392,6 +392,8 @@ TEST(TokenizerFiles, OtherMistakesAreNamed) {
     EXPECT_NE(message().find("tiktoken.model: byte 0 has no rank"), std::string::npos) << message();
     write(folder / "tiktoken.model", "YQ== 0\nYQ= x\n");
     EXPECT_NE(message().find("tiktoken.model: line 2: expected 'BASE64 RANK'"), std::string::npos) << message();
+    write(folder / "tiktoken.model", "YQ== 0\n/w== 0\n");
+    EXPECT_NE(message().find("line 2: id 0 is given to \"a\" and to \"\uFFFD\""), std::string::npos) << message();
     write(folder / "tokenizer_config.json", R"({"tokenizer_class": 3})");
     EXPECT_NE(message().find("tokenizer_config.json: tokenizer_class: expected a string"), std::string::npos)
         << message();

@@ -104,7 +104,7 @@ std::span<const float> Sampler::process(std::span<const float> logits, const Dra
     const bool penalties =
         params.repetition_penalty != 1 || params.presence_penalty != 0 || params.frequency_penalty != 0;
     const auto generated = static_cast<int32_t>(context.tokens.size()) - context.prompt_tokens;
-    const bool masks = generated < params.min_tokens && !params.ignore_stop_ids && !params.stop_ids.empty();
+    const bool masks = generated < params.min_tokens && !params.stop_ids.empty();
     if (!penalties && !masks && params.logit_bias.empty()) return logits;
     processed_.assign(logits.begin(), logits.end());
     if (penalties) penalise(context);

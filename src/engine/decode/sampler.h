@@ -4,19 +4,17 @@
 //
 // Order of processing:
 //   1. penalties over the tokens before: repetition (prompt and output: logit / r if positive, else logit * r), then
-//   frequency
-//      times count and presence (output only) are subtracted
+//      frequency times count, and presence, are subtracted (output only)
 //   2. logit bias is added
 //   3. stop ids are masked while fewer than min_tokens are generated
 //   4. temperature (below kGreedyTemperature: the largest logit, lowest index at ties, and nothing below applies)
 //   5. min-p: tokens less likely than min_p times the most likely are cut
 //   6. top-k: the k largest stay, ties by index
 //   7. top-p: of what is left, renormalised, tokens stay in descending order while those before them sum to less than
-//   top_p
+//      top_p
 //   8. inversion: the first token whose cumulative probability exceeds uniform_at(seed, choice, position of the token)
-//   times the
-//      total; in descending order after a cut, else in order of the vocabulary. Probabilities are fp32, their sums
-//      fp64.
+//      times the total; in descending order after a cut, else in order of the vocabulary. Probabilities are fp32,
+//      their sums fp64.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +28,6 @@
 #include "math/ops/logprob.h"
 
 namespace hone::engine {
-
-constexpr float kGreedyTemperature = 1e-5f;
 
 struct DrawContext {
     const SamplingParams& params;  // valid

@@ -4,13 +4,11 @@
 
 namespace hone::engine {
 
-constexpr float kMaxTemperature = 100, kMaxRepetitionPenalty = 100, kMaxPenalty = 2, kMaxBias = 100;
 constexpr int32_t kMaxTopLogprobs = 100;
-constexpr size_t kMaxListed = 65536;
 
 // NaN is in no range.
-static Status check_range(const char* name, float value, float low, float high) {
-    if (value >= low && value <= high) return ok();
+static Status check_range(const char* name, float value, double low, double high) {
+    if (value >= static_cast<float>(low) && value <= static_cast<float>(high)) return ok();
     return error("{} is {}; it must be from {} to {}", name, value, low, high);
 }
 
@@ -26,7 +24,7 @@ Status SamplingParams::validate() const {
              check_count("top_k", top_k, 0, kAny, "0: all"),
              check_range("top_p", top_p, 0, 1),
              check_range("min_p", min_p, 0, 1),
-             check_range("repetition_penalty", repetition_penalty, 0, kMaxRepetitionPenalty),
+             check_range("repetition_penalty", repetition_penalty, kMinRepetitionPenalty, kMaxRepetitionPenalty),
              check_range("presence_penalty", presence_penalty, -kMaxPenalty, kMaxPenalty),
              check_range("frequency_penalty", frequency_penalty, -kMaxPenalty, kMaxPenalty),
              check_count("max_tokens", max_tokens, 0, kAny, "0 only with prompt_logprobs"),
@@ -38,7 +36,6 @@ Status SamplingParams::validate() const {
         if (!status) return status;
     }
     if (top_p == 0) return error("top_p is 0; it must be above 0 and at most 1");
-    if (repetition_penalty == 0) return error("repetition_penalty is 0; it must be above 0");
     if (max_tokens == 0 && prompt_logprobs < 0)
         return error("max_tokens is 0; it must be at least 1 without prompt_logprobs");
     if (logit_bias.size() > kMaxListed)

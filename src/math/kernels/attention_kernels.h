@@ -16,7 +16,7 @@ constexpr int32_t kAttentionChunkPages = 8;  // pages of 64 keys in a chunk
 constexpr int32_t kAttentionLeadPages = 4;   // pages fetched before their chunk is attended to
 
 // Length of a row of partial outputs: head_dim rounded up to 16, so that rows keep their alignment.
-constexpr int64_t output_stride(int32_t head_dim) {
+[[gnu::always_inline]] constexpr int64_t output_stride(int32_t head_dim) {
     return (int64_t{head_dim} + 15) / 16 * 16;
 }
 

@@ -4,22 +4,19 @@
 
 namespace hone::math {
 
-namespace {
-
-std::string_view requirements_of(Isa isa) {
-    return isa == Isa::avx512 ? "AVX-512 F BW VL DQ VNNI BF16" : "AVX2 FMA BMI2";
-}
-
-}  // namespace
-
 std::string_view name_of(Isa isa) {
     constexpr std::string_view kNames[] = {"reference", "avx2", "avx512"};
     return kNames[static_cast<size_t>(isa)];
 }
 
-std::vector<KernelInfo> kernels_of(const KernelTable& table) {
-    std::vector<KernelInfo> kernels;
-    const auto add = [&](const char* name) { kernels.push_back({name, requirements_of(table.isa)}); };
+// The reference is compiled with fused multiply-adds, in vector instructions where the compiler likes.
+std::string_view requirements_of(Isa isa) {
+    return isa == Isa::avx512 ? CpuFeatures::kAvx512Kernels : CpuFeatures::kAvx2Kernels;
+}
+
+std::vector<std::string_view> kernels_of(const KernelTable& table) {
+    std::vector<std::string_view> kernels;
+    const auto add = [&](const char* name) { kernels.emplace_back(name); };
     table.gemm.for_each_name(add);
     table.attention.for_each_name(add);
     table.rows.for_each_name(add);
@@ -49,7 +46,8 @@ std::span<const KernelTable* const> runnable_kernel_tables() {
 Result<const KernelTable*> select_kernels(std::string_view choice) {
     const auto runnable = runnable_kernel_tables();
     if (runnable.empty()) {
-        return error("this processor ({}) lacks AVX2, FMA or BMI2, which every kernel needs", cpu_model_name());
+        return error("this processor ({}) lacks part of {}, which every kernel needs", cpu_model_name(),
+                     CpuFeatures::kAvx2Kernels);
     }
     if (choice == "auto") return runnable.back();
     std::string names = "auto";

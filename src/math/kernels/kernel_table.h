@@ -17,7 +17,8 @@ namespace hone::math {
 
 enum class Isa { reference, avx2, avx512 };
 
-std::string_view name_of(Isa isa);  // "reference", "avx2", "avx512"
+std::string_view name_of(Isa isa);          // "reference", "avx2", "avx512"
+std::string_view requirements_of(Isa isa);  // what the processor must have: "AVX2 FMA BMI2"
 
 struct KernelTable {
     Isa isa;
@@ -26,12 +27,8 @@ struct KernelTable {
     RowKernels rows;             // norms, rotary, activations, router, log-probabilities: one row at a time
 };
 
-// What `hone inspect kernels` prints: one line a kernel.
-struct KernelInfo {
-    std::string_view name;       // "gemm_i8_int4g32__avx512"
-    std::string_view requires_;  // "AVX-512 F BW VL DQ VNNI"
-};
-std::vector<KernelInfo> kernels_of(const KernelTable& table);
+// The names of the table's kernels: "gemm_i8_int4g32__avx512" and so on.
+std::vector<std::string_view> kernels_of(const KernelTable& table);
 
 // Every table that this machine can run, slowest first: tests and benchmarks iterate it.
 std::span<const KernelTable* const> runnable_kernel_tables();

@@ -44,11 +44,13 @@ struct RowKernels {
     Entry<void(const bf16* x, float* y, int64_t n)> widen_bf16;  // y = x
     Entry<void(const float* x, bf16* y, int64_t n)> round_bf16;  // y = round_to_bf16(x)
 
-    // y = exp(x - max(x)) / sum of exp(x - max(x)), the sum by rule 2.
+    // y = exp(x - max(x)) / sum of exp(x - max(x)), the sum by rule 2. The maximum is that of the values that are not
+    // NaN; with a NaN, or nothing but -inf, every y is NaN.
     Unary softmax;
 
-    // Rule 11: chunks of 1024 from element 0, each (max, sum of exp(z - max) by rule 2) and skipped if its max is -inf;
-    // merged ascending from the first as m = max(m1, m2), s = fma(s2, exp(m2 - m), s1 * exp(m1 - m)).
+    // Rule 11: chunks of 1024 from element 0, each (max, sum of exp(z - max) by rule 2), merged ascending as m =
+    // max(m1, m2), s = fma(s2, exp(m2 - m), s1 * exp(m1 - m)). A part whose max is -inf is (-inf, sum of exp(z)), that is
+    // 0, and only the sums are added. The maximum is that of the values that are not NaN; a NaN makes log_sum NaN.
     Entry<void(const float* logits, float temperature, LogSum* out, int64_t n)> log_sum_exp;
     // y = (logit / temperature - maximum) - log_sum.
     Entry<void(const float* logits, float temperature, LogSum sum, float* y, int64_t n)> logprobs;

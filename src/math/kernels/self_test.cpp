@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/cpu_features.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "math/quant/weight.h"
 
@@ -30,12 +31,9 @@ std::vector<float> product(const GemmKernels::Gemm& gemm, const GemmKernels::Pre
                            ActivationFormat format, const Weight& weight, const std::vector<float>& x) {
     const int64_t row_bytes = activation_row_bytes(format, kK);
     std::vector<std::byte> lines(static_cast<size_t>(kRows * row_bytes));
-    const EvenSplit tiles = row_tiles(kRows);
     for (int64_t row = 0; row < kRows; row++) {
-        const int64_t tile = tiles.part_of(row), line_bytes = line_of(format).bytes;
-        prepare.run(&x[static_cast<size_t>(row * kK)], int64_t{kK},
-                    &lines[static_cast<size_t>(tiles.first(tile) * row_bytes + (row - tiles.first(tile)) * line_bytes)],
-                    tiles.size(tile) * line_bytes);
+        const auto own = row_lines(format, int64_t{kK}, lines.data(), kRows, row);
+        prepare.run(&x[static_cast<size_t>(row * kK)], int64_t{kK}, own.first, own.stride);
     }
     std::vector<float> y(size_t{kRows} * kN);
     const int32_t columns = panel_columns(weight.format);
@@ -82,13 +80,22 @@ Status self_test(const KernelTable& table) {
         for (size_t i = 0; i < y.size(); i++) {
             if (std::bit_cast<uint32_t>(y[i]) == std::bit_cast<uint32_t>(expected[i])) continue;
             return error(
-                "self-test: kernel {} gives {} where the reference gives {}; this processor ({}) computes it "
-                "otherwise, "
-                "choose other kernels",
-                c.tested.name, y[i], expected[i], cpu_model_name());
+                "self-test: kernel {} gives {} where the reference gives {}; this processor ({}) computes otherwise "
+                "and cannot use kernels '{}'",
+                c.tested.name, y[i], expected[i], cpu_model_name(), name_of(table.isa));
         }
     }
     return ok();
+}
+
+Result<const KernelTable*> fastest_sound(std::span<const KernelTable* const> tables) {
+    CHECK(!tables.empty());
+    for (size_t i = tables.size();; i--) {
+        const Status tested = self_test(*tables[i - 1]);
+        if (tested) return tables[i - 1];
+        if (i == 1) return tested.error();
+        LOG_WARN("{}; trying kernels '{}'", tested.error().message, name_of(tables[i - 2]->isa));
+    }
 }
 
 }  // namespace hone::math

@@ -1,4 +1,5 @@
-// Elementwise ops of the feed-forward and the residual stream, fp32.
+// Elementwise ops of the feed-forward and the residual stream, fp32. An output's bits depend on the elements at its own
+// place alone.
 #pragma once
 
 #include "math/ops/op_context.h"

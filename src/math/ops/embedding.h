@@ -1,5 +1,5 @@
 // Embedding lookup: x_t = table[ids_t] widened to fp32. table [V, D] bf16_rows, or a packed bf16 head that is tied to
-// it.
+// it. A row is a copy of a row of the table, widened exactly.
 #pragma once
 
 #include "math/ops/op_context.h"

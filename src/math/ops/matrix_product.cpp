@@ -36,13 +36,6 @@ int64_t panel_count(const Weight& weight) {
     return (weight.n + columns - 1) / columns;
 }
 
-RowLines row_lines(ActivationFormat format, int64_t k, std::byte* block, int64_t rows, int64_t row) {
-    const EvenSplit tiles = row_tiles(rows);
-    const int64_t tile = tiles.part_of(row), line_bytes = line_of(format).bytes;
-    std::byte* tile_data = block + tiles.first(tile) * activation_row_bytes(format, k);
-    return {tile_data + (row - tiles.first(tile)) * line_bytes, tiles.size(tile) * line_bytes};
-}
-
 int64_t most_block_rows(ActivationFormat format, int64_t k) {
     return std::max<int64_t>(kBlockBytes / activation_row_bytes(format, k), 4 * kTileRows);
 }
@@ -61,8 +54,8 @@ ActivationBlocks prepare_activations(OpContext& context, const MatrixProduct& pr
     for_row_blocks(context, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t row = first; row < first + count; row++) {
             const int64_t block = blocks.part_of(row);
-            const RowLines lines = row_lines(product.activations, x.cols, prepared.block(block), blocks.size(block),
-                                             row - blocks.first(block));
+            const auto lines = row_lines(product.activations, x.cols, prepared.block(block), blocks.size(block),
+                                         row - blocks.first(block));
             product.prepare.run(x.row(row), x.cols, lines.first, lines.stride);
         }
     });

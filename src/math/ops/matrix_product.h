@@ -28,13 +28,6 @@ struct ActivationBlocks {
     std::byte* block(int64_t i) const { return data + blocks.first(i) * activation_row_bytes(format, k); }
 };
 
-// Where the lines of a row of a block of `rows` lie: the first one, and the distance of each from the one before it.
-struct RowLines {
-    std::byte* first;
-    int64_t stride;
-};
-RowLines row_lines(ActivationFormat format, int64_t k, std::byte* block, int64_t rows, int64_t row);
-
 // Rows of a block that fill about half of a core's L2.
 int64_t most_block_rows(ActivationFormat format, int64_t k);
 

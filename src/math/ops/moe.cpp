@@ -109,7 +109,7 @@ void Moe::gather(const ExpertBlock& block, std::byte* to) const {
     const int64_t line_bytes = line_of(format).bytes;
     for (int64_t row = 0; row < block.rows; row++) {
         const std::byte* from = x + grouped.token[block.first_row + row] * x_row_bytes;
-        const RowLines lines = row_lines(format, weights.gate[0].k, to, block.rows, row);
+        const auto lines = row_lines(format, weights.gate[0].k, to, block.rows, row);
         for (int64_t at = 0, line = 0; at < x_row_bytes; at += line_bytes, line += lines.stride) {
             // Constant sizes, so that a copy is a few moves.
             if (line_bytes == kI8LineBytes)
@@ -133,8 +133,8 @@ void Moe::compute_hidden_columns(const ExpertBlock& block, const std::byte* rows
     for (int64_t row = 0; row < block.rows; row++) {
         float* values = gate + row * stride;
         context.kernels.rows.swiglu.run(values, up + row * stride, values, columns);
-        const RowLines lines = row_lines(down_product.activations, gate_weight.n,
-                                         hidden + block.first_row * hidden_row_bytes, block.rows, row);
+        const auto lines = row_lines(down_product.activations, gate_weight.n,
+                                     hidden + block.first_row * hidden_row_bytes, block.rows, row);
         down_product.prepare.run(values, columns, lines.first + column / line.k * lines.stride, lines.stride);
     }
 }

@@ -1,5 +1,6 @@
 // Rotary position embedding (Su et al., arXiv 2104.09864): angle = position * inverse_frequency[i] in fp32, sine and
-// cosine ours. NeoX turns (x_i, x_{i+R/2}), interleaved (x_2i, x_2i+1); dimensions R.. of a head stay as they are.
+// cosine ours. NeoX turns (x_i, x_{i+R/2}), interleaved (x_2i, x_2i+1); dimensions R.. of a head stay as they are. An
+// output's bits depend on its pair and the row's absolute position alone: one product and one fused multiply-add each.
 #pragma once
 
 #include <vector>

@@ -1,5 +1,6 @@
 // Expert choice from router logits (numerics.md rule 8): scores, the k best by score descending then index ascending,
-// factors.
+// factors. A row's bits depend on its logits alone: the sum of the softmax runs over the 16-lane tree, that of the chosen
+// scores in slot order.
 #pragma once
 
 #include "math/ops/moe.h"

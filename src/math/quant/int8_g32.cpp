@@ -23,8 +23,4 @@ void quantise_int8_row(const float* values, int64_t k, int8_t* codes, float* sca
     }
 }
 
-void dequantise_int8_row(const int8_t* codes, const float* scales, int64_t k, float* values) {
-    for (int64_t i = 0; i < k; i++) values[i] = static_cast<float>(codes[i]) * scales[i / kGroup];
-}
-
 }  // namespace hone::math

@@ -11,7 +11,4 @@ namespace hone::math {
 // One row of k values; codes [k], scales [ceil(k / 32)].
 void quantise_int8_row(const float* values, int64_t k, int8_t* codes, float* scales);
 
-// values_i = codes_i * scale of its group, one fp32 rounding.
-void dequantise_int8_row(const int8_t* codes, const float* scales, int64_t k, float* values);
-
 }  // namespace hone::math

@@ -104,6 +104,22 @@ struct EvenSplit {
     return {rows, (rows + kTileRows - 1) / kTileRows};
 }
 
+// Where the lines of a row of a block of `rows` lie: the first one, and the distance of each from the one before it.
+// Byte is std::byte or const std::byte.
+template <class Byte>
+struct RowLines {
+    Byte* first;
+    int64_t stride;
+};
+template <class Byte>
+[[gnu::always_inline]] constexpr RowLines<Byte> row_lines(ActivationFormat format, int64_t k, Byte* block, int64_t rows,
+                                                          int64_t row) {
+    const EvenSplit tiles = row_tiles(rows);
+    const int64_t tile = tiles.part_of(row), row_in_tile = row - tiles.first(tile), line_bytes = line_of(format).bytes;
+    return {block + tiles.first(tile) * activation_row_bytes(format, k) + row_in_tile * line_bytes,
+            tiles.size(tile) * line_bytes};
+}
+
 // Position of element k (0..7) of an octet within its 8 bytes of an i8_g32 line.
 [[gnu::always_inline]] constexpr int32_t i8_position(int32_t k) {
     constexpr int8_t kPosition[8] = {0, 2, 4, 6, 1, 3, 5, 7};

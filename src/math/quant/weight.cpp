@@ -47,7 +47,7 @@ void check_part(int64_t n, int64_t k, int64_t first_row, int64_t rows) {
     CHECK(first_row % 64 == 0 && (rows % 64 == 0 || first_row + rows == n), "rows {}+{} of {}", first_row, rows, n);
 }
 
-// Writes one row's codes (k of them, -8..7) and scales into the panel that begins at `panel`.
+// Writes one row's codes (k of them, -7..7) and scales into the panel that begins at `panel`.
 void pack_int4_row(int64_t column, int64_t k, const int8_t* codes, const bf16* scales, std::byte* panel) {
     for (int64_t octet = 0; octet < (k + kGroup - 1) / kGroup * kGroup; octet += 8) {
         uint32_t packed = 0;
@@ -116,17 +116,6 @@ void pack_weight(WeightFormat format, int64_t n, int64_t k, int64_t first_row, i
                 std::memcpy(panel + element_offset(format, column, i), &value, sizeof value);
             }
         }
-    }
-}
-
-void pack_int4_codes(int64_t n, int64_t k, int64_t first_row, int64_t rows, const int8_t* codes, const bf16* scales,
-                     std::byte* out) {
-    check_part(n, k, first_row, rows);
-    for (int64_t row = first_row; row < first_row + rows; row++) {
-        std::byte* panel = out + row / kInt4Panel.columns * panel_bytes(WeightFormat::int4_g32, k);
-        pack_int4_row(row % kInt4Panel.columns, k, codes, scales, panel);
-        codes += k;
-        scales += (k + kGroup - 1) / kGroup;
     }
 }
 

@@ -49,11 +49,6 @@ size_t packed_bytes(WeightFormat format, int64_t n, int64_t k);
 void pack_weight(WeightFormat format, int64_t n, int64_t k, int64_t first_row, int64_t rows, const float* values,
                  std::byte* out);
 
-// The same for a matrix that was shipped as codes (-8..7, row-major int8 [n, k]) and scales (fp32 values exact in bf16,
-// [n, ceil(k/32)]).
-void pack_int4_codes(int64_t n, int64_t k, int64_t first_row, int64_t rows, const int8_t* codes, const bf16* scales,
-                     std::byte* out);
-
 // Reads row `row` back as fp32 (codes times scale for int4_g32): embedding lookup of a tied table, export, tests.
 void unpack_row(const Weight& weight, int64_t row, float* out);
 

@@ -3,6 +3,7 @@
 #include <boost/json/value.hpp>
 
 #include "model/checkpoint/strict_json.h"
+#include "model/printable.h"
 
 namespace hone::model {
 
@@ -10,11 +11,11 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxIndexBytes = size_t{256} << 20;
 
-// Whether a shard's name, as an index gives it, stays inside the folder. (A link inside the folder is its owner's
-// choice: the Hugging Face cache is made of them.)
+// Whether a shard's name, as an index gives it, is a plain one that stays inside the folder. (A link inside the folder
+// is its owner's choice: the Hugging Face cache is made of them.)
 static bool stays_inside(const std::string& name) {
     const fs::path path(name);
-    if (name.empty() || name.find('\0') != std::string::npos || path.is_absolute()) return false;
+    if (name.empty() || printable(name) != name || path.is_absolute()) return false;
     for (const auto& part : path) {
         if (part == "..") return false;
     }
@@ -38,8 +39,8 @@ Status CheckpointFolder::open_index(const fs::path& index_path) {
         auto known = shard_of_name.find(shard);
         if (known == shard_of_name.end()) {
             if (!stays_inside(shard)) {
-                return error("{}: tensor {} lies in {}, which is outside the folder", index_path.string(),
-                             in_quotes(tensor), in_quotes(shard));
+                return error("{}: tensor {} lies in {}, which is outside the folder or no file name",
+                             index_path.string(), in_quotes(tensor), in_quotes(shard));
             }
             auto file = SafetensorsFile::open(path_ / shard);
             if (!file) return file.error().within(index_path.string());
@@ -49,7 +50,7 @@ Status CheckpointFolder::open_index(const fs::path& index_path) {
         const auto& tensors = files_[known->second].tensors();
         const auto found = tensors.find(tensor);
         if (found == tensors.end()) {
-            return error("{}: {} has no tensor {}", index_path.string(), shard, in_quotes(tensor));
+            return error("{}: {} has no tensor {}", index_path.string(), in_quotes(shard), in_quotes(tensor));
         }
         tensors_.emplace(found->first, &found->second);
     }

@@ -5,6 +5,7 @@
 
 #include "base/progress.h"
 #include "model/checkpoint/inspect.h"
+#include "model/printable.h"
 
 namespace hone::model {
 
@@ -30,7 +31,7 @@ std::string without_numbers(const std::string& name) {
     return pattern;
 }
 
-// "30.5 B", "596 M", "12,345".
+// "30.53 B", "596.0 M", "12345".
 std::string format_count(int64_t count) {
     if (count >= 1'000'000'000) return fmt::format("{:.2f} B", static_cast<double>(count) * 1e-9);
     if (count >= 1'000'000) return fmt::format("{:.1f} M", static_cast<double>(count) * 1e-6);
@@ -106,7 +107,7 @@ std::string to_text(const Inspection& inspection) {
     text += " tokens\n";
     if (!inspection.unused.empty()) {
         text += fmt::format("  not used      {} tensors of the checkpoint, the first is {}\n", inspection.unused.size(),
-                            inspection.unused[0]);
+                            in_quotes(inspection.unused[0]));
     }
     return text;
 }

@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "model/checkpoint/strict_json.h"
+#include "model/printable.h"
 
 namespace hone::model {
 
@@ -25,6 +25,8 @@ constexpr PrefixRule kPrefixRules[] = {
 // Buffers that old exports carry beside the weights; the architecture recomputes them.
 constexpr std::string_view kBufferSuffixes[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
                                                 ".position_ids"};
+
+constexpr std::string_view kHeadName = "lm_head.weight";  // a copy of the embedding where the head is tied
 
 bool is_buffer(std::string_view name) {
     for (const auto suffix : kBufferSuffixes) {
@@ -63,11 +65,32 @@ Error missing(const CheckpointFolder& folder, const WeightSlot& slot) {
     return error("{}: tensor '{}' is missing{}", folder.path().string(), slot.name, hint);
 }
 
+// The beginning, up to a dot, that the tensors of a slot's part of the model share: its layer, or its module elsewhere.
+size_t part_length(std::string_view name) {
+    constexpr std::string_view kLayers = "model.layers.";
+    if (name.starts_with(kLayers)) return name.find('.', kLayers.size()) + 1;
+    return name.rfind('.') + 1;
+}
+
+// The parts of the model, as the checkpoint names them. No part's name begins with another's.
+using Parts = std::set<std::string, std::less<>>;
+
+void add_part(Parts& parts, const WeightSlot& slot, std::string_view stored) {
+    const size_t behind_part = slot.name.size() - part_length(slot.name);
+    parts.emplace(stored.substr(0, stored.size() - behind_part));
+}
+
+bool is_in_part(const Parts& parts, std::string_view name) {
+    const auto after = parts.upper_bound(name);
+    return after != parts.begin() && name.starts_with(*std::prev(after));
+}
+
 }  // namespace
 
 Result<MatchedTensors> match_tensors(const CheckpointFolder& folder, const std::vector<WeightSlot>& slots) {
     MatchedTensors matched;
     std::set<std::string_view> used;
+    Parts parts;
     for (const WeightSlot& slot : slots) {
         const auto* stored = find_stored(folder, slot.name);
         if (!stored) return missing(folder, slot);
@@ -76,9 +99,19 @@ Result<MatchedTensors> match_tensors(const CheckpointFolder& folder, const std::
         }
         matched.tensors.push_back(stored->second);
         used.insert(stored->first);
+        add_part(parts, slot, stored->first);
     }
+    const bool tied = !slots.empty() && slots.back().role == WeightRole::head && slots.back().name != kHeadName;
+    if (tied) parts.emplace(kHeadName.substr(0, part_length(kHeadName)));
     for (const auto& [name, tensor] : folder.tensors()) {
-        if (!used.contains(name) && !is_buffer(name)) matched.unused.push_back(name);
+        if (used.contains(name) || is_buffer(name) || (tied && name.ends_with(kHeadName))) continue;
+        if (is_in_part(parts, name)) {
+            return error(
+                "{}: tensor {} belongs to a part of the model that has no such weight in this architecture; without it "
+                "the results would be wrong",
+                folder.path().string(), in_quotes(name));
+        }
+        matched.unused.push_back(name);
     }
     return matched;
 }

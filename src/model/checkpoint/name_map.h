@@ -12,11 +12,13 @@ namespace hone::model {
 
 struct MatchedTensors {
     std::vector<const math::TensorView*> tensors;  // one for each slot, in order
-    std::vector<std::string_view> unused;          // in the checkpoint, but no slot wants them
+    std::vector<std::string_view> unused;          // outside of the model: vision towers, layers for speculation
 };
 
 // Finds each slot's tensor: [n, k] for a matrix, [n] for a vector, of bf16, f16 or f32. Errors name the folder and
-// tensor, what was found and what was expected.
+// tensor, what was found and what was expected. A tensor that no slot wants is an error within the model's own layers
+// and modules (a bias, a scale), where it would change the results; buffers that are recomputed and the copy of a tied
+// head are passed over.
 Result<MatchedTensors> match_tensors(const CheckpointFolder& folder, const std::vector<WeightSlot>& slots);
 
 }  // namespace hone::model

@@ -6,6 +6,7 @@
 #include "base/mapped_file.h"
 #include "base/progress.h"
 #include "model/checkpoint/name_map.h"
+#include "model/printable.h"
 #include "model/zoo/zoo.h"
 
 namespace hone::model {
@@ -15,13 +16,18 @@ Result<OpenCheckpoint> open_checkpoint(const std::filesystem::path& path, Weight
     if (!folder) return folder.error();
     auto model = make_model(folder->config());
     if (!model) return model.error().within(path.string());
+    if (const Status enough = check_stored_count((*model)->spec(), folder->tensors().size()); !enough)
+        return enough.error().within(path.string());
     auto plan = plan_weights(**model, choice);
     if (!plan) return plan.error().within(path.string());
     std::vector<WeightSlot> slots;
     for (const auto& weight : plan->weights) slots.push_back(weight.slot);
     auto matched = match_tensors(*folder, slots);
     if (!matched) return matched.error();
-    for (const auto unused : matched->unused) LOG_DEBUG("{}: tensor '{}' is not used", path.string(), unused);
+    if (const auto& unused = matched->unused; !unused.empty()) {
+        LOG_WARN("{}: {} tensor(s) outside of the model are not used, the first is {}", path.string(), unused.size(),
+                 in_quotes(unused[0]));
+    }
     return OpenCheckpoint{std::move(*folder), std::move(*model), std::move(*plan), std::move(matched->tensors),
                           std::move(matched->unused)};
 }
@@ -63,6 +69,7 @@ Status for_each_group(const OpenCheckpoint& checkpoint, const std::string& what,
         if (const Status done = body(groups[i]); !done) return done;
         progress.advance(stored_bytes(groups[i]));
     }
+    progress.finish();
     return ok();
 }
 

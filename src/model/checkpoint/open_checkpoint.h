@@ -21,7 +21,7 @@ struct OpenCheckpoint {
     std::unique_ptr<Model> model;
     WeightPlan plan;
     std::vector<const math::TensorView*> tensors;  // of the plan's weights, in order
-    std::vector<std::string_view> unused;          // tensors that no weight wants; also listed in the debug log
+    std::vector<std::string_view> unused;          // tensors outside of the model; a warning counts them
 };
 
 Result<OpenCheckpoint> open_checkpoint(const std::filesystem::path& path, WeightChoice choice);

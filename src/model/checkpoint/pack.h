@@ -11,7 +11,7 @@
 //   +56   u64  XXH3-64 of the directory, seeded with the XXH3-64 of bytes 0..55
 //   +64   D bytes of JSON, the directory; zeros up to B:
 //           {"layout": hex, XXH3-64 of what this build's packer makes of a fixed matrix in every format,
-//            "weights": "auto" | "int4" | "int4-experts",
+//            "weights": "auto" | "bf16" | "int4" | "int4-experts",
 //            "tensors": [{"name", "role", "format", "n", "k", "offset", "bytes", "xxh3"}, ...], as Model::visit lists them
 //            "files":   [{"name", "offset", "bytes", "xxh3"}, ...]}
 //   +B    data, little endian: tensors as math/quant/packed_layout.h draws them ("f32_vector": n fp32 values), files.
@@ -83,6 +83,10 @@ class PackFile {
     std::vector<PackedTensor> tensors_;
     std::map<std::string, std::string_view> files_;
 };
+
+// Opens the pack file and compares every tensor with its checksum. Errors name the tensor; a checkpoint folder has no
+// checksums, which is an error too.
+Status verify_pack(const std::filesystem::path& path, ThreadPool& pool, bool quiet);
 
 struct PackSummary {
     size_t tensors = 0, bytes = 0;  // bytes of the file

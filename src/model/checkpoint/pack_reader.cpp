@@ -11,6 +11,7 @@
 #include "model/checkpoint/pack_header.h"
 #include "model/checkpoint/strict_json.h"
 #include "model/checkpoint/weight_plan.h"
+#include "model/printable.h"
 
 namespace hone::model {
 
@@ -206,6 +207,8 @@ Status PackFile::check_overlaps() const {
 
 Status PackFile::attach_to(Model& model, WeightChoice weights) const {
     const std::string where = file_.path().string();
+    if (const Status enough = check_stored_count(model.spec(), tensors_.size()); !enough)
+        return enough.error().within(where);
     const auto slots = list_slots(model);
     if (!slots) return slots.error().within(where);
     std::map<std::pair<std::string_view, WeightRole>, const PackedTensor*> by_name;
@@ -260,7 +263,17 @@ Status PackFile::verify(ThreadPool& pool, bool quiet) const {
         }
         progress.advance(read);
     }
+    progress.finish();
     return ok();
+}
+
+Status verify_pack(const std::filesystem::path& path, ThreadPool& pool, bool quiet) {
+    std::error_code unreadable;
+    if (std::filesystem::is_directory(path, unreadable)) {
+        return error("{}: a checkpoint folder has no checksums to verify, only a pack file does", path.string());
+    }
+    const auto pack = PackFile::open(path);
+    return pack ? pack->verify(pool, quiet) : Status(pack.error());
 }
 
 WeightStore PackFile::take_weights() && {

@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/huge_pages.h"
+#include "math/quant/packed_layout.h"
 #include "model/checkpoint/open_checkpoint.h"
 #include "model/checkpoint/pack.h"
 #include "model/checkpoint/pack_header.h"
@@ -133,7 +134,9 @@ PackHeader make_header(const PackContents& contents) {
 }  // namespace
 
 std::string packed_layout_fingerprint() {
-    constexpr int64_t kN = 96, kK = 104;  // ragged for every format
+    constexpr int64_t kN = 97, kK = 105;  // the last panel, step and group of every format is part padding
+    static_assert(kN % math::kF32Panel.columns && kN % math::kBf16Panel.columns && kN % math::kInt4Panel.columns);
+    static_assert(kK % 2 && kK % math::kGroup && kK % (2 * math::kGroup) && kN * kK % 32);
     std::vector<float> values(kN * kK);
     for (size_t i = 0; i < values.size(); i++)
         values[i] = static_cast<float>(static_cast<int>(i * 2654435761u % 2001) - 1000) * 0x1p-10f;

@@ -149,6 +149,7 @@ Result<LoadedModel> random_model(const boost::json::object& config, std::string 
         });
         progress.advance(plan->bytes * (first + count) / tiles.size() - plan->bytes * first / tiles.size());
     }
+    progress.finish();
     for (const auto& weight : plan->weights) attach(weight.slot, weight.format, memory->data() + weight.offset);
     return LoadedModel{.model = std::move(*model),
                        .weights = WeightStore(std::move(*memory)),

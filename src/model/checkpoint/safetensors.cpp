@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 
 #include "model/checkpoint/strict_json.h"
+#include "model/printable.h"
 
 namespace hone::model {
 
@@ -18,20 +19,23 @@ struct Extent {
     uint64_t begin, end;
 };
 
-// A header entry's shape; the product of the extents times the element size, in bytes, goes to `bytes`.
+// A header entry's shape; the product of the extents times the element size, in bytes, goes to `bytes`; elements of less than a byte lie side by
+// side and must fill whole bytes.
 Result<math::Shape> read_shape(const json::object& entry, math::DType dtype, uint64_t& bytes) {
     const auto* list = entry.if_contains("shape");
     if (!list || !list->is_array()) return error("field 'shape' must be a list");
     math::Shape shape;
-    bytes = math::size_of(dtype);
+    uint64_t bits = math::bits_of(dtype);
     for (const auto& element : list->get_array()) {
         const auto extent = as_whole(element);
         if (!extent) return error("field 'shape' must hold whole numbers");
-        if (*extent > INT64_MAX || __builtin_mul_overflow(bytes, *extent, &bytes) || bytes > INT64_MAX) {
+        if (*extent > INT64_MAX || __builtin_mul_overflow(bits, *extent, &bits) || bits > INT64_MAX) {
             return error("the product of its shape overflows");
         }
         shape.push_back(static_cast<int64_t>(*extent));
     }
+    if (bits % 8 != 0) return error("its {} bits are not whole bytes", bits);
+    bytes = bits / 8;
     return shape;
 }
 

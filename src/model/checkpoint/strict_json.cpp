@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/mapped_file.h"
+#include "model/printable.h"
 
 namespace hone::model {
 
@@ -91,12 +92,6 @@ std::optional<uint64_t> as_whole(const json::value& value) {
     if (value.is_uint64()) return value.get_uint64();
     if (value.is_int64() && value.get_int64() >= 0) return static_cast<uint64_t>(value.get_int64());
     return std::nullopt;
-}
-
-std::string in_quotes(std::string_view name) {
-    constexpr size_t kShown = 160;
-    if (name.size() <= kShown) return fmt::format("'{}'", name);
-    return fmt::format("'{}...' ({} bytes)", name.substr(0, kShown), name.size());
 }
 
 }  // namespace hone::model

@@ -22,7 +22,4 @@ Result<boost::json::object> read_json_object(const std::filesystem::path& path, 
 // The value as a whole number that is not negative; nothing for anything else.
 std::optional<uint64_t> as_whole(const boost::json::value& value);
 
-// A name from outside, fit for a message: quoted, long ones cut.
-std::string in_quotes(std::string_view name);
-
 }  // namespace hone::model

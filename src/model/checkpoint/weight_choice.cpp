@@ -4,18 +4,18 @@
 
 namespace hone::model {
 
+constexpr std::array<std::string_view, 4> kChoiceNames = {"auto", "bf16", "int4", "int4-experts"};
 constexpr std::array<std::string_view, 6> kRoleNames = {"embedding", "head", "linear", "expert", "router", "norm"};
 
 Result<WeightChoice> weight_choice_named(std::string_view name) {
-    if (name == "auto" || name == "bf16") return WeightChoice::as_stored;
-    if (name == "int4") return WeightChoice::int4;
-    if (name == "int4-experts") return WeightChoice::int4_experts;
+    for (size_t i = 0; i < kChoiceNames.size(); i++) {
+        if (kChoiceNames[i] == name) return static_cast<WeightChoice>(i);
+    }
     return error("'{}' is not a weight format; choose auto, bf16, int4 or int4-experts", name);
 }
 
 std::string_view name_of(WeightChoice choice) {
-    constexpr std::array<std::string_view, 3> kNames = {"auto", "int4", "int4-experts"};
-    return kNames[static_cast<size_t>(choice)];
+    return kChoiceNames[static_cast<size_t>(choice)];
 }
 
 std::optional<math::WeightFormat> format_for(const WeightSlot& slot, WeightChoice choice) {

@@ -10,14 +10,15 @@
 namespace hone::model {
 
 enum class WeightChoice {
-    as_stored,     // bf16 stays bf16, INT4 stays INT4
+    as_stored,     // a pack's formats; a checkpoint's bf16, f16 and f32 become bf16
+    bf16,          // the same of a checkpoint; of a pack, nothing else
     int4,          // every linear layer, expert and the head to INT4
     int4_experts,  // experts only
 };
 
 // "auto", "bf16", "int4", "int4-experts"; the error lists them.
 Result<WeightChoice> weight_choice_named(std::string_view name);
-// The flag's value: "auto", "int4", "int4-experts".
+// The flag's value: "auto", "bf16", "int4", "int4-experts".
 std::string_view name_of(WeightChoice choice);
 
 // The format in memory of a checkpoint's unquantised weight; nothing for a vector, which stays fp32.

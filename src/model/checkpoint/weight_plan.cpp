@@ -20,6 +20,17 @@ size_t alignment_of(size_t bytes) {
     return bytes >= size_t{16} << 10 ? 4096 : 64;
 }
 
+Status check_stored_count(const ModelSpec& spec, size_t stored) {
+    constexpr int64_t kNamedAnyway = int64_t{1} << 14;
+    const auto routed = static_cast<int64_t>(spec.routed_layers.size());
+    const int64_t least = int64_t{3} * spec.layers + routed * (int64_t{3} * spec.experts);
+    if (least <= std::max(kNamedAnyway, static_cast<int64_t>(stored))) return ok();
+    return error(
+        "config.json: num_hidden_layers {} and num_experts {} make at least {} tensors, {} are stored (a tensor that "
+        "holds several experts cannot be read)",
+        spec.layers, spec.experts, least, stored);
+}
+
 Result<std::vector<WeightSlot>> list_slots(Model& model) {
     const ModelSpec& spec = model.spec();
     if (spec.layers * (int64_t{3} * spec.experts + 32) > kMaxWeights) {

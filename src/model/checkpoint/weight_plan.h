@@ -36,6 +36,10 @@ size_t alignment_of(size_t bytes);
 // Errors: a config with more weights, or larger ones, than any model has.
 Result<WeightPlan> plan_weights(Model& model, WeightChoice choice);
 
+// Refuses, before any slot is named, a config that describes far more weights than a checkpoint's `stored` tensors. (A
+// few thousand that lack are better missed by name, when they are looked up.)
+Status check_stored_count(const ModelSpec& spec, size_t stored);
+
 // All slots of the model; the error of plan_weights for too many.
 Result<std::vector<WeightSlot>> list_slots(Model& model);
 

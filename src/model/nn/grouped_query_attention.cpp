@@ -27,9 +27,9 @@ void GqaWeights::visit(const GqaSpec& spec, const std::string& prefix, WeightVis
 
 static void normalise(const GqaSpec& spec, std::span<const float> weight, math::MatrixView<float> x, Pass& pass) {
     if (spec.qk_norm == QkNorm::per_head) {
-        math::rms_norm_heads(pass.ops, x, weight, spec.epsilon, math::NormWeight::plain);
+        math::rms_norm_heads(pass.ops, x, weight, spec.epsilon, spec.norm_kind);
     } else if (spec.qk_norm == QkNorm::all_heads) {
-        math::rms_norm(pass.ops, x, weight, spec.epsilon, math::NormWeight::plain, x);
+        math::rms_norm(pass.ops, x, weight, spec.epsilon, spec.norm_kind, x);
     }
 }
 

@@ -17,7 +17,8 @@ struct GqaSpec {
     int32_t hidden = 0, heads = 0, kv_heads = 0, head_dim = 0;
     QkNorm qk_norm = QkNorm::none;
     float epsilon = 1e-6f;
-    std::optional<float> clip;  // limit of |q|, |k| and |v| before rotary
+    math::NormWeight norm_kind = math::NormWeight::plain;  // of the query and key norms
+    std::optional<float> clip;                             // limit of |q|, |k| and |v| before rotary
     math::RotarySpec rotary;
 
     size_t kv_bytes() const { return math::kv_layer_bytes(kv_heads, head_dim); }  // a page, one layer

@@ -3,8 +3,12 @@
 #include <algorithm>
 
 #include "math/ops/activation.h"
+#include "model/printable.h"
 
 namespace hone::model {
+
+// An angle is at most its position, and math/kernels/elementary.h has sin and cos up to kMaxAngle.
+constexpr int32_t kMaxPositions = 1 << 21;
 
 void PreNormDecoder::visit(WeightVisitor visitor) {
     ends_.visit_front(spec_, visitor);
@@ -53,33 +57,82 @@ void PreNormDecoder::head(math::MatrixView<const float> x, math::MatrixView<floa
     ends_.logits(x, logits, pass);
 }
 
+// What a rotary object of the config may say: how theta is scaled, and over which part of the head.
+static double read_rope_object(ConfigReader& config, const boost::json::object& object, const char* field,
+                               double theta) {
+    const auto* rope_object = object.at(field).if_object();
+    config.require(rope_object, fmt::format("field '{}' must be an object", field));
+    if (!rope_object) return theta;
+    ConfigReader rope(*rope_object, field);
+    theta = rope.number("rope_theta", theta);
+    const std::string type = rope.text("rope_type", rope.text("type", "default"));
+    const double part = rope.number("partial_rotary_factor", 1);
+    if (const Status status = rope.status(); !status) config.require(false, status.error().message);
+    config.require(type == "default",
+                   fmt::format("{} of type {} is not supported for this architecture", field, in_quotes(type)));
+    config.require(part == 1, fmt::format("{}.partial_rotary_factor {} is not supported for this architecture, only 1",
+                                          field, part));
+    for (const auto& entry : *rope_object) {
+        config.require(!entry.value().is_object(), fmt::format("{}.{}: rotary positions that differ between layers are "
+                                                               "not supported for this architecture",
+                                                               field, printable(entry.key())));
+    }
+    return theta;
+}
+
 // rope_theta (or rope_parameters.rope_theta) over the whole head.
 static math::RotarySpec read_rotary(ConfigReader& config, const boost::json::object& object, int32_t head_dim) {
     double theta = config.number("rope_theta", 10000.0);
     for (const char* field : {"rope_parameters", "rope_scaling"}) {
-        if (!config.has(field)) continue;
-        const auto* rope_object = object.at(field).if_object();
-        config.require(rope_object, fmt::format("field '{}' must be an object", field));
-        if (!rope_object) continue;
-        ConfigReader rope(*rope_object, field);
-        theta = rope.number("rope_theta", theta);
-        const std::string type = rope.text("rope_type", rope.text("type", "default"));
-        if (const Status status = rope.status(); !status) config.require(false, status.error().message);
-        config.require(type == "default",
-                       fmt::format("{} of type '{}' is not supported for this architecture", field, type));
+        if (config.has(field)) theta = read_rope_object(config, object, field, theta);
     }
-    config.require(theta > 0 && theta < 1e30, "rope_theta must be positive");
+    config.require(theta >= 1 && theta < 1e30, fmt::format("rope_theta {} must be at least 1 and below 1e30", theta));
+    if (!config.status()) return {};
     return {.head_dim = head_dim,
             .inverse_frequencies = math::rotary_inverse_frequencies(static_cast<float>(theta), head_dim)};
 }
 
+// Fields that say the checkpoint computes something else than these layers do.
+static void refuse_other_functions(ConfigReader& config) {
+    const std::string activation = config.text("hidden_act", "silu");
+    config.require(activation == "silu", fmt::format("hidden_act {} is not supported for this architecture, only silu",
+                                                     in_quotes(activation)));
+    for (const char* field : {"attention_bias", "use_sliding_window"}) {
+        config.require(!config.flag(field, false),
+                       fmt::format("{} true is not supported for this architecture", field));
+    }
+    const double rotary_part = config.number("partial_rotary_factor", 1);
+    config.require(rotary_part == 1,
+                   fmt::format("partial_rotary_factor {} is not supported for this architecture, only 1", rotary_part));
+    for (const std::string& type : config.texts("layer_types")) {
+        config.require(type == "full_attention",
+                       fmt::format("layer_types: {} is not supported for this architecture, only full_attention",
+                                   in_quotes(type)));
+    }
+    for (const char* field : {"quantization_config", "compression_config"}) {
+        config.require(!config.has(field),
+                       fmt::format("{}: quantised checkpoints cannot be read; take the unquantised one (--weights int4 "
+                                   "quantises it here)",
+                                   field));
+    }
+}
+
+void PreNormDecoder::set_norms(float epsilon, math::NormWeight kind) {
+    ends_.epsilon = attention_.epsilon = epsilon;
+    ends_.norm_kind = attention_.norm_kind = kind;
+}
+
 void PreNormDecoder::read_shared_fields(ConfigReader& config, const boost::json::object& object,
-                                        int32_t head_dim_fallback) {
+                                        int32_t head_dim_fallback, double epsilon_fallback) {
     spec_.architecture = config.text("model_type", "");
     spec_.layers = config.count("num_hidden_layers", std::nullopt, 4096);
     spec_.hidden = config.count("hidden_size", std::nullopt, 1 << 20);
     spec_.vocabulary = config.count("vocab_size");
     spec_.max_positions = config.count("max_position_embeddings", 4096);
+    config.require(spec_.max_positions <= kMaxPositions,
+                   fmt::format("max_position_embeddings {} is more than {}, as far as the sines and cosines of rotary "
+                               "positions reach",
+                               spec_.max_positions, kMaxPositions));
     spec_.heads = config.count("num_attention_heads", std::nullopt, 1 << 14);
     spec_.kv_heads = config.count("num_key_value_heads", spec_.heads, 1 << 14);
     const int32_t head_dim = head_dim_fallback ? head_dim_fallback : std::max(spec_.hidden / spec_.heads, 1);
@@ -90,21 +143,11 @@ void PreNormDecoder::read_shared_fields(ConfigReader& config, const boost::json:
     config.require(spec_.head_dim % 2 == 0,
                    fmt::format("head_dim {} is odd; rotary positions turn pairs", spec_.head_dim));
 
-    const std::string activation = config.text("hidden_act", "silu");
-    config.require(activation == "silu",
-                   fmt::format("hidden_act '{}' is not supported for this architecture, only silu", activation));
-    for (const char* field : {"attention_bias", "use_sliding_window"}) {
-        config.require(!config.flag(field, false),
-                       fmt::format("{} true is not supported for this architecture", field));
-    }
+    refuse_other_functions(config);
 
-    ends_.epsilon = static_cast<float>(config.number("rms_norm_eps", 1e-6));
     ends_.tied = config.flag("tie_word_embeddings", false);
-    attention_ = {.hidden = spec_.hidden,
-                  .heads = spec_.heads,
-                  .kv_heads = spec_.kv_heads,
-                  .head_dim = spec_.head_dim,
-                  .epsilon = ends_.epsilon};
+    attention_ = {.hidden = spec_.hidden, .heads = spec_.heads, .kv_heads = spec_.kv_heads, .head_dim = spec_.head_dim};
+    set_norms(config.positive("rms_norm_eps", epsilon_fallback));
     if (config.status()) attention_.rotary = read_rotary(config, object, spec_.head_dim);
     layers_.resize(static_cast<size_t>(spec_.layers));
 }

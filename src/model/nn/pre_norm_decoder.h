@@ -34,9 +34,14 @@ class PreNormDecoder : public Model {
                               Pass& pass) const = 0;
 
     // Fills spec_, attention_, ends_ and the number of layers from the fields that the families share; refuses what
-    // would silently change the function: activations other than SiLU, biases, sliding windows in use, scaled rotary
-    // positions.
-    void read_shared_fields(ConfigReader& config, const boost::json::object& object, int32_t head_dim_fallback);
+    // would silently change the function: activations other than SiLU, biases, sliding windows in use, rotary positions
+    // that are scaled or over a part of the head, quantised weights. The fallbacks are the family's defaults; a
+    // head_dim_fallback of 0 is hidden_size / num_attention_heads.
+    void read_shared_fields(ConfigReader& config, const boost::json::object& object, int32_t head_dim_fallback,
+                            double epsilon_fallback = 1e-6);
+
+    // How all norms weigh: those of the layers, of queries and keys, and the final one.
+    void set_norms(float epsilon, math::NormWeight kind = math::NormWeight::plain);
 
     ModelSpec spec_;
     GqaSpec attention_;

@@ -12,28 +12,26 @@ namespace {
 class Olmoe final : public PreNormDecoder {
   public:
     void read(ConfigReader& config, const boost::json::object& object) {
-        read_shared_fields(config, object, 0);
-        if (!config.has("rms_norm_eps")) ends_.epsilon = attention_.epsilon = 1e-5f;
+        read_shared_fields(config, object, 0, 1e-5);
         attention_.qk_norm = QkNorm::all_heads;
-        if (config.has("clip_qkv")) attention_.clip = static_cast<float>(config.number("clip_qkv"));
-        config.require(!attention_.clip || *attention_.clip > 0, "clip_qkv must be positive or null");
+        if (config.has("clip_qkv")) attention_.clip = config.positive("clip_qkv");
         moe_ = read_moe(config, spec_, "intermediate_size");
-        layers_.resize(static_cast<size_t>(spec_.layers));
+        feed_forwards_.resize(static_cast<size_t>(spec_.layers));
         for (int32_t i = 0; i < spec_.layers; i++) spec_.routed_layers.push_back(i);
     }
 
   private:
     void visit_feed_forward(int32_t i, const std::string& prefix, WeightVisitor visitor) override {
-        layers_[static_cast<size_t>(i)].visit(moe_, prefix, visitor);
+        feed_forwards_[static_cast<size_t>(i)].visit(moe_, prefix, visitor);
     }
 
     void feed_forward(int32_t i, math::MatrixView<const float> x, math::MatrixView<float> y,
                       Pass& pass) const override {
-        mixture_of_experts(moe_, layers_[static_cast<size_t>(i)], i, x, y, pass);
+        mixture_of_experts(moe_, feed_forwards_[static_cast<size_t>(i)], i, x, y, pass);
     }
 
     MoeSpec moe_;
-    std::vector<MoeWeights> layers_;
+    std::vector<MoeWeights> feed_forwards_;
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ class Qwen3Moe final : public PreNormDecoder {
         const auto dense = config.integers("mlp_only_layers");
         for (int32_t i = 0; i < spec_.layers; i++) {
             const bool is_dense = (i + 1) % sparse_step != 0 || std::find(dense.begin(), dense.end(), i) != dense.end();
-            layers_.push_back({.is_dense = is_dense, .glu = {}, .moe = {}});
+            feed_forwards_.push_back({.is_dense = is_dense, .glu = {}, .moe = {}});
             if (is_dense) {
                 inner_ = config.count("intermediate_size");
             } else {
@@ -32,34 +32,34 @@ class Qwen3Moe final : public PreNormDecoder {
     }
 
   private:
-    struct Layer {
+    struct FeedForward {
         bool is_dense;
         GluWeights glu;  // of a dense layer
         MoeWeights moe;  // of the others
     };
 
     void visit_feed_forward(int32_t i, const std::string& prefix, WeightVisitor visitor) override {
-        Layer& layer = layers_[static_cast<size_t>(i)];
-        if (layer.is_dense) {
-            layer.glu.visit(spec_.hidden, inner_, prefix, visitor);
+        FeedForward& block = feed_forwards_[static_cast<size_t>(i)];
+        if (block.is_dense) {
+            block.glu.visit(spec_.hidden, inner_, prefix, visitor);
         } else {
-            layer.moe.visit(moe_, prefix, visitor);
+            block.moe.visit(moe_, prefix, visitor);
         }
     }
 
     void feed_forward(int32_t i, math::MatrixView<const float> x, math::MatrixView<float> y,
                       Pass& pass) const override {
-        const Layer& layer = layers_[static_cast<size_t>(i)];
-        if (layer.is_dense) {
-            gated_linear_unit(layer.glu, x, y, pass);
+        const FeedForward& block = feed_forwards_[static_cast<size_t>(i)];
+        if (block.is_dense) {
+            gated_linear_unit(block.glu, x, y, pass);
         } else {
-            mixture_of_experts(moe_, layer.moe, i, x, y, pass);
+            mixture_of_experts(moe_, block.moe, i, x, y, pass);
         }
     }
 
     MoeSpec moe_;
     int32_t inner_ = 0;  // of the dense layers
-    std::vector<Layer> layers_;
+    std::vector<FeedForward> feed_forwards_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <boost/json/value.hpp>
 
+#include "model/printable.h"
 #include "model/zoo/architectures.h"
 
 namespace hone::model {
@@ -30,7 +31,7 @@ Result<std::unique_ptr<Model>> make_model(const boost::json::object& config) {
     for (const auto& architecture : kArchitectures) {
         if (architecture.model_type == name) return architecture.make(config);
     }
-    return error("config.json: model_type '{}' is not supported; known are {}", name,
+    return error("config.json: model_type {} is not supported; known are {}", in_quotes(name),
                  fmt::join(known_architectures(), ", "));
 }
 

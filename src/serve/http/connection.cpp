@@ -2,7 +2,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -147,16 +146,18 @@ net::awaitable<bool> Connection::serve_one() {
     request = head_of(parser.get());
     const bool head_only = request.method == "HEAD";
     const std::string_view target = parser.get().target();
+    const bool has_target = target == "*" || split_target(target, request.path, request.query);
+    const std::optional<Verdict> fault = check_framing(parser);
     std::optional<Response> refusal;
-    if (target != "*" && !split_target(target, request.path, request.query)) {
+    if (fault) {
+        refusal = context_.handlers.error_response(fault->status, fault->message);
+    } else if (!has_target) {
         refusal = context_.handlers.error_response(400, fmt::format("bad request target '{}'", quotable(target)));
-    } else if (const auto verdict = check_framing(parser)) {
-        refusal = context_.handlers.error_response(verdict->status, verdict->message);
     } else {
         refusal = context_.handlers.screen(request);
     }
     const bool has_body = !parser.is_done();
-    if (refusal && has_body) {
+    if (fault || (refusal && has_body)) {
         co_await refuse(*refusal, request);
         co_return false;
     }
@@ -187,7 +188,21 @@ net::awaitable<bool> Connection::serve_one() {
     co_return another;
 }
 
+// What says where the request ends or whom it is for must have one meaning only: a proxy in front may have read it the
+// other way, and the rest would pass as a request of its own (RFC 9112, 3.2 and 6.1). Such connections are closed.
 std::optional<Connection::Verdict> Connection::check_framing(const Parser& parser) const {
+    const auto& fields = parser.get();
+    if (fields.count(http::field::transfer_encoding) > 0) {
+        if (fields.count(http::field::content_length) > 0 || fields.version() < 11)
+            return Verdict{400, "Transfer-Encoding needs HTTP/1.1 and excludes Content-Length"};
+        const std::string_view coding = fields[http::field::transfer_encoding];
+        if (fields.count(http::field::transfer_encoding) > 1 || !equal_ignoring_case(coding, "chunked"))
+            return Verdict{501, fmt::format("Transfer-Encoding '{}' is not supported; send 'chunked' or a "
+                                            "Content-Length",
+                                            quotable(coding))};
+    }
+    if (fields.version() >= 11 && fields.count(http::field::host) != 1)
+        return Verdict{400, "an HTTP/1.1 request needs exactly one Host header"};
     const auto expect = parser.get().find(http::field::expect);
     if (expect != parser.get().end() && !equal_ignoring_case(expect->value(), "100-continue"))
         return Verdict{417, fmt::format("cannot meet Expect: {}", quotable(expect->value()))};
@@ -221,7 +236,7 @@ net::awaitable<Connection::Verdict> Connection::read_body(Parser& parser, std::s
             co_return Verdict{
                 413, fmt::format("the request body is over this server's limit of {} bytes", limits.body_bytes)};
         body_reserved_ += got;
-        if (context_.body_bytes.fetch_add(got) + got > limits.all_bodies_bytes)
+        if (context_.body_bytes->fetch_add(got) + got > limits.all_bodies_bytes)
             co_return Verdict{503, "the server is reading too many large requests; try again later"};
         body.append(piece.get(), got);
     }
@@ -229,7 +244,14 @@ net::awaitable<Connection::Verdict> Connection::read_body(Parser& parser, std::s
 }
 
 void Connection::release_body() {
-    context_.body_bytes -= std::exchange(body_reserved_, 0);
+    *context_.body_bytes -= std::exchange(body_reserved_, 0);
+}
+
+// From here on the bytes are counted as long as the handler keeps the request's reservation.
+void Connection::hand_over_body(Request& request) {
+    const size_t count = std::exchange(body_reserved_, 0);
+    request.reservation =
+        std::shared_ptr<void>(nullptr, [bytes = context_.body_bytes, count](void*) { *bytes -= count; });
 }
 
 // Serves a request that was read: the handler answers while the client is watched.
@@ -254,6 +276,7 @@ net::awaitable<bool> Connection::answer(Request& request, const AnswerStyle& sty
         }
     } in_progress(context_, exchange);
 
+    hand_over_body(request);
     context_.handlers.serve(std::move(request), Exchange::handle_of(exchange));
     stream_.expires_never();
     Awaitable<bool> writing = write_answer(*exchange, style);
@@ -301,12 +324,12 @@ HeaderList Connection::extra_headers(const Request& request) const {
     return context_.handlers.extra_headers ? context_.handlers.extra_headers(request) : HeaderList{};
 }
 
-// Ends when the client closes or half-closes its connection. What it sends ahead is kept for the next request.
+// Ends when the client closes or half-closes its connection. What it sends ahead is kept for the next request; beyond a
+// limit its leaving could no longer be seen, and it is taken as gone.
 net::awaitable<void> Connection::watch_client(Exchange& exchange) {
     for (;;) {
         if (buffer_.size() >= kPipelineBytes) {
-            net::steady_timer never(stream_.get_executor(), net::steady_timer::time_point::max());
-            co_await never.async_wait(kAwait);
+            exchange.abandon(Abandoned::client_gone);
             co_return;
         }
         auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);

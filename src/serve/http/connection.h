@@ -28,7 +28,8 @@ struct ConnectionContext {
     HttpLimits limits;
     HttpHandlers handlers;
     std::atomic<bool> draining{false};
-    std::atomic<size_t> body_bytes{0};
+    // Of all bodies that are being read or handled; shared with the requests' reservations.
+    std::shared_ptr<std::atomic<size_t>> body_bytes = std::make_shared<std::atomic<size_t>>(0);
 
     std::mutex mutex;  // guards the rest
     std::condition_variable changed;
@@ -77,6 +78,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     HeaderList extra_headers(const Request& request) const;
     Awaitable<bool> send(std::string_view bytes);
     void release_body();
+    void hand_over_body(Request& request);
 
     boost::beast::tcp_stream stream_;
     boost::beast::flat_buffer buffer_;

@@ -23,13 +23,15 @@ void Exchange::begin_stream(Response head) {
     wake_locked();
 }
 
-void Exchange::write(std::string_view bytes) {
+void Exchange::write(std::string_view bytes, Counted counted) {
     std::function<void(Abandoned)> callback;
     {
         std::lock_guard lock(mutex_);
         if (!streamed_ || complete_ || broken_ || bytes.empty()) return;
-        if (bytes_.size() + bytes.size() <= queue_limit_) {
+        const bool fits = bytes_.empty() || counted == Counted::no || waiting_ + bytes.size() <= queue_limit_;
+        if (fits) {
             bytes_ += bytes;
+            if (counted == Counted::yes) waiting_ += bytes.size();
         } else {
             broken_ = true;
             bytes_ = std::string();
@@ -68,6 +70,7 @@ std::optional<Exchange::Output> Exchange::take() {
                   .complete = complete_,
                   .broken = broken_};
     complete_taken_ = complete_;
+    waiting_ = 0;
     return output;
 }
 

@@ -29,7 +29,10 @@ class Exchange {
     void respond(Response response);
     // Status and headers of an answer whose body follows in pieces; `head.body` is its first piece.
     void begin_stream(Response head);
-    void write(std::string_view bytes);
+    // A piece of any size is taken when nothing waits. Counted::no: nor does it count later, since the client did not
+    // choose its pace (an echoed prompt); its size is bounded by the caller.
+    enum class Counted { no, yes };
+    void write(std::string_view bytes, Counted counted = Counted::yes);
     void end();
 
     // `callback` runs once, on the thread that notices, as soon as nobody waits for the answer any more; at once if
@@ -65,6 +68,7 @@ class Exchange {
     std::optional<Abandoned> abandoned_;
     std::optional<Response> head_;
     std::string bytes_;
+    size_t waiting_ = 0;  // of bytes_, those that count
     bool begun_ = false, streamed_ = false, complete_ = false, complete_taken_ = false, broken_ = false;
 };
 

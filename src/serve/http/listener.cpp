@@ -1,10 +1,10 @@
 #include "serve/http/listener.h"
 
+#include <future>
 #include <thread>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -46,32 +46,34 @@ void set_socket_options(tcp::socket& socket) {
 
 class Listener::Core {
   public:
-    explicit Core(HttpHandlers handlers) : work_(net::make_work_guard(io_)), acceptor_(net::make_strand(io_)) {
-        context_.handlers = std::move(handlers);
+    explicit Core(ListenerOptions options)
+        : options_(std::move(options)), work_(net::make_work_guard(io_)), acceptor_(net::make_strand(io_)) {
+        context_.limits = options_.limits;
     }
 
-    Status bind(const ListenerOptions& options) {
-        context_.limits = options.limits;
+    Status bind() {
         ErrorCode failure;
-        const auto fail = [&](std::string_view what) {
-            return error("cannot {} {}:{}: {}", what, options.host, options.port, failure.message());
-        };
         tcp::resolver resolver(io_);
-        const auto found = resolver.resolve(options.host, std::to_string(options.port),
+        const auto found = resolver.resolve(options_.host, std::to_string(options_.port),
                                             tcp::resolver::passive | tcp::resolver::numeric_service, failure);
-        if (failure || found.empty()) return fail("resolve");
+        if (failure || found.empty()) return failed_to("resolve", failure);
         const tcp::endpoint endpoint = found.begin()->endpoint();
         acceptor_.open(endpoint.protocol(), failure);
         if (!failure) acceptor_.set_option(net::socket_base::reuse_address(true), failure);
         if (!failure) acceptor_.bind(endpoint, failure);
-        if (!failure) acceptor_.listen(net::socket_base::max_listen_connections, failure);
         if (!failure) port_ = acceptor_.local_endpoint(failure).port();
-        return failure ? Status(fail("listen on")) : ok();
+        return failure ? failed_to("listen on", failure) : ok();
     }
 
-    void run(int threads) {
-        net::co_spawn(acceptor_.get_executor(), accept_all(), net::detached);
-        for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { io_.run(); });
+    Status start(HttpHandlers handlers) {
+        context_.handlers = std::move(handlers);
+        ErrorCode failure;
+        acceptor_.listen(net::socket_base::max_listen_connections, failure);
+        if (failure) return failed_to("listen on", failure);
+        net::co_spawn(acceptor_.get_executor(), accept_all(),
+                      [this](std::exception_ptr) { accepting_ended_.set_value(); });
+        for (int i = 0; i < options_.io_threads; ++i) threads_.emplace_back([this] { io_.run(); });
+        return ok();
     }
 
     void stop(double seconds) {
@@ -81,6 +83,7 @@ class Listener::Core {
             ErrorCode ignored;
             acceptor_.close(ignored);
         });
+        accepting_ended_.get_future().wait();  // no connection comes after those that are known now
         if (!wait_until_idle(seconds)) {
             std::vector<std::shared_ptr<Exchange>> remaining;
             {
@@ -100,13 +103,17 @@ class Listener::Core {
     uint16_t port() const { return port_; }
 
   private:
+    Status failed_to(std::string_view act, const ErrorCode& failure) const {
+        return error("cannot {} {}:{}: {}", act, options_.host, options_.port, failure.message());
+    }
+
     bool wait_until_idle(double seconds) {
         std::unique_lock lock(context_.mutex);
         return context_.changed.wait_for(lock, std::chrono::duration<double>(seconds),
                                          [this] { return context_.exchanges.empty(); });
     }
 
-    // A connection that was accepted a moment ago may still come, so this asks until none is left.
+    // Asks until none is left.
     void close_connections() {
         for (;;) {
             std::vector<std::shared_ptr<Connection>> open;  // released without the lock: the last owner's end takes it
@@ -159,11 +166,13 @@ class Listener::Core {
         socket.shutdown(tcp::socket::shutdown_both, ignored);
     }
 
+    const ListenerOptions options_;
     ConnectionContext context_;
     net::io_context io_;
     net::executor_work_guard<net::io_context::executor_type> work_;
     tcp::acceptor acceptor_;
     uint16_t port_ = 0;
+    std::promise<void> accepting_ended_;
     std::vector<std::thread> threads_;
 };
 
@@ -173,12 +182,19 @@ Listener::~Listener() {
     stop(0);
 }
 
-Result<std::unique_ptr<Listener>> Listener::start(const ListenerOptions& options, HttpHandlers handlers) {
+Result<std::unique_ptr<Listener>> Listener::bind(const ListenerOptions& options) {
     try {
-        auto core = std::make_unique<Core>(std::move(handlers));
-        if (const Status bound = core->bind(options); !bound) return bound.error();
-        core->run(options.io_threads);
+        auto core = std::make_unique<Core>(options);
+        if (const Status bound = core->bind(); !bound) return bound.error();
         return std::unique_ptr<Listener>(new Listener(std::move(core)));
+    } catch (const std::exception& problem) {
+        return error("cannot listen on {}:{}: {}", options.host, options.port, problem.what());
+    }
+}
+
+Status Listener::start(HttpHandlers handlers) {
+    try {
+        return core_->start(std::move(handlers));
     } catch (const std::exception& problem) {
         return error("cannot start the HTTP server: {}", problem.what());
     }

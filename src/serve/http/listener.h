@@ -1,5 +1,5 @@
 // The HTTP/1.1 server: accepts connections, reads requests within limits, hands them to a handler and sends its
-// answers. Owns its I/O threads and every connection. start, stop and the destructor are for one thread; handlers run
+// answers. Owns its I/O threads and every connection. bind, start, stop and the destructor are for one thread; handlers run
 // on the I/O threads and must not block them. A client's misbehaviour ends in a 4xx answer or a closed connection,
 // nothing else.
 #pragma once
@@ -34,7 +34,7 @@ struct HttpHandlers {
     std::function<std::optional<Response>(const Request& head)> screen;
     // Answers through the exchange, now or later, from any thread.
     std::function<void(Request request, ExchangePtr exchange)> serve;
-    // The body of an error that the HTTP layer itself answers (400, 408, 413, 417, 431, 503).
+    // The body of an error that the HTTP layer itself answers (400, 413, 417, 431, 501, 503).
     std::function<Response(int status, std::string message)> error_response;
     // Told of every answer when its head is written; the path is empty if the request could not be read.
     std::function<void(std::string_view path, int status)> observe;
@@ -51,8 +51,11 @@ struct ListenerOptions {
 
 class Listener {
   public:
-    // Fails if the address cannot be resolved or bound.
-    static Result<std::unique_ptr<Listener>> start(const ListenerOptions& options, HttpHandlers handlers);
+    // Takes the address: nobody else can listen there, and connections are refused until start. Fails if the address
+    // cannot be resolved or bound.
+    static Result<std::unique_ptr<Listener>> bind(const ListenerOptions& options);
+    // Accepts connections from here on. Once.
+    Status start(HttpHandlers handlers);
     ~Listener();  // stop(0)
 
     uint16_t port() const;

@@ -27,6 +27,18 @@ int hex_digit(char c) {
 bool split_target(std::string_view target, std::string& path, std::string& query) {
     path.clear();
     query.clear();
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (!equal_ignoring_case(target.substr(0, scheme.size()), scheme)) continue;
+        target.remove_prefix(scheme.size());
+        const size_t authority = target.find_first_of("/?");
+        if (authority == 0 || target.empty()) return false;
+        target.remove_prefix(std::min(authority, target.size()));
+        if (target.empty() || target.front() == '?') {
+            path = "/";
+            if (!target.empty()) query = target.substr(1);
+            return true;
+        }
+    }
     if (target.empty() || target.front() != '/') return false;
     const size_t question = target.find('?');
     if (question != std::string_view::npos) query = target.substr(question + 1);

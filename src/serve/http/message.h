@@ -2,6 +2,7 @@
 // compare without case. Text in them comes from outside and need not be UTF-8.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,8 @@ struct Request {
     std::string query;   // as sent, without '?'
     HeaderList headers;
     std::string body;
+    // Counts the body against the limit of all bodies; goes when the handler is done with what it made of the body.
+    std::shared_ptr<void> reservation = {};
 
     // The first header of that name; empty if there is none.
     std::string_view header(std::string_view name) const;
@@ -30,7 +33,7 @@ struct Response {
 };
 
 // The path of a request target ("/v1/models/a%20b?x=1" gives "/v1/models/a b") and its query; false for a target that
-// is not an absolute path, has a broken percent escape, or escapes a control character.
+// is neither an absolute path nor an http(s) URL with one ("http://host/v1/models"), has a broken percent escape, or escapes a control character.
 bool split_target(std::string_view target, std::string& path, std::string& query);
 
 // `text` as valid UTF-8, cut to about `limit` bytes, to quote input in answers and logs.

@@ -90,8 +90,8 @@ json::object AnswerFormat::choice(const ChoiceReport& report) const {
     add_details(out, report);
     if (chat) return out;
     if (request_.return_token_ids) out["prompt_token_ids"] = json::array(report.prompt->begin(), report.prompt->end());
-    if (request_.sampling.prompt_logprobs >= 0)
-        out["prompt_logprobs"] = prompt_logprobs(report.prompt_records, tokens_);
+    if (request_.prompt_logprobs)
+        out["prompt_logprobs"] = prompt_logprobs(report.prompt_records, tokens_, *request_.prompt_logprobs);
     return out;
 }
 
@@ -120,8 +120,8 @@ std::string AnswerFormat::whole(json::array choices, const UsageCounts& usage, c
     if (header_.endpoint == Endpoint::chat) {
         if (request_.return_token_ids)
             out["prompt_token_ids"] = json::array(first.prompt->begin(), first.prompt->end());
-        if (request_.sampling.prompt_logprobs >= 0)
-            out["prompt_logprobs"] = prompt_logprobs(first.prompt_records, tokens_);
+        if (request_.prompt_logprobs)
+            out["prompt_logprobs"] = prompt_logprobs(first.prompt_records, tokens_, *request_.prompt_logprobs);
     }
     out["hone"] = json::object{{"numeric_class", header_.numeric_class}, {"seed", header_.seed}};
     return json::serialize(out);

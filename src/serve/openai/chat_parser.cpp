@@ -107,6 +107,18 @@ void read_tools(FieldReader& fields, text::ChatRequest& prompt) {
         fields.refuse("tool_choice", "this server supports 'none' and 'auto' only", "unsupported_parameter");
 }
 
+// Variables win over what the server gives a template, so those that are the request's own fields are not for them.
+void read_template_variables(FieldReader& fields, text::ChatRequest& prompt) {
+    const json::object* variables = fields.object("chat_template_kwargs");
+    if (!variables) return;
+    for (const char* reserved :
+         {"messages", "tools", "documents", "add_generation_prompt", "continue_final_message", "chat_template"})
+        if (variables->contains(reserved))
+            fields.refuse(fmt::format("chat_template_kwargs.{}", reserved),
+                          "is a field of the request itself and cannot be set here");
+    prompt.variables = *variables;
+}
+
 void read_chat_prompt(FieldReader& fields, text::ChatRequest& prompt) {
     const json::array* messages = fields.array("messages");
     if (!fields.find("messages")) return fields.refuse("messages", "is missing", "missing_required_parameter");
@@ -119,7 +131,7 @@ void read_chat_prompt(FieldReader& fields, text::ChatRequest& prompt) {
     }
     read_tools(fields, prompt);
     if (const json::array* documents = fields.array("documents")) prompt.documents = *documents;
-    if (const json::object* arguments = fields.object("chat_template_kwargs")) prompt.variables = *arguments;
+    read_template_variables(fields, prompt);
     if (const auto effort = fields.text("reasoning_effort")) prompt.variables.emplace("reasoning_effort", *effort);
     const bool continues = fields.flag("continue_final_message").value_or(false);
     if (continues) prompt.continued_field = "content";
@@ -128,13 +140,11 @@ void read_chat_prompt(FieldReader& fields, text::ChatRequest& prompt) {
         fields.refuse("continue_final_message", "cannot be combined with 'add_generation_prompt'");
 }
 
-void refuse_modalities(FieldReader& fields) {
-    const json::array* modalities = fields.array("modalities");
-    for (size_t i = 0; modalities && i < modalities->size(); ++i)
-        if (const json::value& kind = (*modalities)[i]; !kind.is_string() || kind.get_string() != "text")
-            fields.refuse("modalities", "this server answers with text only", "unsupported_parameter");
+void refuse_completion_fields(FieldReader& fields) {
     if (fields.flag("echo").value_or(false))
         fields.refuse("echo", "is for /v1/completions only", "unsupported_parameter");
+    if (fields.flag("add_special_tokens").value_or(false))
+        fields.refuse("add_special_tokens", "is not supported: the chat template writes them", "unsupported_parameter");
 }
 
 }  // namespace
@@ -151,9 +161,7 @@ std::optional<ApiError> parse_chat_request(const json::object& body, const Reque
     FieldReader fields(body);
     read_chat_prompt(fields, request.prompt);
     read_generation_fields(fields, rules, request);
-    refuse_modalities(fields);
-    if (fields.flag("add_special_tokens").value_or(false))
-        fields.refuse("add_special_tokens", "is not supported: the chat template writes them", "unsupported_parameter");
+    refuse_completion_fields(fields);
     request.logprobs = fields.flag("logprobs").value_or(false);
     const auto top = fields.integer("top_logprobs", 0, rules.max_logprobs);
     if (top && !request.logprobs) fields.refuse("top_logprobs", "is only allowed with 'logprobs': true");

@@ -7,9 +7,9 @@
 namespace hone::serve {
 
 ChoiceText::ChoiceText(const text::Tokenizer& tokenizer, const GenerationRequest& request,
-                       std::span<const int32_t> prompt, bool echo)
+                       std::shared_ptr<const StopPatterns> stops, std::span<const int32_t> prompt, bool echo)
     : decoder_(tokenizer, request.skip_special_tokens),
-      matcher_(request.stop, request.include_stop_in_output),
+      matcher_(std::move(stops), request.include_stop_in_output),
       min_tokens_(request.sampling.min_tokens),
       include_stop_(request.include_stop_in_output),
       own_stop_ids_(request.own_stop_ids) {
@@ -18,7 +18,7 @@ ChoiceText::ChoiceText(const text::Tokenizer& tokenizer, const GenerationRequest
         return;
     }
     for (const int32_t token : prompt) {
-        echo_offsets_.push_back(characters_);
+        if (request.logprobs) echo_offsets_.push_back(characters_);
         const std::string decoded = decoder_.append(token);
         characters_ += text::count_code_points(decoded);
         echo_ += decoded;

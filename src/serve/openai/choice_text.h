@@ -1,7 +1,8 @@
 // The text of one choice as its tokens arrive: decoding, stop strings, and why it ended. One choice, one thread; the
-// tokenizer outlives it.
+// tokenizer and the request outlive it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,12 +30,12 @@ struct TextDelta {
 class ChoiceText {
   public:
     // `prompt` is decoded too if it is to be echoed, and otherwise only begins the text.
-    ChoiceText(const text::Tokenizer& tokenizer, const GenerationRequest& request, std::span<const int32_t> prompt,
-               bool echo);
+    ChoiceText(const text::Tokenizer& tokenizer, const GenerationRequest& request,
+               std::shared_ptr<const StopPatterns> stops, std::span<const int32_t> prompt, bool echo);
 
     // The prompt's text; empty unless echoed. Once, before the first take.
     std::string take_echo() { return std::exchange(echo_, {}); }
-    // Where each token of an echoed prompt begins.
+    // Where each token of an echoed prompt begins; empty without log-probabilities.
     const std::vector<size_t>& echo_offsets() const { return echo_offsets_; }
 
     // Tokens after the end of the text (a stop string, or the last event) are dropped.
@@ -43,7 +44,7 @@ class ChoiceText {
     bool finished() const { return finish_.has_value(); }
     const std::optional<engine::FinishReason>& finish() const { return finish_; }
     // The stop string, or that one of the request's own stop ids, which ended it.
-    const std::optional<std::string>& stop_string() const { return matcher_.matched(); }
+    const std::string* stop_string() const { return matcher_.matched(); }
     const std::optional<int32_t>& stop_id() const { return stop_id_; }
     // Tokens taken so far, those of a stop string included.
     int32_t token_count() const { return token_count_; }
@@ -57,7 +58,7 @@ class ChoiceText {
     StopMatcher matcher_;
     const int32_t min_tokens_;
     const bool include_stop_;
-    const std::vector<int32_t> own_stop_ids_;  // sorted
+    const std::span<const int32_t> own_stop_ids_;  // sorted
     std::string echo_;
     std::vector<size_t> echo_offsets_;
     size_t characters_ = 0;  // decoded so far

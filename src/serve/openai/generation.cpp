@@ -36,17 +36,18 @@ std::string_view outcome_of(engine::FinishReason reason) {
 }  // namespace
 
 void Generation::start(const GenerationContext& context, GenerationJob job, ExchangePtr exchange) {
+    if (!job.request.sampling.seed) job.request.sampling.seed = draw_seed();
     const auto generation = std::make_shared<Generation>(context, std::move(job), std::move(exchange));
-    generation->mailbox_->post([generation] { generation->submit_all(); });
+    generation->jobs_->post([generation] { generation->submit_all(); });
 }
 
 Generation::Generation(const GenerationContext& context, GenerationJob job, ExchangePtr exchange)
     : context_(context),
       job_(std::move(job)),
       exchange_(std::move(exchange)),
-      mailbox_(std::make_shared<Mailbox>(context.workers)) {
-    GenerationRequest& request = *job_.request;
-    if (!request.sampling.seed) request.sampling.seed = draw_seed();
+      jobs_(std::make_shared<JobSequence>(context.workers)),
+      tells_tokens_(job_.request.logprobs || job_.request.return_token_ids) {
+    const GenerationRequest& request = job_.request;
     format_ = std::make_unique<AnswerFormat>(AnswerFormat::Header{.endpoint = job_.endpoint,
                                                                   .id = fmt::format("{:016x}", entropy64()),
                                                                   .created = static_cast<int64_t>(std::time(nullptr)),
@@ -55,39 +56,42 @@ Generation::Generation(const GenerationContext& context, GenerationJob job, Exch
                                                                   .numeric_class = context.numeric_class,
                                                                   .seed = static_cast<int64_t>(*request.sampling.seed)},
                                              request, context.tokenizer);
+    const auto stops = std::make_shared<const StopPatterns>(request.stop);
     for (const PromptTokens& prompt : job_.prompts)
         for (int32_t i = 0; i < request.choices; ++i)
-            choices_.push_back({.text = ChoiceText(context.tokenizer, request, prompt, job_.echo), .prompt = &prompt});
+            choices_.push_back(
+                {.text = ChoiceText(context.tokenizer, request, stops, prompt, job_.request.echo), .prompt = &prompt});
     open_ = choices_.size();
 }
 
 void Generation::submit_all() {
     exchange_->on_abandoned([weak = weak_from_this()](Abandoned why) {
         const auto self = weak.lock();
-        if (self) self->mailbox_->post([self, why] { self->abandon(why); });
+        if (self) self->jobs_->post([self, why] { self->abandon(why); });
     });
     for (size_t i = 0; i < choices_.size(); ++i) {
         if (const auto problem = submit(i)) return fail(*problem);
         ++submitted_;
     }
-    if (job_.request->stream)
+    if (job_.request.stream)
         exchange_->begin_stream(
             {.content_type = std::string(kSseContentType), .headers = {{"Cache-Control", "no-cache"}}});
 }
 
 std::optional<ApiError> Generation::submit(size_t index) {
     Choice& choice = choices_[index];
-    engine::Request request{.prompt = *choice.prompt, .sampling = job_.request->sampling};
-    request.sampling.choice = static_cast<int32_t>(index) % job_.request->choices;
+    engine::Request request{.prompt = *choice.prompt, .sampling = job_.request.sampling};
+    request.sampling.choice = static_cast<int32_t>(index) % job_.request.choices;
     // On the engine's thread: the time is taken, the rest is posted.
     engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {
         const double when = monotonic_seconds();
-        self->mailbox_->post(
+        self->jobs_->post(
             [self, index, when, event = std::move(event)]() mutable { self->handle(index, std::move(event), when); });
     };
     context_.metrics.sizes(choice.prompt->size(), request.sampling.max_tokens);
+    if (const Status fine = context_.generator.check(request); !fine) return ApiError{.message = fine.error().message};
     const Result<engine::RequestId> id = context_.generator.submit(std::move(request), std::move(sink));
-    if (!id.ok()) return ApiError{.message = id.error().message};
+    if (!id.ok()) return plain_error(503, id.error().message);
     choice.id = *id;
     return std::nullopt;
 }
@@ -138,36 +142,39 @@ void Generation::count_outcome(Choice& choice, std::string_view reason, double w
 void Generation::report(size_t index, TextDelta delta) {
     Choice& choice = choices_[index];
     if (!choice.reported) delta.text.insert(0, choice.text.take_echo());
-    const GenerationRequest& request = *job_.request;
+    const GenerationRequest& request = job_.request;
     if (!request.stream) {
         choice.reported = true;
         choice.whole.text += delta.text;
-        std::move(delta.tokens.begin(), delta.tokens.end(), std::back_inserter(choice.whole.tokens));
+        if (tells_tokens_) std::move(delta.tokens.begin(), delta.tokens.end(), std::back_inserter(choice.whole.tokens));
         return;
     }
-    const bool tells_tokens = !delta.tokens.empty() && (request.logprobs || request.return_token_ids);
+    const bool tells_tokens = tells_tokens_ && !delta.tokens.empty();
     if (delta.text.empty() && !tells_tokens && !choice.text.finished()) return;
     json::array choices{format_->chunk_choice(report_of(index, delta))};
     const auto counts = request.continuous_usage ? std::optional(usage()) : std::nullopt;
-    exchange_->write(sse_event(format_->chunk(std::move(choices), counts, !std::exchange(introduced_, true))));
+    const bool has_prompt = job_.request.echo && !choice.reported;
+    exchange_->write(sse_event(format_->chunk(std::move(choices), counts, !std::exchange(introduced_, true))),
+                     has_prompt ? Exchange::Counted::no : Exchange::Counted::yes);
     choice.reported = true;
+    choice.prompt_records = {};
 }
 
 ChoiceReport Generation::report_of(size_t index, const TextDelta& delta) const {
     const Choice& choice = choices_[index];
-    const bool first = !choice.reported || !job_.request->stream;
+    const bool first = !choice.reported || !job_.request.stream;
     return {.index = static_cast<int32_t>(index),
             .delta = &delta,
             .state = &choice.text,
             .prompt = choice.prompt,
             .prompt_records = choice.prompt_records,
-            .echo = job_.echo && first,
+            .echo = job_.request.echo && first,
             .first = first};
 }
 
 void Generation::finish() {
-    if (job_.request->stream) {
-        if (job_.request->include_usage) exchange_->write(sse_event(format_->chunk({}, usage(), false)));
+    if (job_.request.stream) {
+        if (job_.request.include_usage) exchange_->write(sse_event(format_->chunk({}, usage(), false)));
         exchange_->write(kSseDone);
         exchange_->end();
     } else {
@@ -183,7 +190,7 @@ void Generation::finish() {
 UsageCounts Generation::usage() const {
     UsageCounts counts;
     for (const Choice& choice : choices_) counts.completion_tokens += choice.text.token_count();
-    for (size_t i = 0; i < choices_.size(); i += static_cast<size_t>(job_.request->choices)) {
+    for (size_t i = 0; i < choices_.size(); i += static_cast<size_t>(job_.request.choices)) {
         counts.prompt_tokens += std::ssize(*choices_[i].prompt);
         counts.cached_tokens += choices_[i].cached_tokens;
     }
@@ -193,7 +200,7 @@ UsageCounts Generation::usage() const {
 // A stream that has begun ends with the error as its last event, without [DONE].
 void Generation::fail(const ApiError& error) {
     cancel_unfinished();
-    const bool streaming = job_.request->stream && submitted_ == choices_.size();
+    const bool streaming = job_.request.stream && submitted_ == choices_.size();
     if (streaming) {
         exchange_->write(sse_event(error_response(error).body));
         exchange_->end();

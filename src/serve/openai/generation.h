@@ -1,6 +1,6 @@
 // One request for generation on its way through the engine: submits its choices, turns their tokens into the answer,
-// whole or streamed, and cancels what is left when the client goes away. Lives as long as the engine or its own mailbox
-// still knows it; all its work runs in that mailbox, so its state needs no lock. start() may be called from any thread,
+// whole or streamed, and cancels what is left when the client goes away. Lives as long as the engine or its own jobs
+// still knows it; all its work runs in one sequence of jobs, so its state needs no lock. start() may be called from any thread,
 // once.
 #pragma once
 
@@ -28,9 +28,8 @@ struct GenerationContext {
 // A request that is ready to run.
 struct GenerationJob {
     Endpoint endpoint = Endpoint::completions;
-    std::unique_ptr<GenerationRequest> request;
+    GenerationRequest request;  // without a seed one is drawn
     std::vector<PromptTokens> prompts;
-    bool echo = false;
     double arrived = 0;  // monotonic seconds
 };
 
@@ -69,7 +68,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
     const GenerationContext& context_;
     const GenerationJob job_;
     ExchangePtr exchange_;  // null once nothing more is to be said
-    const std::shared_ptr<Mailbox> mailbox_;
+    const std::shared_ptr<JobSequence> jobs_;
+    const bool tells_tokens_;  // an answer needs the tokens beside their text
     std::unique_ptr<AnswerFormat> format_;
     std::vector<Choice> choices_;
     size_t submitted_ = 0, open_ = 0;

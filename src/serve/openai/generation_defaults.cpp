@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/decode/sampling_params.h"
 #include "serve/openai/field_reader.h"
 
 namespace hone::serve {
@@ -51,10 +52,11 @@ Status read_config(const FileSet& files, const std::string& name, Read read) {
 Result<GenerationDefaults> load_generation_defaults(const FileSet& files) {
     GenerationDefaults defaults;
     const Status generation = read_config(files, "generation_config.json", [&](FieldReader& fields) {
-        defaults.temperature = as_float(fields.number("temperature", 0, 100));
+        defaults.temperature = as_float(fields.number("temperature", 0, engine::kMaxTemperature));
         defaults.top_p = as_float(fields.number("top_p", 0, 1));
         defaults.min_p = as_float(fields.number("min_p", 0, 1));
-        defaults.repetition_penalty = as_float(fields.number("repetition_penalty", 0, 100));
+        defaults.repetition_penalty =
+            as_float(fields.number("repetition_penalty", engine::kMinRepetitionPenalty, engine::kMaxRepetitionPenalty));
         if (const auto top_k = fields.integer("top_k", -1, kMaxInt))
             defaults.top_k = static_cast<int32_t>(std::max<int64_t>(*top_k, 0));
         if (const auto limit = fields.integer("max_new_tokens", 1, kMaxInt))
@@ -66,7 +68,6 @@ Result<GenerationDefaults> load_generation_defaults(const FileSet& files) {
         read_config(files, "config.json", [&](FieldReader& fields) { add_end_ids(fields, defaults.end_ids); });
     if (!config) return config.error();
     if (defaults.top_p == 0.0f) defaults.top_p = 1.0f;
-    if (defaults.repetition_penalty == 0.0f) defaults.repetition_penalty = 1.0f;
     return defaults;
 }
 

@@ -85,7 +85,8 @@ json::object completion_logprobs(const EchoedPrompt& echo, std::span<const Place
             {"text_offset", std::move(offsets)}};
 }
 
-json::array prompt_logprobs(std::span<const engine::TokenRecord> records, const TokenWriter& writer) {
+json::array prompt_logprobs(std::span<const engine::TokenRecord> records, const TokenWriter& writer,
+                            int32_t top_count) {
     json::array out;
     out.reserve(records.size() + 1);
     out.emplace_back(nullptr);
@@ -97,8 +98,10 @@ json::array prompt_logprobs(std::span<const engine::TokenRecord> records, const 
                                                               {"decoded_token", writer.text(token)}});
         };
         add(record.token, record.raw_logprob, record.rank);
-        for (size_t i = 0; i < record.top.size(); ++i)
-            add(record.top[i].token, record.top[i].logprob, static_cast<int32_t>(i) + 1);
+        for (int32_t i = 0; i < std::min(top_count, static_cast<int32_t>(record.top.size())); ++i) {
+            const engine::TokenLogprob& other = record.top[static_cast<size_t>(i)];
+            add(other.token, other.logprob, i + 1);
+        }
         out.emplace_back(std::move(entry));
     }
     return out;

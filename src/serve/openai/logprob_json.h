@@ -36,8 +36,10 @@ struct EchoedPrompt {
 boost::json::object completion_logprobs(const EchoedPrompt& echo, std::span<const PlacedToken> tokens,
                                         const TokenWriter& writer, int32_t top_count);
 
-// vLLM's: [null, {"ID": {"logprob", "rank", "decoded_token"}, ...}, ...], one entry a prompt token.
-boost::json::array prompt_logprobs(std::span<const engine::TokenRecord> records, const TokenWriter& writer);
+// vLLM's: [null, {"ID": {"logprob", "rank", "decoded_token"}, ...}, ...], one entry a prompt token, with its
+// `top_count` most likely alternatives.
+boost::json::array prompt_logprobs(std::span<const engine::TokenRecord> records, const TokenWriter& writer,
+                                   int32_t top_count);
 
 // Under temperature, penalties, bias and cuts: what each token was drawn with.
 boost::json::array processed_logprobs(std::span<const PlacedToken> tokens);

@@ -1,17 +1,25 @@
 #include "serve/openai/prompt_building.h"
 
+#include "base/check.h"
 #include "text/chat/chat_tokens.h"
 
 namespace hone::serve {
 
-const char* const kDefaultChatTemplate =
+constexpr const char* kDefaultChatTemplate =
     "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% "
     "endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-std::optional<ApiError> encode_chat(const text::ChatTemplate& chat_template, const text::Tokenizer& tokenizer,
+text::ChatTemplates default_chat_templates() {
+    auto parsed = text::ChatTemplate::parse(kDefaultChatTemplate, "the built-in default chat template");
+    CHECK(parsed.ok(), "{}", parsed.error().message);
+    return text::ChatTemplates(std::move(*parsed));
+}
+
+std::optional<ApiError> encode_chat(const text::ChatTemplates& chat_templates, const text::Tokenizer& tokenizer,
                                     const text::ChatRequest& prompt, PromptTokens& tokens) {
-    Result<std::vector<text::TokenId>> encoded = text::encode_chat(chat_template, tokenizer, prompt);
+    Result<std::vector<text::TokenId>> encoded =
+        text::encode_chat(chat_templates.choose(prompt.tools.has_value()), tokenizer, prompt);
     if (!encoded.ok())
         return ApiError{.message = encoded.error().message, .param = "messages", .code = "chat_template_error"};
     tokens = std::move(encoded).value();

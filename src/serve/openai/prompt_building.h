@@ -5,17 +5,17 @@
 #include <optional>
 
 #include "serve/openai/requests.h"
-#include "text/chat/chat_template.h"
+#include "text/chat/template_files.h"
 #include "text/tokenizer/tokenizer.h"
 
 namespace hone::serve {
 
 // ChatML without tools, for models that bring no template of their own.
-extern const char* const kDefaultChatTemplate;
+text::ChatTemplates default_chat_templates();
 
-// The tokens of a conversation, in which control tokens that users wrote are ordinary text. Fails where the template
-// does, with its message.
-std::optional<ApiError> encode_chat(const text::ChatTemplate& chat_template, const text::Tokenizer& tokenizer,
+// The tokens of a conversation, in which control tokens that users wrote are ordinary text; a request with tools takes
+// the template for those. Fails where the template does, with its message.
+std::optional<ApiError> encode_chat(const text::ChatTemplates& chat_templates, const text::Tokenizer& tokenizer,
                                     const text::ChatRequest& prompt, PromptTokens& tokens);
 
 // The tokens of a prompt for /v1/completions: special tokens in the text count.

@@ -52,4 +52,32 @@ std::optional<ApiError> fit_context(GenerationRequest& request, size_t prompt_to
     return std::nullopt;
 }
 
+// Prompts are told in one piece even in a stream; what is generated is gathered only without one. Token ids alone weigh
+// an eighth of a log-probability.
+std::optional<ApiError> check_answer_size(const GenerationRequest& request, size_t prompts, size_t prompt_tokens,
+                                          const RequestRules& rules) {
+    const engine::SamplingParams& sampling = request.sampling;
+    const auto given = static_cast<int64_t>(prompt_tokens);
+    const int64_t generated = request.stream ? 0 : static_cast<int64_t>(prompts) * sampling.max_tokens;
+    const bool told_twice = request.echo && request.logprobs && request.prompt_logprobs;
+    const int64_t of_prompts = given * (sampling.prompt_logprobs + 1) * (told_twice ? 2 : 1);
+    const int64_t of_tokens = request.logprobs ? generated * (sampling.top_logprobs + 1) : 0;
+    const int64_t of_ids = request.return_token_ids ? (given + generated) / 8 : 0;
+    const int64_t count = (of_prompts + of_tokens + of_ids) * request.choices;
+    if (count <= rules.max_answer_logprobs) return std::nullopt;
+    std::string field = "prompt";
+    if (of_ids > of_prompts + of_tokens) {
+        field = "return_token_ids";
+    } else if (request.prompt_logprobs && of_prompts >= of_tokens) {
+        field = "prompt_logprobs";
+    } else if (request.logprobs) {
+        field = "logprobs";
+    }
+    return ApiError{.message = fmt::format("'{}': the answer could have {} log-probabilities (tokens, times the "
+                                           "alternatives of each, times 'n'); at most {} fit",
+                                           field, count, rules.max_answer_logprobs),
+                    .param = field,
+                    .code = "invalid_value"};
+}
+
 }  // namespace hone::serve

@@ -28,17 +28,23 @@ struct RequestRules {
     int32_t max_prompts = 1024;
     int32_t max_sequences = 1024;  // prompts times choices
     int32_t max_logprobs = 20;
+    // Log-probabilities of one answer that is in memory as a whole; some 600 bytes each until it is sent.
+    int64_t max_answer_logprobs = 1'500'000;
 };
 
 // Common to completions and chat.
 struct GenerationRequest {
-    engine::SamplingParams sampling;    // stop_ids: the request's own and, unless ignored, the model's; seed if given
-    std::optional<int32_t> max_tokens;  // as given
+    // stop_ids: the request's own and, unless ignored, the model's; seed if given; prompt_logprobs as the engine needs
+    // them, for an echo too.
+    engine::SamplingParams sampling;
+    std::optional<int32_t> prompt_logprobs;                            // to be told, as given
+    std::optional<int32_t> max_tokens;                                 // as given
     int32_t default_max_tokens = std::numeric_limits<int32_t>::max();  // where not, as far as the context allows
     std::vector<int32_t> own_stop_ids;                                 // sorted; those that the request named
     std::vector<std::string> stop;                                     // strings that end the text
     int32_t choices = 1;
     bool stream = false, include_usage = false, continuous_usage = false;
+    bool echo = false;      // the prompt comes first, with logprobs as far as those are told (completions only)
     bool logprobs = false;  // sampling.top_logprobs of each token are told
     bool skip_special_tokens = true;
     bool include_stop_in_output = false;
@@ -52,7 +58,6 @@ using CompletionPrompt = std::variant<PromptText, PromptTokens>;
 
 struct CompletionRequest : GenerationRequest {
     std::vector<CompletionPrompt> prompts;  // at least one
-    bool echo = false;
     bool add_special_tokens = true;
 };
 
@@ -78,5 +83,10 @@ ApiError empty_prompt(std::string_view field);
 // or with its answer.
 std::optional<ApiError> fit_context(GenerationRequest& request, size_t prompt_tokens, const RequestRules& rules,
                                     std::string_view prompt_field);
+
+// Refuses what would gather more log-probabilities than fit, over all choices of prompts with `prompt_tokens` tokens
+// together. After fit_context.
+std::optional<ApiError> check_answer_size(const GenerationRequest& request, size_t prompts, size_t prompt_tokens,
+                                          const RequestRules& rules);
 
 }  // namespace hone::serve

@@ -1,18 +1,19 @@
 #include "serve/openai/stop_matcher.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
 namespace hone::serve {
 
-StopMatcher::StopMatcher(std::vector<std::string> stops, bool include_stop_in_output)
-    : include_stop_(include_stop_in_output) {
+StopPatterns::StopPatterns(std::vector<std::string> stops) {
     for (std::string& stop : stops) {
         CHECK(!stop.empty());
         Pattern pattern{.text = std::move(stop), .fallback = {0}};
+        pattern.fallback.reserve(pattern.text.size());
         for (size_t i = 1; i < pattern.text.size(); ++i) {
-            size_t length = pattern.fallback[i - 1];
+            uint32_t length = pattern.fallback[i - 1];
             while (length > 0 && pattern.text[length] != pattern.text[i]) length = pattern.fallback[length - 1];
             pattern.fallback.push_back(length + (pattern.text[length] == pattern.text[i]));
         }
@@ -20,9 +21,10 @@ StopMatcher::StopMatcher(std::vector<std::string> stops, bool include_stop_in_ou
     }
 }
 
-void StopMatcher::advance(Pattern& pattern, char next) {
-    while (pattern.seen > 0 && pattern.text[pattern.seen] != next) pattern.seen = pattern.fallback[pattern.seen - 1];
-    if (pattern.text[pattern.seen] == next) ++pattern.seen;
+uint32_t StopPatterns::advance(size_t i, uint32_t seen, char next) const {
+    const Pattern& pattern = patterns_[i];
+    while (seen > 0 && pattern.text[seen] != next) seen = pattern.fallback[seen - 1];
+    return seen + (pattern.text[seen] == next);
 }
 
 std::string StopMatcher::feed(std::string_view text) {
@@ -31,11 +33,12 @@ std::string StopMatcher::feed(std::string_view text) {
     for (const char next : text) {
         held_ += next;
         longest = 0;
-        for (Pattern& pattern : patterns_) {
-            advance(pattern, next);
-            longest = std::max(longest, pattern.seen);
-            const bool complete = pattern.seen == pattern.text.size();
-            if (complete && (!matched_ || matched_->size() < pattern.text.size())) matched_ = pattern.text;
+        for (size_t i = 0; i < seen_.size(); ++i) {
+            seen_[i] = patterns_->advance(i, seen_[i], next);
+            longest = std::max<size_t>(longest, seen_[i]);
+            const std::string& stop = patterns_->text(i);
+            const bool complete = seen_[i] == stop.size();
+            if (complete && (!matched_ || matched_->size() < stop.size())) matched_ = &stop;
         }
         if (!matched_) continue;
         if (!include_stop_) held_.resize(held_.size() - matched_->size());

@@ -8,6 +8,7 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr char32_t kFirstMark = 0xF0000, kLastMark = 0xF0001;
 constexpr std::string_view kStart = "\U000F0000", kEnd = "\U000F0001";
 
 // Position of the next mark, either one, or npos.
@@ -31,6 +32,10 @@ std::string without_marks(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_control_mark(char32_t code_point) {
+    return code_point == kFirstMark || code_point == kLastMark;
+}
 
 ControlTokens::ControlTokens(std::vector<std::string> tokens) {
     std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
@@ -64,8 +69,18 @@ void ControlTokens::mark(json::value& value) const {
     } else if (json::array* array = value.if_array()) {
         for (json::value& element : *array) mark(element);
     } else if (json::object* object = value.if_object()) {
-        for (auto& member : *object) mark(member.value());
+        mark_members(*object);
     }
+}
+
+// Names are the user's too: those of a tool call's arguments, of a schema's properties.
+void ControlTokens::mark_members(json::object& object) const {
+    json::object marked(object.size());
+    for (auto& member : object) {
+        mark(member.value());
+        marked.emplace(mark(member.key()), std::move(member.value()));
+    }
+    object = std::move(marked);
 }
 
 ChatRequest ControlTokens::mark(ChatRequest request) const {

@@ -12,11 +12,15 @@
 
 namespace hone::text {
 
+// What stands before and behind a user's control token. Whatever quotes text (repr, JSON in ASCII) must leave it as it
+// is: an escaped mark would guard nothing.
+bool is_control_mark(char32_t code_point);
+
 // Part of a rendered chat.
 struct ChatPiece {
     std::string_view text;
-    bool is_plain =
-        false;  // a control token that a user wrote: to be encoded as ordinary text, no added token recognised
+    // A control token that a user wrote: to be encoded as ordinary text, no added token recognised.
+    bool is_plain = false;
 };
 
 class ControlTokens {
@@ -25,7 +29,7 @@ class ControlTokens {
     // counts.
     explicit ControlTokens(std::vector<std::string> tokens);
 
-    // The tokens marked in all strings of the messages, tools, documents and variables, keys excepted.
+    // The tokens marked in all strings of the messages, tools, documents and variables, names of members included.
     ChatRequest mark(ChatRequest request) const;
 
     // The chat that a template made of a marked request, cut at the marks, which are gone. Marks that the template has
@@ -35,6 +39,7 @@ class ControlTokens {
   private:
     size_t match(std::string_view text, size_t at) const;  // bytes of the token there, or 0
     void mark(boost::json::value& value) const;
+    void mark_members(boost::json::object& object) const;
     std::string mark(std::string_view text) const;
 
     std::array<std::vector<std::string>, 256> by_first_byte_;  // longest first

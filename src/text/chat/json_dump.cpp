@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "text/chat/control_tokens.h"
 #include "text/chat/operators.h"
 #include "text/chat/python_text.h"
 #include "text/chat/sorting.h"
@@ -65,7 +66,11 @@ class JsonWriter {
                 continue;
             }
             out_ += text.substr(plain, start - plain);
-            write_escape(next_code_point(text, at));
+            const char32_t c = next_code_point(text, at);
+            if (is_control_mark(c))
+                out_ += text.substr(start, at - start);
+            else
+                write_escape(c);
             plain = at;
         }
         out_ += text.substr(plain);

@@ -15,11 +15,13 @@ namespace {
 constexpr size_t kGreatestPrecision = 5000;
 
 std::string based_digits(Integer number, int base, bool is_upper) {
+    const std::string_view digits = is_upper ? "0123456789ABCDEF" : "0123456789abcdef";
     auto rest = number < 0 ? -static_cast<unsigned __int128>(number) : static_cast<unsigned __int128>(number);
     std::string out;
     do {
-        out += (is_upper ? "0123456789ABCDEF" : "0123456789abcdef")[static_cast<int>(rest % base)];
-        rest /= base;
+        const auto digit = static_cast<size_t>(rest % static_cast<unsigned>(base));
+        out += digits[digit];
+        rest /= static_cast<unsigned>(base);
     } while (rest != 0);
     std::reverse(out.begin(), out.end());
     return out;

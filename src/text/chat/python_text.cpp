@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "text/chat/control_tokens.h"
 #include "text/chat/objects.h"
 #include "text/chat/unicode_text.h"
 
@@ -160,7 +161,7 @@ void append_quoted(std::string& out, std::string_view text) {
             out += "\\r";
         else if (c == '\t')
             out += "\\t";
-        else if (is_printable(c))
+        else if (is_printable(c) || is_control_mark(c))
             out += text.substr(start, at - start);
         else if (c < 0x100)
             out += fmt::format("\\x{:02x}", static_cast<uint32_t>(c));

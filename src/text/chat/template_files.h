@@ -1,6 +1,5 @@
-// The chat templates that a model brings: chat_template.jinja (and
-// additional_chat_templates/NAME.jinja), else the chat_template of tokenizer_config.json, a text or a list of {name,
-// template}. Immutable once loaded; any thread. A model without a template is not an error; a broken file is one that
+// The chat templates that a model brings: chat_template.jinja (and additional_chat_templates/NAME.jinja), else the
+// chat_template of tokenizer_config.json, a text or a list of {name, template}. Immutable once loaded; any thread. A model without a template is not an error; a broken file is one that
 // names the file and the field.
 #pragma once
 
@@ -15,6 +14,9 @@ namespace hone::text {
 
 class ChatTemplates {
   public:
+    // One for all requests.
+    explicit ChatTemplates(ChatTemplate only) { by_name_.emplace("default", std::move(only)); }
+
     // Nothing if there is no chat template among the files.
     static Result<std::optional<ChatTemplates>> load(const FileSet& files);
 
@@ -23,6 +25,8 @@ class ChatTemplates {
     const std::map<std::string, ChatTemplate>& by_name() const { return by_name_; }
 
   private:
+    ChatTemplates() = default;
+
     std::map<std::string, ChatTemplate> by_name_;  // with "default" in it
 };
 

@@ -73,7 +73,7 @@ class ProtobufReader {
     uint64_t fixed(size_t size) {
         uint64_t value = 0;
         const std::string_view raw = take(size);
-        std::memcpy(&value, raw.data(), raw.size());
+        if (!raw.empty()) std::memcpy(&value, raw.data(), raw.size());
         return value;
     }
 

@@ -1,20 +1,27 @@
 #include "text/tokenizer/vocabulary.h"
 
 #include "text/tokenizer/hash_bytes.h"
+#include "text/utf8.h"
 
 namespace hone::text {
+
+// A token's bytes for a message. fmt's debug form may abort where they are not UTF-8.
+static std::string quoted(std::string_view token) {
+    return fmt::format("{:?}", repair_utf8(token));
+}
 
 Status Vocabulary::add(int64_t id, std::string_view token) {
     if (id >= 0 && id < size() && entries_[static_cast<size_t>(id)].present) {
         const std::string_view known = view(static_cast<TokenId>(id));
-        return known == token ? ok() : Status(error("id {} is given to {:?} and to {:?}", id, known, token));
+        if (known == token) return ok();
+        return error("id {} is given to {} and to {}", id, quoted(known), quoted(token));
     }
     return replace(id, token);
 }
 
 Status Vocabulary::replace(int64_t id, std::string_view token) {
     if (id < 0 || id >= kMaxVocabulary)
-        return error("id {} of token {:?} is outside [0, {})", id, token, kMaxVocabulary);
+        return error("id {} of token {} is outside [0, {})", id, quoted(token), kMaxVocabulary);
     if (bytes_.size() + token.size() > UINT32_MAX) return error("the vocabulary's strings are larger than 4 GiB");
     if (id >= size()) entries_.resize(static_cast<size_t>(id) + 1);
     Entry& entry = entries_[static_cast<size_t>(id)];

@@ -19,17 +19,8 @@ T read(const std::byte* from) {
 
 // One row of activations in its tile.
 struct Row {
-    const std::byte* first_line;
-    int64_t line_stride;
-    const std::byte* line(int64_t i) const { return first_line + i * line_stride; }
-
-    Row(const GemmTask& task, ActivationFormat format, int64_t row) {
-        const EvenSplit tiles = row_tiles(task.rows);
-        const int64_t tile = tiles.part_of(row), line_bytes = line_of(format).bytes;
-        first_line = task.activations + tiles.first(tile) * activation_row_bytes(format, task.k) +
-                     (row - tiles.first(tile)) * line_bytes;
-        line_stride = tiles.size(tile) * line_bytes;
-    }
+    RowLines<const std::byte> lines;
+    const std::byte* line(int64_t i) const { return lines.first + i * lines.stride; }
 };
 
 float f32_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
@@ -99,7 +90,7 @@ void gemm(const GemmTask& task) {
     const int64_t first_column = int64_t{task.first_panel} * layout.columns;
     const int64_t columns = int64_t{task.panels} * layout.columns;
     for (int64_t row = 0; row < task.rows; row++) {
-        const Row x(task, format, row);
+        const Row x{row_lines(format, task.k, task.activations, task.rows, row)};
         for (int64_t i = 0; i < columns && first_column + i < task.n; i++) {
             const int64_t panel = task.first_panel + i / layout.columns;
             const std::byte* w = task.weight + panel * layout.panel_bytes(task.k);

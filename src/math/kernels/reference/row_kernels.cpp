@@ -112,15 +112,13 @@ void log_sum_exp(const float* logits, float temperature, LogSum* out, int64_t n)
     for (int64_t start = 0; start < n; start += kChunk) {
         const int64_t count = n - start < kChunk ? n - start : kChunk;
         const float chunk_maximum = maximum_of(logits + start, count, temperature);
-        if (chunk_maximum == kLowest) continue;
-        const float chunk_sum = sum_of_exp(logits + start, count, temperature, chunk_maximum);
-        if (maximum == kLowest) {
-            maximum = chunk_maximum;
-            sum = chunk_sum;
-            continue;
-        }
+        const bool chunk_counts = chunk_maximum > kLowest, others_count = maximum > kLowest;
+        const float chunk_sum = sum_of_exp(logits + start, count, temperature, chunk_counts ? chunk_maximum : 0.0f);
         const float both = chunk_maximum > maximum ? chunk_maximum : maximum;
-        sum = __builtin_fmaf(chunk_sum, exp_of(chunk_maximum - both), sum * exp_of(maximum - both));
+        if (chunk_counts && others_count)
+            sum = __builtin_fmaf(chunk_sum, exp_of(chunk_maximum - both), sum * exp_of(maximum - both));
+        else
+            sum += chunk_sum;
         maximum = both;
     }
     *out = {maximum, log(ScalarLane{sum}).value};

@@ -9,6 +9,7 @@
 #include "math/kernels/cpu/gemm/i8_int4g32.h"
 #include "math/kernels/cpu/gemm/panel_loop.h"
 #include "math/kernels/cpu/gemm/rows.h"
+#include "math/kernels/cpu/simd/lanes_avx2.h"
 
 namespace hone::math {
 namespace {
@@ -19,27 +20,12 @@ int32_t lanes_below(int64_t count) {
     return count < 8 ? static_cast<int32_t>(count) : 8;
 }
 
-// Eight values as bf16 in the low halves of their lanes, as round_to_bf16 has it.
-__m256i round_lanes(__m256 x) {
-    const __m256i bits = _mm256_castps_si256(x);
-    const __m256i magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff));
-    const __m256i is_nan = _mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(0x7f800000));
-    const __m256i is_tiny = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x00800000), magnitude);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i nearest = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    const __m256i sign = _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0x80000000)));
-    const __m256i rounded = _mm256_blendv_epi8(_mm256_blendv_epi8(nearest, quiet, is_nan), sign, is_tiny);
-    return _mm256_srli_epi32(rounded, 16);
-}
-
 void prepare_bf16(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
     for (; k > 0; k -= 32, x += 32, lines += line_stride) {
         for (int32_t i = 0; i < 32; i += 16) {
-            const __m256i low = round_lanes(Lanes::load(x + i, lanes_below(k - i)));
-            const __m256i high = round_lanes(Lanes::load(x + i + 8, lanes_below(k - i - 8)));
-            const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), _MM_SHUFFLE(3, 1, 2, 0));
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(lines + 2 * i), packed);
+            const Avx2Lanes values{Lanes::load(x + i, lanes_below(k - i)),
+                                   Lanes::load(x + i + 8, lanes_below(k - i - 8))};
+            values.store(reinterpret_cast<bf16*>(lines + 2 * i));
         }
     }
 }

@@ -1,7 +1,8 @@
 // What the loop nests of cpu/gemm share: the task of one row tile on one panel, its accumulators, prefetching.
 // Templates on the lanes of an ISA (avx2/gemm_lanes.h, avx512/gemm_lanes.h), included by that ISA's files only. Every
 // lane is the sequential chain of one output; tiles differ in rows and columns only, so their shape never changes a
-// bit.
+// bit. The lanes' name is part of every symbol that an instantiation leaves (gemm, run_tile, a nest's tile), so that the
+// linker never takes code compiled for one ISA for that of another; what has no lanes in its name is always inlined.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,8 @@
 // Attention over one chunk, written once and instantiated by avx2/ and avx512/ over a type V of 16 fp32 lanes and a
 // class Tiles with the two products, which hold kRows rows by up to kVectors vectors of 16 keys or outputs in
 // registers. What is computed is said in kernels/attention_kernels.h and spelled out in
-// reference/attention_kernels.cpp.
+// reference/attention_kernels.cpp. Tiles lives in an anonymous namespace, and with it every instantiation: no code
+// compiled for one ISA can be linked to another. What has neither in its name is always inlined.
 #pragma once
 
 #include <cstddef>
@@ -195,8 +196,8 @@ struct AttentionTemplates {
                         float& sum) {
         V lanes = V::all(kLowest);
         int64_t key = 0;
-        for (; key + 16 <= visible; key += 16) lanes = max(lanes, V::load(scores + key));
-        if (key < visible) lanes = max(lanes, V::load_first(scores + key, visible - key, kLowest));
+        for (; key + 16 <= visible; key += 16) lanes = max(V::load(scores + key), lanes);
+        if (key < visible) lanes = max(V::load_first(scores + key, visible - key, kLowest), lanes);
         maximum = max_of_lanes(lanes);
         const V c = V::all(scale), shift = V::all(-(maximum * scale));
         const auto probability = [&](V s) { return math::exp2(fma(s, c, shift)); };

@@ -93,7 +93,7 @@ inline Avx2Lanes operator-(Avx2Lanes a) {
 inline Avx2Lanes fma(Avx2Lanes a, Avx2Lanes b, Avx2Lanes c) {
     return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
-// As MINPS and MAXPS: the second operand if either is NaN.
+// As MINPS and MAXPS: the second operand if either is NaN, so that max(value, maximum) passes over NaNs.
 inline Avx2Lanes min(Avx2Lanes a, Avx2Lanes b) {
     return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
 }

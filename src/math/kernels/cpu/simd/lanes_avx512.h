@@ -57,7 +57,7 @@ inline Avx512Lanes operator-(Avx512Lanes a) {
 inline Avx512Lanes fma(Avx512Lanes a, Avx512Lanes b, Avx512Lanes c) {
     return {_mm512_fmadd_ps(a.value, b.value, c.value)};
 }
-// As MINPS and MAXPS: the second operand if either is NaN.
+// As MINPS and MAXPS: the second operand if either is NaN, so that max(value, maximum) passes over NaNs.
 inline Avx512Lanes min(Avx512Lanes a, Avx512Lanes b) {
     return {_mm512_min_ps(a.value, b.value)};
 }

@@ -1,5 +1,6 @@
 // The row kernels, written once over a type of 16 lanes and instantiated by avx2/ and avx512/. What they compute is
-// said in kernels/row_kernels.h and spelled out in reference/row_kernels.cpp.
+// said in kernels/row_kernels.h and spelled out in reference/row_kernels.cpp. The lane type's name is part of every
+// symbol that an instantiation leaves, so that the linker never takes code compiled for one ISA for that of another.
 #pragma once
 
 #include <cstdint>
@@ -129,7 +130,7 @@ struct RowTemplates {
 
     static void softmax(const float* x, float* y, int64_t n) {
         V maximum = V::all(kLowest);
-        each(x, n, kLowest, [&](V a) { maximum = max(maximum, a); });
+        each(x, n, kLowest, [&](V a) { maximum = max(a, maximum); });
         const V m = V::all(max_of_lanes(maximum));
         V sum = V::all(0.0f);
         each(x, n, kLowest, [&](V a) { sum = sum + math::exp(a - m); });
@@ -145,20 +146,18 @@ struct RowTemplates {
         for (int64_t start = 0; start < n; start += kChunk) {
             const int64_t count = n - start < kChunk ? n - start : kChunk;
             V lanes = V::all(kLowest);
-            each(logits + start, count, kLowest, [&](V a) { lanes = max(lanes, a / t); });
+            each(logits + start, count, kLowest, [&](V a) { lanes = max(a / t, lanes); });
             const float chunk_maximum = max_of_lanes(lanes);
-            if (chunk_maximum == kLowest) continue;
-            const V m = V::all(chunk_maximum);
+            const bool chunk_counts = chunk_maximum > kLowest, others_count = maximum > kLowest;
+            const V m = V::all(chunk_counts ? chunk_maximum : 0.0f);
             V sums = V::all(0.0f);
             each(logits + start, count, kLowest, [&](V a) { sums = sums + math::exp(a / t - m); });
             const float chunk_sum = sum_of_lanes(sums);
-            if (maximum == kLowest) {
-                maximum = chunk_maximum;
-                sum = chunk_sum;
-                continue;
-            }
             const float both = chunk_maximum > maximum ? chunk_maximum : maximum;
-            sum = __builtin_fmaf(chunk_sum, exp_of(chunk_maximum - both), sum * exp_of(maximum - both));
+            if (chunk_counts && others_count)
+                sum = __builtin_fmaf(chunk_sum, exp_of(chunk_maximum - both), sum * exp_of(maximum - both));
+            else
+                sum += chunk_sum;
             maximum = both;
         }
         *out = {maximum, first_lane(math::log(V::all(sum)))};

@@ -17,9 +17,11 @@ struct Arithmetic {
     model::WeightChoice weights;
     math::NumericClass int4_class;
     uint64_t hash;
+
+    friend void PrintTo(const Arithmetic& arithmetic, std::ostream* out) { *out << arithmetic.name; }
 };
 
-class GoldenHash : public testing::TestWithParam<Arithmetic> {};
+class LogprobHash : public testing::TestWithParam<Arithmetic> {};
 
 uint64_t hash_of(const std::vector<engine::TokenRecord>& records) {
     std::vector<float> logprobs;
@@ -30,7 +32,7 @@ uint64_t hash_of(const std::vector<engine::TokenRecord>& records) {
     return XXH3_64bits(logprobs.data(), logprobs.size() * sizeof(float));
 }
 
-TEST_P(GoldenHash, IsTheSameOnEveryIsa) {
+TEST_P(LogprobHash, IsTheSameOnEveryIsa) {
     ThreadPool pool(1);
     auto config = model::shape_config("tiny-moe");
     ASSERT_TRUE(config) << config.error().message;
@@ -53,7 +55,7 @@ TEST_P(GoldenHash, IsTheSameOnEveryIsa) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Arithmetics, GoldenHash,
+INSTANTIATE_TEST_SUITE_P(Arithmetics, LogprobHash,
                          testing::Values(Arithmetic{"bf16_f32seq", model::WeightChoice::as_stored,
                                                     math::NumericClass::f32seq, 0x90c640ac77cccb4a},
                                          Arithmetic{"int4_f32seq", model::WeightChoice::int4,

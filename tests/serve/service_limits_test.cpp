@@ -1,0 +1,93 @@
+// What the routes refuse or bound: room, memory, slow readers, one request's claim on what others need.
+#include "tests/serve/service_fixture.h"
+
+namespace hone::serve {
+namespace {
+
+namespace json = boost::json;
+
+TEST_F(ServiceTest, RefusesWhenFullOrDraining) {
+    start({.max_waiting = 5});
+    generator_.set_waiting(5);
+    EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 503);
+    generator_.set_waiting(0);
+    EXPECT_EQ(ask(request("GET", "/health")).status, 200);
+    service_->begin_drain();
+    EXPECT_EQ(ask(request("GET", "/health")).status, 503);
+    EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 503);
+}
+
+// Before a request runs, what is wrong with it is the client's to mend; a full queue is not, and passes.
+TEST_F(ServiceTest, TellsTheRequestsFaultFromWantOfRoom) {
+    start();
+    for (const bool stream : {false, true}) {
+        const std::string body = fmt::format(R"({{"prompt":"a","n":2,"stream":{}}})", stream);
+        generator_.refuse("the queue is full");
+        const Answer full = post("/v1/completions", body);
+        EXPECT_EQ(full.status, 503);
+        EXPECT_EQ(at(full.json(), {"error", "type"}), json::value("server_error"));
+        const std::pair<std::string, std::string> when("Retry-After", "1");
+        EXPECT_NE(std::find(full.headers.begin(), full.headers.end(), when), full.headers.end());
+        generator_.find_fault("this sampling is impossible");
+        const Answer wrong = post("/v1/completions", body);
+        EXPECT_EQ(wrong.status, 400);
+        EXPECT_EQ(at(wrong.json(), {"error", "type"}), json::value("invalid_request_error"));
+        generator_.find_fault("");
+    }
+}
+
+TEST_F(ServiceTest, RefusesAnswersThatWouldNotFitIntoMemory) {
+    start();
+    std::string prompt = "[5";
+    for (int i = 1; i < 900; ++i) prompt += ",5";
+    const auto ask_for = [&](std::string_view fields) {
+        return post("/v1/completions", fmt::format(R"({{"prompt":{}],{}}})", prompt, fields));
+    };
+    const Answer scored = ask_for(R"("n":128,"prompt_logprobs":20,"max_tokens":1)");
+    ASSERT_EQ(scored.status, 400) << scored.body.substr(0, 1000);
+    EXPECT_EQ(at(scored.json(), {"error", "param"}), json::value("prompt_logprobs"));
+    const Answer echoed = ask_for(R"("n":128,"logprobs":20,"echo":true,"max_tokens":1,"stream":true)");
+    ASSERT_EQ(echoed.status, 400);
+    EXPECT_EQ(at(echoed.json(), {"error", "param"}), json::value("logprobs"));
+    EXPECT_EQ(ask_for(R"("n":2,"prompt_logprobs":20,"max_tokens":1)").status, 200);
+}
+
+// The prompt's part of a stream is as large as the prompt, however fast the client reads.
+TEST_F(ServiceTest, AnEchoedPromptDoesNotCountAsSlowReading) {
+    start();
+    Call call(20000);
+    send(call, request("POST", "/v1/completions",
+                       fmt::format(R"({{"prompt":"{}","n":4,"echo":true,"logprobs":20,"stream":true}})",
+                                   std::string(300, 'p'))));
+    ASSERT_TRUE(eventually([&] { return generator_.requests().size() == 4 && generator_.metrics().running == 0; }));
+    const auto events = call.wait().events();
+    ASSERT_FALSE(events.empty());
+    EXPECT_EQ(events.back(), "[DONE]");
+}
+
+// A worker that is busy with one request's answer must not hold up another's stream.
+TEST_F(ServiceTest, RequestsDoNotWaitForOneAnothersAnswers) {
+    start();
+    generator_.hold_submission(byte_tokens("slow"));
+    Call slow;
+    send(slow, request("POST", "/v1/completions", R"({"prompt":"slow"})"));
+    EXPECT_EQ(post("/v1/completions", R"({"prompt":"quick"})").status, 200);
+    generator_.hold_submission({});
+    EXPECT_EQ(slow.wait().status, 200);
+}
+
+// The limit of all bodies is about bodies: a long generation does not keep others' from being read.
+TEST_F(ServiceTest, BodiesAreReleasedWhenTheyAreParsed) {
+    start();
+    generator_.script("hello", 1, false);
+    Request asked = request("POST", "/v1/completions", R"({"prompt":"a","max_tokens":100})");
+    const auto reservation = std::make_shared<int>(0);
+    asked.reservation = reservation;
+    Call call;
+    send(call, std::move(asked));
+    EXPECT_TRUE(eventually([&] { return generator_.metrics().running == 1 && reservation.use_count() == 1; }));
+    call.go_away();
+}
+
+}  // namespace
+}  // namespace hone::serve
