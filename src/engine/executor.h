@@ -23,8 +23,8 @@ struct ExecutorSegment {
     int32_t first_position = 0;
     std::span<const int32_t> pages;  // page table up to the last row
     int32_t first_layer = 0, end_layer = 0;
-    RestingRows* resting =
-        nullptr;  // read if first_layer > 0; written if end_layer < layers, else emptied. Null: whole depth
+    // Read if first_layer > 0; written if end_layer < layers, else emptied. Null: whole depth.
+    RestingRows* resting = nullptr;
     int32_t logits_begin = 0, logits_end = 0;  // rows of the segment that want logits; needs end_layer == layers
 };
 

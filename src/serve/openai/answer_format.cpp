@@ -113,9 +113,9 @@ json::object AnswerFormat::chunk_choice(const ChoiceReport& report) const {
     return out;
 }
 
-std::string AnswerFormat::whole(json::array choices, const UsageCounts& usage, const ChoiceReport& first) const {
+std::string AnswerFormat::whole(const std::vector<std::string>& choices, const UsageCounts& usage,
+                                const ChoiceReport& first) const {
     json::object out = envelope("chat.completion");
-    out["choices"] = std::move(choices);
     out["usage"] = usage_json(usage);
     if (header_.endpoint == Endpoint::chat) {
         if (request_.return_token_ids)
@@ -124,7 +124,11 @@ std::string AnswerFormat::whole(json::array choices, const UsageCounts& usage, c
             out["prompt_logprobs"] = prompt_logprobs(first.prompt_records, tokens_, *request_.prompt_logprobs);
     }
     out["hone"] = json::object{{"numeric_class", header_.numeric_class}, {"seed", header_.seed}};
-    return json::serialize(out);
+    std::string text = json::serialize(out);
+    text.pop_back();
+    text += R"(,"choices":[)";
+    for (size_t i = 0; i < choices.size(); ++i) text.append(i > 0 ? "," : "").append(choices[i]);
+    return text += "]}";
 }
 
 std::string AnswerFormat::chunk(json::array choices, const std::optional<UsageCounts>& usage, bool introduce) const {

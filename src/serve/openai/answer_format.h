@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -44,7 +45,10 @@ class AnswerFormat {
     boost::json::object choice(const ChoiceReport& report) const;
     boost::json::object chunk_choice(const ChoiceReport& report) const;
 
-    std::string whole(boost::json::array choices, const UsageCounts& usage, const ChoiceReport& first) const;
+    // `choices` are the texts of choice(): as text a log-probability takes a tenth of what it takes as a JSON value, so
+    // that each choice is written before the next is built.
+    std::string whole(const std::vector<std::string>& choices, const UsageCounts& usage,
+                      const ChoiceReport& first) const;
     // One event of a stream. `introduce`: the first of the answer, which tells what belongs to the whole of it.
     std::string chunk(boost::json::array choices, const std::optional<UsageCounts>& usage, bool introduce) const;
 

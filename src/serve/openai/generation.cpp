@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -178,10 +179,13 @@ void Generation::finish() {
         exchange_->write(kSseDone);
         exchange_->end();
     } else {
-        json::array choices;
-        for (size_t i = 0; i < choices_.size(); ++i)
-            choices.emplace_back(format_->choice(report_of(i, choices_[i].whole)));
-        exchange_->respond({.body = format_->whole(std::move(choices), usage(), report_of(0, choices_[0].whole))});
+        std::vector<std::string> choices;
+        for (size_t i = 0; i < choices_.size(); ++i) {
+            choices.push_back(json::serialize(format_->choice(report_of(i, choices_[i].whole))));
+            if (i > 0) choices_[i].prompt_records = {};  // the first choice's may be told of the whole answer
+            choices_[i].whole.tokens = {};
+        }
+        exchange_->respond({.body = format_->whole(choices, usage(), report_of(0, choices_[0].whole))});
     }
     exchange_ = nullptr;
 }

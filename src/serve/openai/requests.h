@@ -28,7 +28,7 @@ struct RequestRules {
     int32_t max_prompts = 1024;
     int32_t max_sequences = 1024;  // prompts times choices
     int32_t max_logprobs = 20;
-    // Log-probabilities of one answer that is in memory as a whole; some 600 bytes each until it is sent.
+    // Log-probabilities of one answer that is in memory as a whole; up to 600 bytes each until it is sent.
     int64_t max_answer_logprobs = 1'500'000;
 };
 

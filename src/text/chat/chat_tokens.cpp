@@ -24,12 +24,15 @@ std::vector<TokenId> encode_inside(const Tokenizer& tokenizer, const ChatPiece& 
 }  // namespace
 
 ControlTokens control_tokens_of(const ChatTemplate& chat_template, const Tokenizer& tokenizer) {
-    std::vector<std::string> tokens;
+    std::vector<std::string> tokens, model_tokens;
     for (const AddedToken& token : tokenizer.added_tokens()) {
         bool is_blank = chat::strip(token.content).empty();
-        if (token.special || (!is_blank && chat_template.has_literal(token.content))) tokens.push_back(token.content);
+        if (token.special)
+            tokens.push_back(token.content);
+        else if (!is_blank && chat_template.has_literal(token.content))
+            model_tokens.push_back(token.content);
     }
-    return ControlTokens(std::move(tokens));
+    return ControlTokens(std::move(tokens), std::move(model_tokens));
 }
 
 Result<std::vector<TokenId>> encode_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,

@@ -10,7 +10,7 @@
 namespace hone::text {
 
 // What must not work when a user writes it: the special tokens, and the other added tokens that the template writes,
-// blanks excepted.
+// blanks excepted. Those others (</think>, <tool_call>) work in the assistant's messages.
 ControlTokens control_tokens_of(const ChatTemplate& chat_template, const Tokenizer& tokenizer);
 
 // Renders the request and encodes it. Special tokens of the template work, those in the request's strings do not.

@@ -37,22 +37,26 @@ bool is_control_mark(char32_t code_point) {
     return code_point == kFirstMark || code_point == kLastMark;
 }
 
-ControlTokens::ControlTokens(std::vector<std::string> tokens) {
-    std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
-    for (std::string& token : tokens)
-        if (!token.empty()) by_first_byte_[static_cast<unsigned char>(token[0])].push_back(std::move(token));
+ControlTokens::ControlTokens(std::vector<std::string> tokens, std::vector<std::string> model_tokens) {
+    std::vector<Token> all;
+    for (std::string& text : tokens) all.push_back({std::move(text), false});
+    for (std::string& text : model_tokens) all.push_back({std::move(text), true});
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Token& a, const Token& b) { return a.text.size() > b.text.size(); });
+    for (Token& token : all)
+        if (!token.text.empty()) by_first_byte_[static_cast<unsigned char>(token.text[0])].push_back(std::move(token));
 }
 
-size_t ControlTokens::match(std::string_view text, size_t at) const {
-    for (const std::string& token : by_first_byte_[static_cast<unsigned char>(text[at])])
-        if (text.substr(at).starts_with(token)) return token.size();
+size_t ControlTokens::match(std::string_view text, size_t at, bool with_models) const {
+    for (const Token& token : by_first_byte_[static_cast<unsigned char>(text[at])])
+        if ((with_models || !token.is_models) && text.substr(at).starts_with(token.text)) return token.text.size();
     return 0;
 }
 
-std::string ControlTokens::mark(std::string_view text) const {
+std::string ControlTokens::mark(std::string_view text, bool with_models) const {
     std::string clean = without_marks(text), out;
     for (size_t at = 0; at < clean.size();) {
-        size_t bytes = match(clean, at);
+        size_t bytes = match(clean, at, with_models);
         if (bytes == 0) {
             out += clean[at++];
             continue;
@@ -63,32 +67,36 @@ std::string ControlTokens::mark(std::string_view text) const {
     return out;
 }
 
-void ControlTokens::mark(json::value& value) const {
+void ControlTokens::mark(json::value& value, bool with_models) const {
     if (json::string* text = value.if_string()) {
-        value = mark(std::string_view(*text));
+        value = mark(std::string_view(*text), with_models);
     } else if (json::array* array = value.if_array()) {
-        for (json::value& element : *array) mark(element);
+        for (json::value& element : *array) mark(element, with_models);
     } else if (json::object* object = value.if_object()) {
-        mark_members(*object);
+        mark_members(*object, with_models);
     }
 }
 
 // Names are the user's too: those of a tool call's arguments, of a schema's properties.
-void ControlTokens::mark_members(json::object& object) const {
+void ControlTokens::mark_members(json::object& object, bool with_models) const {
     json::object marked(object.size());
     for (auto& member : object) {
-        mark(member.value());
-        marked.emplace(mark(member.key()), std::move(member.value()));
+        mark(member.value(), with_models);
+        marked.emplace(mark(member.key(), with_models), std::move(member.value()));
     }
     object = std::move(marked);
 }
 
 ChatRequest ControlTokens::mark(ChatRequest request) const {
-    for (json::value& message : request.messages) mark(message);
+    for (json::value& message : request.messages) {
+        const json::object* fields = message.if_object();
+        const json::value* role = fields ? fields->if_contains("role") : nullptr;
+        mark(message, !(role && *role == "assistant"));
+    }
     for (std::optional<json::array>* list : {&request.tools, &request.documents})
         if (*list)
-            for (json::value& element : **list) mark(element);
-    for (auto& variable : request.variables) mark(variable.value());
+            for (json::value& element : **list) mark(element, true);
+    for (auto& variable : request.variables) mark(variable.value(), true);
     return request;
 }
 
@@ -102,7 +110,7 @@ std::vector<ChatPiece> ControlTokens::split(std::string_view chat) const {
         add(chat.substr(from, at - from), false);
         from = at + kStart.size();
         bool opens = chat.substr(at).starts_with(kStart) && from < chat.size();
-        size_t bytes = opens ? match(chat, from) : 0;
+        size_t bytes = opens ? match(chat, from, true) : 0;
         if (bytes == 0 || !chat.substr(from + bytes).starts_with(kEnd)) continue;
         add(chat.substr(from, bytes), true);
         from += bytes + kEnd.size();

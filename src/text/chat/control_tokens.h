@@ -25,9 +25,10 @@ struct ChatPiece {
 
 class ControlTokens {
   public:
-    // `tokens`: the texts that must not work when a user writes them. Of several that match at a place the longest
-    // counts.
-    explicit ControlTokens(std::vector<std::string> tokens);
+    // `tokens`: the texts that must not work when a user writes them. `model_tokens`: those that must not either, but
+    // that the model itself writes, such as </think>: in messages of the role "assistant" they work, and templates may
+    // look for them there. Of several that match at a place the longest counts.
+    explicit ControlTokens(std::vector<std::string> tokens, std::vector<std::string> model_tokens = {});
 
     // The tokens marked in all strings of the messages, tools, documents and variables, names of members included.
     ChatRequest mark(ChatRequest request) const;
@@ -37,12 +38,17 @@ class ControlTokens {
     std::vector<ChatPiece> split(std::string_view chat) const;
 
   private:
-    size_t match(std::string_view text, size_t at) const;  // bytes of the token there, or 0
-    void mark(boost::json::value& value) const;
-    void mark_members(boost::json::object& object) const;
-    std::string mark(std::string_view text) const;
+    struct Token {
+        std::string text;
+        bool is_models;
+    };
+    // Bytes of the token there, or 0; the model's tokens are looked for only on request.
+    size_t match(std::string_view text, size_t at, bool with_models) const;
+    void mark(boost::json::value& value, bool with_models) const;
+    void mark_members(boost::json::object& object, bool with_models) const;
+    std::string mark(std::string_view text, bool with_models) const;
 
-    std::array<std::vector<std::string>, 256> by_first_byte_;  // longest first
+    std::array<std::vector<Token>, 256> by_first_byte_;  // longest first
 };
 
 }  // namespace hone::text
