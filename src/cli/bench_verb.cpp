@@ -80,7 +80,6 @@ Status check_lengths(const BenchFlags& flags, int32_t max_positions) {
 }
 
 Status bench(BenchFlags& flags) {
-    if (flags.model.path.empty() && flags.model.shape.empty()) return error("give MODEL or --shape NAME");
     auto open = open_model(flags.model, flags.json);
     if (!open) return open.error();
     if (auto fits = check_lengths(flags, open->loaded.model->spec().max_positions); !fits) return fits;

@@ -24,10 +24,9 @@ void add_isa_option(CLI::App& verb, ModelOptions& options) {
 void add_weights_option(CLI::App& verb, ModelOptions& options) {
     verb.add_option(
             "--weights", options.weights,
-            "Format of the weights in memory: auto (a pack's own; a checkpoint's, f16 and f32 rounded to bf16), bf16 "
-            "(the "
-            "same, but refuses a pack of other formats), int4 (linear layers, experts and head, quantised while "
-            "loading), int4-experts")
+            "Format of the weights in memory: auto (a pack's own; a checkpoint's, f16 and f32 rounded to bf16), "
+            "bf16 (the same, but refuses a pack of other formats), int4 (linear layers, experts and head, "
+            "quantised while loading), int4-experts")
         ->capture_default_str();
 }
 
@@ -61,6 +60,7 @@ math::NumericClass int4_class_for(const ModelOptions& options) {
 }
 
 Result<OpenModel> open_model(const ModelOptions& options, bool quiet) {
+    if (options.shape.empty() == options.path.empty()) return error("give either MODEL or --shape NAME");
     auto kernels = kernels_for(options);
     if (!kernels) return kernels.error();
     auto weights = model::weight_choice_named(options.weights);
@@ -70,7 +70,6 @@ Result<OpenModel> open_model(const ModelOptions& options, bool quiet) {
     open.pool = std::make_unique<ThreadPool>(thread_count(options));
     open.kernels = *kernels;
     open.int4_class = int4_class_for(options);
-    if (!options.shape.empty() && !options.path.empty()) return error("give either MODEL or --shape, not both");
     if (options.shape.empty()) {
         auto loaded = model::load_model(options.path, {.weights = *weights, .quiet = quiet}, *open.pool);
         if (!loaded) return loaded.error();
