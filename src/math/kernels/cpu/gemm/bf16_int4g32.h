@@ -4,33 +4,12 @@
 #pragma once
 
 #include "math/kernels/cpu/gemm/bf16_bf16.h"
+#include "math/kernels/cpu/gemm/int4_tile.h"
 
 namespace hone::math {
 
 template <class Lanes>
-struct GemmBf16Int4 {
-    static constexpr ActivationFormat kActivations = ActivationFormat::bf16;
-    static constexpr PanelLayout kPanel = kInt4Panel;
-    static constexpr int32_t kPrefetchK = 64;    // two groups
-    static constexpr int32_t kBlockK = 1 << 30;  // a panel is small enough to stay in cache whole
-    static constexpr int vectors(int rows) { return Lanes::int4_vectors(rows); }
-
-    template <int rows>
-    static void tile(const TileTask& task) {
-        Accumulators<Lanes, rows, vectors(rows)> acc;
-        acc.start(task);
-        const std::byte *x = task.x, *w = task.w, *ahead = task.ahead;
-        int32_t groups = (task.k + kGroup - 1) / kGroup;
-        for (; groups >= 2; groups -= 2, x += rows * 128, w += kPanel.step_bytes) {
-            ahead = prefetch(task, ahead);
-            add_group<0>(x, w, acc);
-            add_group<1>(x + rows * 64, w, acc);
-        }
-        if (groups > 0) add_group<0>(x, w, acc);
-        acc.finish(task);
-    }
-
-  private:
+struct GemmBf16Int4 : Int4Tile<GemmBf16Int4<Lanes>, Lanes, ActivationFormat::bf16> {
     template <int group, int rows, int vectors>
     [[gnu::always_inline]] static void add_group(const std::byte* x, const std::byte* step,
                                                  Accumulators<Lanes, rows, vectors>& acc) {
@@ -59,6 +38,7 @@ struct GemmBf16Int4 {
         }
     }
 
+  private:
     // Pair `pair` of the four in an octet of k.
     template <int pair, int rows, int vectors>
     [[gnu::always_inline]] static void add_octet_pair(const std::byte* x,

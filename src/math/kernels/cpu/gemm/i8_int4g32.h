@@ -3,34 +3,12 @@
 // start value -8 * sum(x) makes up for the 8. |dot| <= 32 * 8 * 127, so the conversion to fp32 is exact.
 #pragma once
 
-#include "math/kernels/cpu/gemm/tile_task.h"
+#include "math/kernels/cpu/gemm/int4_tile.h"
 
 namespace hone::math {
 
 template <class Lanes>
-struct GemmI8Int4 {
-    static constexpr ActivationFormat kActivations = ActivationFormat::i8_g32;
-    static constexpr PanelLayout kPanel = kInt4Panel;
-    static constexpr int32_t kPrefetchK = 64;    // two groups
-    static constexpr int32_t kBlockK = 1 << 30;  // a panel is small enough to stay in cache whole
-    static constexpr int vectors(int rows) { return Lanes::int4_vectors(rows); }
-
-    template <int rows>
-    static void tile(const TileTask& task) {
-        Accumulators<Lanes, rows, vectors(rows)> acc;
-        acc.start(task);
-        const std::byte *x = task.x, *w = task.w, *ahead = task.ahead;
-        int32_t groups = (task.k + kGroup - 1) / kGroup;
-        for (; groups >= 2; groups -= 2, x += 2 * rows * kI8LineBytes, w += kPanel.step_bytes) {
-            ahead = prefetch(task, ahead);
-            add_group<0>(x, w, acc);
-            add_group<1>(x + rows * kI8LineBytes, w, acc);
-        }
-        if (groups > 0) add_group<0>(x, w, acc);
-        acc.finish(task);
-    }
-
-  private:
+struct GemmI8Int4 : Int4Tile<GemmI8Int4<Lanes>, Lanes, ActivationFormat::i8_g32> {
     template <int group, int rows, int vectors>
     [[gnu::always_inline]] static void add_group(const std::byte* x, const std::byte* step,
                                                  Accumulators<Lanes, rows, vectors>& acc) {
@@ -67,6 +45,7 @@ struct GemmI8Int4 {
         }
     }
 
+  private:
     // Four bytes of k, at x in row 0's line.
     template <int rows, int vectors>
     [[gnu::always_inline]] static void add_bytes(const std::byte* x, const typename Lanes::Bytes (&w)[vectors],
