@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "math/ops/parallel.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::math {
 namespace {
@@ -304,6 +305,7 @@ void check_segments(std::span<const AttentionSegment> segments, int64_t batch_ro
 
 void store_kv(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> k,
               MatrixView<const float> v, const KvLayer& layer) {
+    const PhaseScope phase(context, Phase::attention);
     const int32_t head_dim = layer.head_dim;
     CHECK(head_dim >= 2 && head_dim % 2 == 0, "head_dim {}", head_dim);
     CHECK(k.cols == int64_t{layer.kv_heads} * head_dim && v.cols == k.cols && v.rows == k.rows,
@@ -331,6 +333,7 @@ void store_kv(OpContext& context, std::span<const AttentionSegment> segments, Ma
 
 void attention(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> q, int32_t heads,
                const KvLayer& layer, MatrixView<float> y) {
+    const PhaseScope phase(context, Phase::attention);
     const int32_t head_dim = layer.head_dim;
     CHECK(head_dim >= 2 && head_dim % 2 == 0, "head_dim {}", head_dim);
     CHECK(layer.kv_heads >= 1 && heads % layer.kv_heads == 0, "{} heads over {} KV heads", heads, layer.kv_heads);

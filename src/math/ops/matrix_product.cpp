@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "math/ops/parallel.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::math {
 
@@ -48,6 +49,7 @@ EvenSplit block_split(ActivationFormat format, int64_t k, int64_t rows, int64_t 
 
 ActivationBlocks prepare_activations(OpContext& context, const MatrixProduct& product, MatrixView<const float> x,
                                      EvenSplit blocks) {
+    const PhaseScope phase(context, Phase::quantise);
     const int64_t row_bytes = activation_row_bytes(product.activations, x.cols);
     const ActivationBlocks prepared{product.activations, x.cols, blocks,
                                     context.workspace.vector<std::byte>(x.rows * row_bytes).data()};

@@ -8,6 +8,7 @@
 
 #include "math/ops/matrix_product.h"
 #include "math/ops/parallel.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::math {
 
@@ -192,6 +193,7 @@ void Moe::compute_output(const MatrixView<float>& slot_weights, MatrixView<float
 
 // Tokens as tiles of one row, which are what a lone row of an expert needs and what gather() copies from.
 std::byte* prepare_tokens(OpContext& context, const MatrixProduct& product, MatrixView<const float> x) {
+    const PhaseScope phase(context, Phase::quantise);
     const int64_t row_bytes = activation_row_bytes(product.activations, x.cols);
     std::byte* prepared = context.workspace.vector<std::byte>(x.rows * row_bytes).data();
     for_row_blocks(context, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
@@ -226,6 +228,7 @@ void moe(OpContext& context, MatrixView<const float> x, const Routing& routing, 
          MatrixView<float> y) {
     check_shapes(x, routing, experts, y);
     if (x.rows == 0) return;
+    const PhaseScope phase(context, Phase::experts);
     Workspace::Scope scope(context.workspace);
     const MatrixProduct up_product = matrix_product(context, experts.gate[0]);
     const MatrixProduct down_product = matrix_product(context, experts.down[0]);

@@ -8,11 +8,14 @@
 
 namespace hone::math {
 
+class PhaseClock;  // phase_clock.h
+
 struct OpContext {
     ThreadPool& pool;
     Workspace& workspace;
     const KernelTable& kernels;
     NumericClass int4_class = NumericClass::i8g32;  // the chain for INT4 weights
+    PhaseClock* phases = nullptr;                      // null: nobody asks where the time goes
 };
 
 }  // namespace hone::math

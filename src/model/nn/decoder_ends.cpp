@@ -2,6 +2,7 @@
 
 #include "math/ops/embedding.h"
 #include "math/ops/linear.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::model {
 
@@ -29,6 +30,7 @@ void DecoderEnds::embed(std::span<const int32_t> ids, math::MatrixView<float> x,
 }
 
 void DecoderEnds::logits(math::MatrixView<const float> x, math::MatrixView<float> logits, Pass& pass) const {
+    const math::PhaseScope phase(pass.ops, math::Phase::head);
     const math::Workspace::Scope scope(pass.ops.workspace);
     const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
     math::rms_norm(pass.ops, x, final_norm, epsilon, norm_kind, normed);

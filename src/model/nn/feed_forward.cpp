@@ -2,6 +2,7 @@
 
 #include "math/ops/activation.h"
 #include "math/ops/linear.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::model {
 
@@ -18,6 +19,7 @@ void GluWeights::visit(int32_t hidden, int32_t inner, const std::string& prefix,
 
 void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> x, math::MatrixView<float> y,
                        Pass& pass) {
+    const math::PhaseScope phase(pass.ops, math::Phase::dense);
     auto& workspace = pass.ops.workspace;
     const math::Workspace::Scope scope(workspace);
     const auto gate_TF = workspace.matrix<float>(x.rows, weights.gate.n);
@@ -65,8 +67,11 @@ void mixture_of_experts(const MoeSpec& spec, const MoeWeights& weights, int32_t 
     const auto scores_TE = workspace.matrix<float>(x.rows, spec.experts);
     const math::Routing routing{workspace.matrix<int32_t>(x.rows, spec.router.experts_per_token),
                                 workspace.matrix<float>(x.rows, spec.router.experts_per_token)};
-    math::linear(pass.ops, x, weights.router, scores_TE);
-    math::route(pass.ops, spec.router, scores_TE, routing);
+    {
+        const math::PhaseScope phase(pass.ops, math::Phase::router);
+        math::linear(pass.ops, x, weights.router, scores_TE);
+        math::route(pass.ops, spec.router, scores_TE, routing);
+    }
     if (pass.router_tap) (*pass.router_tap)(layer, routing);
     math::moe(pass.ops, x, routing, {weights.gate, weights.up, weights.down}, y);
 }

@@ -3,6 +3,7 @@
 
 #include "math/ops/activation.h"
 #include "math/ops/linear.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::model {
 
@@ -44,7 +45,10 @@ void grouped_query_attention(const GqaSpec& spec, const GqaWeights& weights, con
 
     const math::Weight* const inputs[] = {&weights.query, &weights.key, &weights.value};
     const math::MatrixView<float> outputs[] = {q_THd, k_TKd, v_TKd};
-    math::linear(pass.ops, x, inputs, outputs);
+    {
+        const math::PhaseScope phase(pass.ops, math::Phase::dense);
+        math::linear(pass.ops, x, inputs, outputs);
+    }
     normalise(spec, weights.query_norm, q_THd, pass);
     normalise(spec, weights.key_norm, k_TKd, pass);
     if (spec.clip) {
@@ -55,6 +59,7 @@ void grouped_query_attention(const GqaSpec& spec, const GqaWeights& weights, con
 
     math::store_kv(pass.ops, pass.segments, k_TKd, v_TKd, cache);
     math::attention(pass.ops, pass.segments, q_THd, spec.heads, cache, o_THd);
+    const math::PhaseScope phase(pass.ops, math::Phase::dense);
     math::linear(pass.ops, o_THd, weights.output, y);
 }
 
