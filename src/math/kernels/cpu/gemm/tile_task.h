@@ -37,7 +37,6 @@ struct Accumulators {
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; v++) {
                 const float* y = task.y + row * task.y_stride + v * Lanes::kCount;
-                __builtin_prefetch(y, 1);  // by the end of the tile the line is there to be stored to
                 sum[row][v] = task.continues ? Lanes::load(y, task.columns - v * Lanes::kCount) : Lanes::zero();
             }
         }
