@@ -20,6 +20,8 @@ struct GemmTask {
     int32_t first_panel = 0, panels = 0;
     float* y = nullptr;    // row 0, first column of first_panel; columns at or beyond n are not written
     int64_t y_stride = 0;  // elements between rows
+    // Weights that will probably be read after these panels, to be fetched in time; null: those that follow in memory.
+    const std::byte* next = nullptr;
 };
 
 struct GemmKernels {

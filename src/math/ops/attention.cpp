@@ -313,21 +313,25 @@ void store_kv(OpContext& context, std::span<const AttentionSegment> segments, Ma
     check_segments(segments, k.rows);
     const AttentionKernels& kernels = context.kernels.attention;
     for (const auto& segment : segments) {
-        const auto store = [&](int64_t first, int64_t count, int) {
-            for (int32_t head = 0; head < layer.kv_heads; head++) {
-                for (int64_t i = first; i < first + count; i++) {
-                    const auto position = static_cast<int32_t>(segment.first_position + i);
-                    const int32_t page = segment.pages[static_cast<size_t>(position / kPageTokens)];
-                    auto* keys = const_cast<bf16*>(keys_of(layer, page, head));
-                    bf16* values = keys + int64_t{kPageTokens} * head_dim;
-                    const int64_t row = segment.first_row + i, column = int64_t{head} * head_dim;
-                    kernels.store_key.run(k.row(row) + column, position % kPageTokens, head_dim, keys);
-                    kernels.store_value.run(v.row(row) + column, position % kPageTokens, head_dim, values);
-                }
+        const int32_t end = segment.first_position + segment.rows;
+        const int32_t first_page = segment.first_position / kPageTokens;
+        const int32_t pages = (end - 1) / kPageTokens - first_page + 1;
+        // A KV head's part of a page is one thread's: its tokens share cache lines.
+        const auto store = [&](int64_t tile, int) {
+            const auto index = static_cast<int32_t>(first_page + tile % pages);
+            const auto head = static_cast<int32_t>(tile / pages);
+            auto* keys = const_cast<bf16*>(keys_of(layer, segment.pages[static_cast<size_t>(index)], head));
+            bf16* values = keys + int64_t{kPageTokens} * head_dim;
+            const int32_t first = std::max(segment.first_position, index * kPageTokens);
+            for (int32_t position = first; position < std::min(end, (index + 1) * kPageTokens); position++) {
+                const int64_t row = segment.first_row + position - segment.first_position;
+                const int64_t column = int64_t{head} * head_dim;
+                kernels.store_key.run(k.row(row) + column, position % kPageTokens, head_dim, keys);
+                kernels.store_value.run(v.row(row) + column, position % kPageTokens, head_dim, values);
             }
         };
         constexpr int64_t kWork = 8;  // single stores of two bytes
-        for_row_blocks(context, segment.rows, kWork * k.cols, store);
+        for_tiles(context, int64_t{pages} * layer.kv_heads, kWork * segment.rows * k.cols, store);
     }
 }
 

@@ -87,12 +87,16 @@ struct Moe {
     void compute_hidden();
     void gather(const ExpertBlock& block, std::byte* to) const;
     void compute_hidden_columns(const ExpertBlock& block, const std::byte* rows, int64_t panel, int64_t panels,
-                                float* gate, float* up) const;
+                                const std::byte* next, float* gate, float* up) const;
     void compute_output(const MatrixView<float>& slot_weights, MatrixView<float> y);
 };
 
+const std::byte* panel_of(const Weight& weight, int64_t panel) {
+    return weight.data + panel * panel_bytes(weight.format, weight.k);
+}
+
 void run_gemm(const GemmKernels::Gemm& gemm, const std::byte* activations, int64_t rows, const Weight& weight,
-              int64_t panel, int64_t panels, float* y, int64_t y_stride) {
+              int64_t panel, int64_t panels, float* y, int64_t y_stride, const std::byte* next) {
     gemm.run({.activations = activations,
               .rows = static_cast<int32_t>(rows),
               .weight = weight.data,
@@ -101,7 +105,8 @@ void run_gemm(const GemmKernels::Gemm& gemm, const std::byte* activations, int64
               .first_panel = static_cast<int32_t>(panel),
               .panels = static_cast<int32_t>(panels),
               .y = y,
-              .y_stride = y_stride});
+              .y_stride = y_stride,
+              .next = next});
 }
 
 // Lines of the block's tokens into tiles.
@@ -122,12 +127,12 @@ void Moe::gather(const ExpertBlock& block, std::byte* to) const {
 }
 
 void Moe::compute_hidden_columns(const ExpertBlock& block, const std::byte* rows, int64_t panel, int64_t panels,
-                                 float* gate, float* up) const {
+                                 const std::byte* next, float* gate, float* up) const {
     const Weight& gate_weight = weights.gate[static_cast<size_t>(block.expert)];
+    const Weight& up_weight = weights.up[static_cast<size_t>(block.expert)];
     const int64_t width = panel_columns(gate_weight.format), stride = panels * width, column = panel * width;
-    run_gemm(up_product.gemm, rows, block.rows, gate_weight, panel, panels, gate, stride);
-    run_gemm(up_product.gemm, rows, block.rows, weights.up[static_cast<size_t>(block.expert)], panel, panels, up,
-             stride);
+    run_gemm(up_product.gemm, rows, block.rows, gate_weight, panel, panels, gate, stride, panel_of(up_weight, panel));
+    run_gemm(up_product.gemm, rows, block.rows, up_weight, panel, panels, up, stride, next);
 
     const int64_t columns = std::min(stride, gate_weight.n - column);
     const ActivationLine line = line_of(down_product.activations);
@@ -152,6 +157,12 @@ void Moe::compute_hidden() {
     const int64_t step_most = std::max<int64_t>(1, kHiddenValues / (most_rows * width));
     const auto values = context.workspace.matrix<float>(threads, 2 * step_most * most_rows * width);
     const auto tiles = context.workspace.matrix<std::byte>(threads, most_rows * x_row_bytes);
+    // Where a task begins to read: this worker's next, if the threads keep pace.
+    const auto first_of = [&](int64_t task) {
+        if (task >= block_count * runs.parts) return weights.down[static_cast<size_t>(blocks.front().expert)].data;
+        const ExpertBlock& block = blocks[static_cast<size_t>(task / runs.parts)];
+        return panel_of(weights.gate[static_cast<size_t>(block.expert)], runs.first(task % runs.parts));
+    };
     context.pool.parallel_for(block_count * runs.parts, [&](int64_t task, int worker) {
         const ExpertBlock& block = blocks[static_cast<size_t>(task / runs.parts)];
         const std::byte* rows = x + grouped.token[static_cast<size_t>(block.first_row)] * x_row_bytes;
@@ -160,9 +171,13 @@ void Moe::compute_hidden() {
             rows = tiles.row(worker);
         }
         const int64_t run = task % runs.parts, last = runs.first(run) + runs.size(run);
+        const Weight& weight = weights.gate[static_cast<size_t>(block.expert)];
         for (int64_t panel = runs.first(run); panel < last; panel += step_most) {
+            const bool more = panel + step_most < last;
+            const std::byte* next = more ? panel_of(weight, panel + step_most) : first_of(task + threads);
             float* gate = values.row(worker);
-            compute_hidden_columns(block, rows, panel, std::min(step_most, last - panel), gate, gate + values.cols / 2);
+            compute_hidden_columns(block, rows, panel, std::min(step_most, last - panel), next, gate,
+                                   gate + values.cols / 2);
         }
     });
 }
@@ -178,10 +193,14 @@ void Moe::compute_output(const MatrixView<float>& slot_weights, MatrixView<float
     const auto outputs = context.workspace.matrix<float>(threads, rows * runs.size(0) * width);
     context.pool.parallel_for(runs.parts, [&](int64_t run, int worker) {
         const int64_t column = runs.first(run) * width, stride = runs.size(run) * width;
-        for (const ExpertBlock& block : blocks) {
+        for (size_t i = 0; i < blocks.size(); i++) {
+            const ExpertBlock& block = blocks[i];
+            const int64_t next_run = i + 1 < blocks.size() ? run : std::min(run + threads, runs.parts - 1);
+            const ExpertBlock& next = blocks[i + 1 < blocks.size() ? i + 1 : 0];
             run_gemm(down_product.gemm, hidden + block.first_row * hidden_row_bytes, block.rows,
                      weights.down[static_cast<size_t>(block.expert)], runs.first(run), runs.size(run),
-                     outputs.row(worker) + block.first_row * stride, stride);
+                     outputs.row(worker) + block.first_row * stride, stride,
+                     panel_of(weights.down[static_cast<size_t>(next.expert)], runs.first(next_run)));
         }
         for (int64_t t = 0; t < y.rows; t++) {
             context.kernels.gemm.weighted_sum.run(

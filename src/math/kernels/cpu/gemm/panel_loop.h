@@ -14,6 +14,11 @@ constexpr int64_t kNearTiles = 4;
 // How far ahead of its use a weight is asked for when rows are few: 9 KiB cover the latency of DRAM (4.5 KiB do not).
 constexpr int64_t kPrefetchDistance = 9216;
 
+// What a lone tile will not have asked for when it begins.
+[[gnu::always_inline]] inline void prefetch_start(const std::byte* weights) {
+    for (int64_t at = 0; at < kPrefetchDistance; at += 64) __builtin_prefetch(weights + at, 0, 3);
+}
+
 // One row tile on one panel, in passes of as many columns as the registers hold; uses up w, y, columns and ahead_lines.
 // The task is passed in place: copying what has just been written field by field would wait until the processor has
 // finished the tile before (a load that spans several stores in flight), which costs 5 % at k = 768.
@@ -49,13 +54,20 @@ void gemm(const GemmTask& task) {
             tile.y_stride = task.y_stride;
             tile.k = static_cast<int32_t>(task.k - k < block_k ? task.k - k : block_k);
             tile.continues = k > 0;
-            // What follows this block in memory, shared out among its tiles; a lone tile runs ahead of itself.
             constexpr int64_t kStepLines = Nest::kPanel.panel_bytes(Nest::kPrefetchK) / 64;
             const auto ahead_lines = static_cast<int32_t>((kStepLines + tiles.parts - 1) / tiles.parts);
-            tile.ahead_is_near = tiles.parts <= kNearTiles;
             const std::byte* const block = panel_data + Nest::kPanel.panel_bytes(k);
-            tile.ahead = block + (tiles.parts == 1 ? kPrefetchDistance : Nest::kPanel.panel_bytes(tile.k));
-            tile.ahead_end = tile.ahead + Nest::kPanel.panel_bytes(tile.k);
+            const int64_t block_bytes = Nest::kPanel.panel_bytes(tile.k);
+            const bool leads_away = task.next != nullptr && panel + 1 == task.first_panel + task.panels && k + tile.k == task.k;
+            tile.ahead_is_near = tiles.parts <= kNearTiles;
+            if (tiles.parts > 1) {  // the block that comes next, shared out among the tiles of this one
+                tile.ahead = leads_away ? task.next : block + block_bytes;
+                tile.ahead_end = tile.ahead + block_bytes;
+            } else {  // a lone tile runs ahead of itself
+                tile.ahead = block + kPrefetchDistance;
+                tile.ahead_end = block + block_bytes + (leads_away ? 0 : kPrefetchDistance);
+                if (leads_away) prefetch_start(task.next);
+            }
             for (int64_t t = 0, first = 0, rows; t < tiles.parts; t++, first += rows) {
                 rows = fewest_rows + (t < longer_tiles ? 1 : 0);
                 tile.x = task.activations + first * row_bytes + k / kLine.k * rows * kLine.bytes;
