@@ -53,12 +53,15 @@ ActivationBlocks prepare_activations(OpContext& context, const MatrixProduct& pr
     const int64_t row_bytes = activation_row_bytes(product.activations, x.cols);
     const ActivationBlocks prepared{product.activations, x.cols, blocks,
                                     context.workspace.vector<std::byte>(x.rows * row_bytes).data()};
-    for_row_blocks(context, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
-        for (int64_t row = first; row < first + count; row++) {
-            const int64_t block = blocks.part_of(row);
-            const auto lines = row_lines(product.activations, x.cols, prepared.block(block), blocks.size(block),
-                                         row - blocks.first(block));
-            product.prepare.run(x.row(row), x.cols, lines.first, lines.stride);
+    // A row tile is one thread's: its rows share cache lines.
+    const int64_t most_tiles = row_tiles(blocks.size(0)).parts;
+    for_tiles(context, blocks.parts * most_tiles, x.rows * x.cols, [&](int64_t index, int) {
+        const int64_t block = index / most_tiles, tile = index % most_tiles;
+        const EvenSplit tiles = row_tiles(blocks.size(block));
+        if (tile >= tiles.parts) return;
+        for (int64_t i = tiles.first(tile); i < tiles.first(tile) + tiles.size(tile); i++) {
+            const auto lines = row_lines(product.activations, x.cols, prepared.block(block), blocks.size(block), i);
+            product.prepare.run(x.row(blocks.first(block) + i), x.cols, lines.first, lines.stride);
         }
     });
     return prepared;
