@@ -9,6 +9,7 @@
 #include "math/kernels/cpu/gemm/i8_int4g32.h"
 #include "math/kernels/cpu/gemm/panel_loop.h"
 #include "math/kernels/cpu/gemm/rows.h"
+#include "math/kernels/cpu/prefetch_input.h"
 #include "math/kernels/cpu/simd/lanes_avx2.h"
 
 namespace hone::math {
@@ -22,6 +23,8 @@ int32_t lanes_below(int64_t count) {
 
 void prepare_bf16(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
     for (; k > 0; k -= 32, x += 32, lines += line_stride) {
+        prefetch_input(x);
+        prefetch_input(x + 16);
         for (int32_t i = 0; i < 32; i += 16) {
             const Avx2Lanes values{Lanes::load(x + i, lanes_below(k - i)),
                                    Lanes::load(x + i + 8, lanes_below(k - i - 8))};
@@ -50,6 +53,8 @@ void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_str
     const auto larger = [](__m128i a, __m128i b) { return _mm_max_epi32(a, b); };
     const auto sum = [](__m128i a, __m128i b) { return _mm_add_epi32(a, b); };
     for (; k > 0; k -= kGroup, x += kGroup, lines += line_stride) {
+        prefetch_input(x);
+        prefetch_input(x + 16);
         __m256 values[4];
         __m256i largest = _mm256_setzero_si256();
         for (int32_t i = 0; i < 4; i++) {

@@ -9,6 +9,7 @@
 #include "math/kernels/cpu/gemm/i8_int4g32.h"
 #include "math/kernels/cpu/gemm/panel_loop.h"
 #include "math/kernels/cpu/gemm/rows.h"
+#include "math/kernels/cpu/prefetch_input.h"
 
 namespace hone::math {
 namespace {
@@ -21,6 +22,8 @@ __mmask16 lanes_below(int64_t count) {
 
 void prepare_bf16(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
     for (; k > 0; k -= 32, x += 32, lines += line_stride) {
+        prefetch_input(x);
+        prefetch_input(x + 16);
         const __m512 low = _mm512_maskz_loadu_ps(lanes_below(k), x);
         const __m512 high = _mm512_maskz_loadu_ps(lanes_below(k - 16), x + 16);
         _mm512_storeu_si512(lines, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
@@ -38,6 +41,8 @@ void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_str
     const __m256i order =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
     for (; k > 0; k -= kGroup, x += kGroup, lines += line_stride) {
+        prefetch_input(x);
+        prefetch_input(x + 16);
         const __m512 low = _mm512_maskz_loadu_ps(lanes_below(k), x);
         const __m512 high = _mm512_maskz_loadu_ps(lanes_below(k - 16), x + 16);
         const __m512i largest = _mm512_max_epi32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),

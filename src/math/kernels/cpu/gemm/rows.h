@@ -2,12 +2,14 @@
 #pragma once
 
 #include "math/kernels/cpu/gemm/tile_task.h"
+#include "math/kernels/cpu/prefetch_input.h"
 
 namespace hone::math {
 
 template <class Lanes>
 void prepare_f32(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
     for (; k > 0; k -= 16, x += 16, lines += line_stride) {
+        prefetch_input(x);
         for (int32_t i = 0; i < 16; i += Lanes::kCount) {
             const auto values = Lanes::load(x + i, k - i < 16 ? static_cast<int32_t>(k - i) : 16);
             Lanes::store(reinterpret_cast<float*>(lines) + i, values, Lanes::kCount);

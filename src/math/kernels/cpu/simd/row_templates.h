@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "math/kernels/cpu/prefetch_input.h"
 #include "math/kernels/elementary.h"
 #include "math/kernels/row_kernels.h"
 
@@ -19,7 +20,10 @@ struct RowTemplates {
     template <class Function>
     [[gnu::always_inline]] static void map(int64_t n, float* y, Function f, auto... x) {
         int64_t i = 0;
-        for (; i + 16 <= n; i += 16) f(V::load(x + i)...).store(y + i);
+        for (; i + 16 <= n; i += 16) {
+            (prefetch_input(x + i), ...);
+            f(V::load(x + i)...).store(y + i);
+        }
         if (i < n) f(V::load_first(x + i, n - i, 0.0f)...).store_first(y + i, n - i);
     }
 
@@ -27,7 +31,10 @@ struct RowTemplates {
     template <class Function>
     [[gnu::always_inline]] static void each(const float* x, int64_t n, float fill, Function f) {
         int64_t i = 0;
-        for (; i + 16 <= n; i += 16) f(V::load(x + i));
+        for (; i + 16 <= n; i += 16) {
+            prefetch_input(x + i);
+            f(V::load(x + i));
+        }
         if (i < n) f(V::load_first(x + i, n - i, fill));
     }
 
@@ -81,6 +88,8 @@ struct RowTemplates {
         };
         int64_t i = 0;
         for (; i + 16 <= half; i += 16) {
+            prefetch_input(x + i);
+            prefetch_input(x + half + i);
             V a = V::load(x + i), b = V::load(x + half + i);
             turn(a, b, V::load(cosine + i), V::load(sine + i));
             a.store(x + i);
@@ -124,7 +133,10 @@ struct RowTemplates {
     }
     static void round_bf16(const float* x, bf16* y, int64_t n) {
         int64_t i = 0;
-        for (; i + 16 <= n; i += 16) V::load(x + i).store(y + i);
+        for (; i + 16 <= n; i += 16) {
+            prefetch_input(x + i);
+            V::load(x + i).store(y + i);
+        }
         if (i < n) V::load_first(x + i, n - i, 0.0f).store_first(y + i, n - i);
     }
 
