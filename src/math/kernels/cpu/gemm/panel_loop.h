@@ -38,8 +38,8 @@ template <template <class> class NestOf, class Lanes>
 void gemm(const GemmTask& task) {
     using Nest = NestOf<Lanes>;
     static constexpr void (*kRunTile[kTileRows])(TileTask&) = {run_tile<Nest, Lanes, 1>, run_tile<Nest, Lanes, 2>,
-                                                              run_tile<Nest, Lanes, 3>, run_tile<Nest, Lanes, 4>,
-                                                              run_tile<Nest, Lanes, 5>, run_tile<Nest, Lanes, 6>};
+                                                               run_tile<Nest, Lanes, 3>, run_tile<Nest, Lanes, 4>,
+                                                               run_tile<Nest, Lanes, 5>, run_tile<Nest, Lanes, 6>};
     constexpr ActivationLine kLine = line_of(Nest::kActivations);
     const EvenSplit tiles = row_tiles(task.rows);
     const int64_t fewest_rows = tiles.total / tiles.parts, longer_tiles = tiles.total % tiles.parts;
@@ -58,7 +58,8 @@ void gemm(const GemmTask& task) {
             const auto ahead_lines = static_cast<int32_t>((kStepLines + tiles.parts - 1) / tiles.parts);
             const std::byte* const block = panel_data + Nest::kPanel.panel_bytes(k);
             const int64_t block_bytes = Nest::kPanel.panel_bytes(tile.k);
-            const bool leads_away = task.next != nullptr && panel + 1 == task.first_panel + task.panels && k + tile.k == task.k;
+            const bool leads_away =
+                task.next != nullptr && panel + 1 == task.first_panel + task.panels && k + tile.k == task.k;
             tile.ahead_is_near = tiles.parts <= kNearTiles;
             if (tiles.parts > 1) {  // the block that comes next, shared out among the tiles of this one
                 tile.ahead = leads_away ? task.next : block + block_bytes;
