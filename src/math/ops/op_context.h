@@ -15,7 +15,7 @@ struct OpContext {
     Workspace& workspace;
     const KernelTable& kernels;
     NumericClass int4_class = NumericClass::i8g32;  // the chain for INT4 weights
-    PhaseClock* phases = nullptr;                      // null: nobody asks where the time goes
+    PhaseClock* phases = nullptr;                   // null: nobody asks where the time goes
 };
 
 }  // namespace hone::math
