@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/topology.h"
 #include "cli/bench/bench_verbs.h"
 #include "cli/bench/workloads.h"
 #include "cli/model_options.h"
@@ -97,8 +98,16 @@ Status bench_model(ModelFlags& flags, const Kinds& kinds) {
     if (!open) return open.error();
     auto meter = LimitMeter::create(*open->pool, *open->kernels);
     if (!meter) return meter.error();
-    auto workloads = BenchWorkloads::create(*open, *meter, pages_needed(flags, kinds), quiet);
-    if (!workloads) return workloads.error().within("memory for keys and values");
+    const int64_t pages = pages_needed(flags, kinds);
+    const double cache_bytes =
+        static_cast<double>(pages) * static_cast<double>(open->loaded.model->cache_spec().page_bytes);
+    if (const size_t free = available_memory_bytes(); free > 0 && cache_bytes > static_cast<double>(free))
+        return error(
+            "keys and values of the largest row take {}, and {} of memory are free; ask for a smaller --prompt, "
+            "--depth or --streams",
+            format_bytes(cache_bytes), format_bytes(static_cast<double>(free)));
+    auto workloads = BenchWorkloads::create(*open, *meter, pages, quiet);
+    if (!workloads) return workloads.error();
 
     BenchReport report{
         .machine = this_machine(math::name_of(open->kernels->isa), open->pool->threads()), .limits = {}, .rows = {}};
