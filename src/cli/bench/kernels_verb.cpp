@@ -50,20 +50,16 @@ Result<BenchRow> measure(KernelStage& stage, const KernelCase& one, std::span<co
 }
 
 Status judge(const KernelsFlags& flags, std::span<const BenchRow> rows, std::span<const BenchRow> recorded) {
-    size_t judged = 0;
+    size_t judged = 0, disturbed = 0;
     for (const BenchRow& row : rows) {
-        if (std::ranges::count(recorded, row.name, &BenchRow::name) == 0) continue;
-        if (row.is_void)
-            fmt::print(stderr, "{}: not judged, others used the machine in three tries\n", row.name);
-        else
-            judged++;
+        if (std::ranges::count(recorded, row.name, &BenchRow::name) > 0) (row.is_void ? disturbed : judged)++;
     }
+    fmt::print(stderr, "{} of {} rows judged by {}\n", judged, rows.size(), flags.expect_path);
+    if (disturbed > 0)
+        fmt::print(stderr, "{} recorded rows not judged: others used the machine in three tries of each\n", disturbed);
     const auto short_rows = shortfalls(rows, recorded);
-    fmt::print(stderr, "{} of {} rows judged by {}, {} short of it\n", judged, rows.size(), flags.expect_path,
-               short_rows.size());
     if (short_rows.empty()) return ok();
-    return error("{} rows are under half of the fraction that {} records:\n{}", short_rows.size(), flags.expect_path,
-                 to_table(short_rows));
+    return error("under half of the fraction that {} records:\n{}", flags.expect_path, to_table(short_rows));
 }
 
 Status bench_kernels(KernelsFlags& flags) {

@@ -1,8 +1,7 @@
 // hone bench limits: what this machine can do, by threads.
 #include "base/progress.h"
 #include "cli/bench/bench_verbs.h"
-#include "cli/bench/foreign_load.h"
-#include "cli/bench/machine_limits.h"
+#include "cli/bench/stopwatch.h"
 #include "cli/model_options.h"
 
 namespace hone::cli {
@@ -24,15 +23,15 @@ constexpr NamedLimit kNamedLimits[] = {{Limit::i8, "int8", "GOP/s"},
                                        {Limit::read, "dram", "GB/s"}};
 
 BenchRow measure(LimitMeter& meter, const NamedLimit& named, int repeats) {
-    const ForeignLoad load;
+    constexpr int kSamples = 10;  // in a repetition, so that the system's ticks tell who else used the machine
     std::vector<Repetition> repetitions;
-    for (int clean = 0; clean < repeats && std::ssize(repetitions) < 2 * repeats;) {
-        const LoadReading before = load.read();
-        const double rate = meter.sample(named.limit);
-        const bool is_clean = load.is_clean(before, load.read());
-        repetitions.push_back({.value = rate / 1e9, .is_clean = is_clean});
-        clean += is_clean;
-    }
+    const Work nothing_beside;
+    const auto timings = Stopwatch(meter).time(repeats, nothing_beside, [&] {
+        std::vector<double> rates;
+        for (int i = 0; i < kSamples; i++) rates.push_back(meter.sample(named.limit) / 1e9);
+        repetitions.push_back({.value = median(rates)});
+    });
+    for (size_t i = 0; i < timings.size(); i++) repetitions[i].is_clean = timings[i].is_clean;
     return summarise(fmt::format("limits/{}/threads{}", named.name, meter.pool().threads()), named.unit, repetitions);
 }
 

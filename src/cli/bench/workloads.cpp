@@ -128,12 +128,10 @@ void BenchWorkloads::extend(std::vector<Stream>& streams, int32_t tokens, bool w
 void BenchWorkloads::fill_cache(Stream& stream, int32_t depth) {
     std::vector<math::bf16> values(1 << 16);
     for (math::bf16& value : values) value = math::round_to_bf16(random_.normal());
-    const size_t first = stream.pages.size();
     for (int32_t page = 0; page < engine::pages_for(depth); page++) stream.pages.push_back(*pages_.take());
-    ops_.pool.parallel_for(std::ssize(stream.pages) - static_cast<int64_t>(first), [&](int64_t i, int) {
+    ops_.pool.parallel_for(std::ssize(stream.pages), [&](int64_t i, int) {
         const size_t page_bytes = pages_.page_bytes(), step = values.size() * sizeof(math::bf16);
-        std::byte* page =
-            pages_.data() + page_bytes * static_cast<size_t>(stream.pages[first + static_cast<size_t>(i)]);
+        std::byte* page = pages_.data() + page_bytes * static_cast<size_t>(stream.pages[static_cast<size_t>(i)]);
         for (size_t at = 0; at < page_bytes; at += step)
             std::memcpy(page + at, values.data(), std::min(step, page_bytes - at));
     });
