@@ -1,8 +1,10 @@
 # One library per folder of src/, one test program per folder of tests/; a new file needs no line here.
 
-# hone_folder(NAME LIBRARIES...): library hone_NAME of every .cpp below src/NAME, linked to what that folder may include.
+# hone_folder(NAME LIBRARIES...): library hone_NAME of every .cpp below src/NAME but main.cpp, linked to what that folder may
+# include.
 function(hone_folder name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(NOT sources)
     add_library(hone_${name} INTERFACE)
     target_link_libraries(hone_${name} INTERFACE ${ARGN})

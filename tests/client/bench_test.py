@@ -1,0 +1,89 @@
+"""`hone bench`: what its sub-verbs print, and that mistakes are named. Never how fast anything is."""
+
+import json
+
+import pytest
+from conftest import MODEL
+from hone_server import run_hone
+
+TINY = ["--shape", "tiny-moe", "--prompt", 70, "--chunk", 32, "--steps", 2, "--repeats", 1, "--streams", 3, "--depth", "0,70"]
+KERNELS = ["kernels", "--shape", "tiny-moe", "--quick", "--filter", "gemm_f32_f32", "--repeats", 1]
+PHASES = ["attention", "experts", "dense", "head", "router", "quantise", "other"]
+
+
+def report_of(*arguments):
+    done = run_hone("bench", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert set(told) == {"machine", "limits", "rows"}
+    assert set(told["limits"]) == {"int8_gops", "bf16_gflops", "fp32_gflops", "dram_gbps"}
+    assert all(rate > 0 for rate in told["limits"].values())
+    for row in told["rows"]:
+        assert set(row) == {"name", "value", "unit", "limit", "fraction", "spread", "void"}
+        assert (row["limit"] is None) == (row["fraction"] is None) and row["value"] >= 0
+    return {row["name"]: row for row in told["rows"]}
+
+
+@pytest.mark.parametrize("verb", ["limits", "kernels", "prefill", "decode", "batch"])
+def test_every_sub_verb_explains_itself(verb):
+    done = run_hone("bench", verb, "--help")
+    assert done.returncode == 0 and "Rows:" in done.stdout and "--compare" in done.stdout
+
+
+def test_limits_by_threads():
+    rows = report_of("limits", "--threads", 2, "--repeats", 1)
+    assert set(rows) == {f"limits/{kind}/threads{threads}" for kind in ("int8", "bf16", "fp32", "dram") for threads in (1, 2)}
+
+
+def test_all_workloads_of_a_model():
+    rows = report_of(*TINY)
+    names = ["prefill/tiny-moe/bf16/70", "decode/tiny-moe/bf16/depth0", "decode/tiny-moe/bf16/depth70",
+             "batch/tiny-moe/bf16/streams3", "batch/tiny-moe/bf16/streams3-depth70"]
+    assert {name.rsplit("/", 1)[0] for name in rows if name.endswith("/experts")} == set(names)
+    for name in names:
+        assert rows[name]["unit"] == "tokens/s" and rows[name]["fraction"] > 0
+        assert all(rows[f"{name}/{phase}"]["unit"] == "ms" for phase in PHASES)
+        assert rows[f"{name}/attention"]["limit"] > 0 and rows[f"{name}/other"]["limit"] is None
+    assert {"memory/tiny-moe/bf16/peak", "memory/tiny-moe/bf16/private", "memory/tiny-moe/bf16/file"} <= set(rows)
+
+
+def test_prefill_of_a_checkpoint():
+    rows = report_of("prefill", MODEL, "--weights", "int4", "--class", "f32seq", "--prompt", "20,33", "--repeats", 1)
+    assert {name for name in rows if name.startswith("prefill/") and name.count("/") == 3} == {
+        f"prefill/{MODEL.name}/int4-f32seq/{prompt}" for prompt in (20, 33)}
+
+
+def test_the_table_has_the_phases_below_their_row():
+    done = run_hone("bench", "decode", "--shape", "tiny-dense", "--steps", 2, "--repeats", 1, "--quiet")
+    assert done.returncode == 0 and done.stderr == ""
+    assert "\ndecode/tiny-dense/bf16/depth0 " in done.stdout and "\n    attention " in done.stdout
+    assert "experts" not in done.stdout
+
+
+def test_kernels_against_records(tmp_path):
+    rows = report_of(*KERNELS)
+    assert len(rows) == 4 and all(name.startswith("kernel/gemm_f32_f32__") and name.endswith("/64x8") for name in rows)
+    recorded = tmp_path / "expected.json"
+    easy = [row | {"fraction": 1e-6} for row in rows.values()]
+    recorded.write_text(json.dumps({"rows": easy}))
+    done = run_hone("bench", *KERNELS, "--expect", recorded, "--compare", recorded)
+    assert done.returncode == 0 and " of 4 rows judged" in done.stderr
+    assert done.stdout.count("kernel/gemm_f32_f32__") == 8  # in the table and in the comparison
+    recorded.write_text(json.dumps({"rows": easy[:1]}))
+    done = run_hone("bench", *KERNELS, "--compare", recorded)
+    assert done.returncode == 0 and done.stdout.count("only in this run: kernel/gemm_f32_f32__") == 3
+
+
+MISTAKES = [
+    ([], "--shape"), (["--shape", "nonsense"], "nonsense"), (["prefill", "--shape", "tiny-moe", "--prompt", "0"], "--prompt"),
+    (["decode", "--shape", "tiny-moe", "--depth", "-1"], "--depth"), (["prefill", "/no/such"], "/no/such"),
+    (["kernels", "--shape", "nonsense"], "--shape"), (["kernels", "--filter", "no such row"], "no such row"),
+    (["kernels", "--expect", "/no/such.json"], "/no/such.json"), (["limits", "--compare", "/no/such.json"], "/no/such.json"),
+    (["limits", "--isa", "mmx"], "--isa"), (["dance"], "dance"),
+]
+
+
+@pytest.mark.parametrize("arguments, named", MISTAKES, ids=[" ".join(map(str, m[0])) or "nothing" for m in MISTAKES])
+def test_a_mistake_is_named(arguments, named):
+    done = run_hone("bench", *arguments)
+    assert done.returncode in (1, 2) and named in done.stderr + done.stdout
