@@ -11,12 +11,6 @@ namespace hone {
 // is short enough that an idle server burns nothing.
 constexpr int kSpins = 4000;
 
-struct ThreadPool::Loop {
-    int64_t tiles;
-    FunctionRef<void(int64_t, int)> body;
-    alignas(64) std::atomic<int64_t> next{0};
-};
-
 ThreadPool::ThreadPool(int threads) {
     CHECK_GE(threads, 1);
     for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { work(worker); });
@@ -25,35 +19,54 @@ ThreadPool::ThreadPool(int threads) {
 
 ThreadPool::~ThreadPool() {
     stopping_ = true;
-    epoch_.fetch_add(1);
-    epoch_.notify_all();
+    announced_.fetch_add(1);
+    announced_.notify_all();
     for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::take_tiles(Loop& loop, int worker) {
-    for (int64_t tile; (tile = loop.next.fetch_add(1, std::memory_order_relaxed)) < loop.tiles;)
-        loop.body(tile, worker);
+void ThreadPool::take_tiles(int worker) {
+    uint32_t taken = 0, tiles = 0;
+    uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    for (;;) {
+        tiles = tiles_.load(std::memory_order_acquire);
+        const Body* body = body_.load(std::memory_order_acquire);
+        const auto tile = static_cast<uint32_t>(ticket);
+        if (tile >= tiles) break;  // none left, or closed
+        if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+            continue;
+        (*body)(tile, worker);
+        taken++;
+        ticket = ticket_.load(std::memory_order_acquire);
+    }
+    // Until this is told the loop cannot end, so all tiles taken were of one loop.
+    if (taken > 0 && done_.fetch_add(taken, std::memory_order_acq_rel) + taken == tiles) done_.notify_one();
 }
 
-void ThreadPool::parallel_for(int64_t tiles, FunctionRef<void(int64_t, int)> body) {
+void ThreadPool::parallel_for(int64_t tiles, Body body) {
     if (tiles <= 0) return;
     if (workers_.empty() || tiles == 1) {
         for (int64_t tile = 0; tile < tiles; tile++) body(tile, 0);
         return;
     }
-    Loop loop{tiles, body};
-    busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    loop_.store(&loop, std::memory_order_release);
-    epoch_.fetch_add(1, std::memory_order_release);
-    epoch_.notify_all();
-    take_tiles(loop, 0);
+    CHECK_LT(tiles, int64_t{kClosed});
+    const auto count = static_cast<uint32_t>(tiles);
+    const uint64_t number = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
+    ticket_.store(number << 32 | kClosed, std::memory_order_release);
+    tiles_.store(count, std::memory_order_release);
+    body_.store(&body, std::memory_order_release);
+    done_.store(0, std::memory_order_relaxed);
+    ticket_.store(number << 32, std::memory_order_release);
+    announced_.fetch_add(1, std::memory_order_release);
+    announced_.notify_all();
+
+    take_tiles(0);
     for (int spins = 0;; spins++) {
-        const int busy = busy_.load(std::memory_order_acquire);
-        if (busy == 0) return;
+        const uint32_t done = done_.load(std::memory_order_acquire);
+        if (done == count) return;
         if (spins < kSpins)
             _mm_pause();
         else
-            busy_.wait(busy);
+            done_.wait(done);
     }
 }
 
@@ -61,18 +74,17 @@ void ThreadPool::work(int worker) {
     flush_denormals();
     uint32_t seen = 0;
     for (;;) {
-        uint32_t now = epoch_.load(std::memory_order_acquire);
+        uint32_t now = announced_.load(std::memory_order_acquire);
         for (int spins = 0; now == seen; spins++) {
             if (spins < kSpins)
                 _mm_pause();
             else
-                epoch_.wait(seen);
-            now = epoch_.load(std::memory_order_acquire);
+                announced_.wait(seen);
+            now = announced_.load(std::memory_order_acquire);
         }
         seen = now;
         if (stopping_) return;
-        take_tiles(*loop_.load(std::memory_order_acquire), worker);
-        if (busy_.fetch_sub(1, std::memory_order_release) == 1) busy_.notify_one();
+        take_tiles(worker);
     }
 }
 

@@ -1,4 +1,5 @@
 // A persistent pool that runs one parallel loop at a time over dynamic tiles. The caller is worker 0 and computes too.
+// A loop ends with its last tile: a worker whose core does something else is waited for only if it holds a tile.
 // Owned by one thread (the engine's or a tool's), which alone calls parallel_for. Every worker flushes denormals.
 #pragma once
 
@@ -39,20 +40,26 @@ class ThreadPool {
 
     int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-    // Runs body(tile, worker) once for every tile in [0, tiles), in any order and on any worker in [0, threads());
+    // Runs body(tile, worker) once for every tile in [0, tiles), tiles < 2^32 - 1, in any order and on any worker in [0, threads());
     // returns when all are done. Which worker takes which tile never changes a result.
     void parallel_for(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body);
 
   private:
-    struct Loop;
+    using Body = FunctionRef<void(int64_t tile, int worker)>;
     void work(int worker);
-    void take_tiles(Loop& loop, int worker);
+    void take_tiles(int worker);
 
     std::vector<std::thread> workers_;
-    std::atomic<Loop*> loop_{nullptr};
-    std::atomic<uint32_t> epoch_{0};  // a new loop, or the end, is announced by a new value
-    std::atomic<int> busy_{0};        // workers that may still touch the current loop
+    std::atomic<uint32_t> announced_{0};  // a new loop, or the end, is announced by a new value
     std::atomic<bool> stopping_{false};
+
+    // The current loop. Its number and its next tile are one word, so that a worker that comes late takes no tile of a
+    // loop other than the one whose tiles_ and body_ it has read; they change only while the word says kClosed.
+    static constexpr uint32_t kClosed = ~uint32_t{0};
+    alignas(64) std::atomic<uint64_t> ticket_{kClosed};
+    std::atomic<uint32_t> tiles_{0};
+    std::atomic<const Body*> body_{nullptr};
+    alignas(64) std::atomic<uint32_t> done_{0};  // tiles of the current loop
 };
 
 }  // namespace hone

@@ -34,6 +34,18 @@ TEST(ThreadPool, WritesAreVisibleAfterTheLoop) {
     EXPECT_EQ(std::accumulate(values.begin(), values.end(), int64_t{0}), 200 * 999 * 1000 / 2);
 }
 
+// With more threads than cores some come to a loop when it is over, or when the next has begun.
+TEST(ThreadPool, LateWorkersTakeNothingOfAnotherLoop) {
+    const int threads = 4 * static_cast<int>(std::thread::hardware_concurrency());
+    ThreadPool pool(threads);
+    for (uint32_t loop = 0; loop < 3000; loop++) {
+        const uint32_t tiles = 2 + loop % 7;
+        std::atomic<uint32_t> sum{0};
+        pool.parallel_for(tiles, [&](int64_t tile, int) { sum += static_cast<uint32_t>(tile) + loop; });
+        ASSERT_EQ(sum, tiles * (tiles - 1) / 2 + tiles * loop);
+    }
+}
+
 TEST(ThreadPool, SleepsAndWakes) {
     ThreadPool pool(3);
     std::atomic<int> runs{0};
