@@ -26,6 +26,7 @@ void scores(const ScoreTile& tile) {
     Avx2Lanes sums[kRows] = {};
     for (int64_t pair = 0; pair < tile.head_dim / 2; pair++) {
         tile.fetch.step(pair);
+        if constexpr (kRows > 1) tile.values.step_second_level(pair);
         const auto* keys = reinterpret_cast<const __m256i*>(tile.keys + pair * kPageKeys * 2);
         const Avx2Pairs low(_mm256_loadu_si256(keys)), high(_mm256_loadu_si256(keys + 1));
 #pragma GCC unroll 4

@@ -22,6 +22,7 @@ void scores(const ScoreTile& tile) {
 #pragma GCC unroll 2
     for (int64_t pair = 0; pair < pairs; pair++) {
         tile.fetch.step(pair);
+        if constexpr (kRows > 1) tile.values.step_second_level(pair);
         __m512bh keys[kVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; v++) {

@@ -16,24 +16,25 @@ namespace hone::math {
 
 // Cache lines to be fetched beside the products: `lines` a step, one after another. Fetching 8 segments ahead in the
 // order of addresses reads memory a fifth faster than fetching the next page of keys, and later of values.
+// Two words, so that it travels in registers: a tile that is copied through memory just after it was written waits for
+// everything before it, which costs a fifth of decode.
 struct FetchAhead {
-    const std::byte* near = nullptr;  // into the first-level cache; null: nothing at all
-    const std::byte* far = nullptr;   // as many lines into the second level, if not null
+    const std::byte* from = nullptr;
     int64_t lines = 0;
 
     [[gnu::always_inline]] void step(int64_t i) const {
-        for (int64_t line = i * lines; line < (i + 1) * lines; line++) __builtin_prefetch(near + line * 64);
-        if (far == nullptr) return;
-        for (int64_t line = i * lines; line < (i + 1) * lines; line++) __builtin_prefetch(far + line * 64, 0, 2);
+        for (int64_t line = 0; line < lines; line++) __builtin_prefetch(from + (i * lines + line) * 64);
+    }
+    // As step, but only to the second-level cache.
+    [[gnu::always_inline]] void step_second_level(int64_t i) const {
+        for (int64_t line = 0; line < lines; line++) __builtin_prefetch(from + (i * lines + line) * 64, 0, 2);
     }
     // Part `part` of `parts` of `lines` cache lines a step, over `steps` steps.
-    [[gnu::always_inline]] static FetchAhead share(const bf16* near, const bf16* far, int64_t lines, int64_t steps,
-                                                   int64_t part, int64_t parts) {
-        if (near == nullptr) return {};
-        const int64_t before = lines * part / parts, skipped = before * steps * 64;
-        return {reinterpret_cast<const std::byte*>(near) + skipped,
-                far != nullptr ? reinterpret_cast<const std::byte*>(far) + skipped : nullptr,
-                lines * (part + 1) / parts - before};
+    [[gnu::always_inline]] static FetchAhead share(const bf16* from, int64_t lines, int64_t steps, int64_t part,
+                                                   int64_t parts) {
+        if (from == nullptr) return {};
+        const int64_t before = lines * part / parts;
+        return {reinterpret_cast<const std::byte*>(from) + before * steps * 64, lines * (part + 1) / parts - before};
     }
 };
 
@@ -49,6 +50,7 @@ struct ScoreTile {
     int64_t head_dim;
     float* scores;  // [rows][kChunkKeys], from the first key of the tile
     FetchAhead fetch;
+    FetchAhead values;  // of the same page, wanted in the second-level cache
 };
 
 // output[row][i] += sum over key pairs of p * v, some rows and 16 outputs a vector: chains over the pairs of some
@@ -178,7 +180,6 @@ struct AttentionTemplates {
         const int64_t pages = (tiles.most_visible + kPageKeys - 1) / kPageKeys;
         for (int64_t page = 0; page < pages; page++) {
             const bf16* ahead = fetched_at(chunk, pages, page);
-            // Values that come from beyond the second level are on their way to it while the keys are read.
             const bf16* values = chunk.next_pages == nullptr ? chunk.pages[page] + kPageKeys * chunk.head_dim : nullptr;
             for (int64_t tile = 0; tile < tiles.count; tile++) {
                 const int64_t rest = tiles.visible[tile] - page * kPageKeys;
@@ -187,13 +188,15 @@ struct AttentionTemplates {
                 for (int64_t vector = 0; vector < vectors; vector += Tiles::kVectors) {
                     // 2 lines a unit of head_dim in head_dim/2 steps, shared by the tiles of this page.
                     constexpr int64_t kParts = kPageKeys / 16 / Tiles::kVectors;
-                    const auto fetch =
-                        FetchAhead::share(ahead, values, 4, chunk.head_dim / 2,
-                                          tile * kParts + vector / Tiles::kVectors, tiles.count * kParts);
+                    const auto share = [&](const bf16* from) {
+                        return FetchAhead::share(from, 4, chunk.head_dim / 2, tile * kParts + vector / Tiles::kVectors,
+                                                 tiles.count * kParts);
+                    };
                     const int64_t width = vectors - vector < Tiles::kVectors ? vectors - vector : Tiles::kVectors;
-                    Tiles::scores(rows, width,
-                                  {chunk.queries + row * chunk.head_dim, chunk.pages[page] + vector * 32,
-                                   chunk.head_dim, scores + row * kChunkKeys + page * kPageKeys + vector * 16, fetch});
+                    Tiles::scores(
+                        rows, width,
+                        {chunk.queries + row * chunk.head_dim, chunk.pages[page] + vector * 32, chunk.head_dim,
+                         scores + row * kChunkKeys + page * kPageKeys + vector * 16, share(ahead), share(values)});
                 }
             }
         }
@@ -246,7 +249,7 @@ struct AttentionTemplates {
                     const int64_t most = at_once * kPageKeys, row = tiles.first[tile];
                     // 2 lines an output over the 32 pairs of a page: `width` lines a step.
                     const bf16* from = ahead != nullptr ? ahead + vector * 16 * 64 : nullptr;
-                    const auto fetch = FetchAhead::share(from, nullptr, width, kPageKeys / 2, tile, tiles.count);
+                    const auto fetch = FetchAhead::share(from, width, kPageKeys / 2, tile, tiles.count);
                     Tiles::outputs(tiles.first[tile + 1] - row, width,
                                    {probabilities + row * kProbabilityStride + page * kPageKeys, chunk.pages + page,
                                     ((keys < most ? keys : most) + 1) / 2, vector * 16, chunk.head_dim,
