@@ -115,8 +115,11 @@ void Moe::gather(const ExpertBlock& block, std::byte* to) const {
     const int64_t line_bytes = line_of(format).bytes;
     for (int64_t row = 0; row < block.rows; row++) {
         const std::byte* from = x + grouped.token[block.first_row + row] * x_row_bytes;
+        const int64_t follower = std::min(block.first_row + row + 1, block.first_row + block.rows - 1);
+        const std::byte* next = x + grouped.token[follower] * x_row_bytes;
         const auto lines = row_lines(format, weights.gate[0].k, to, block.rows, row);
         for (int64_t at = 0, line = 0; at < x_row_bytes; at += line_bytes, line += lines.stride) {
+            __builtin_prefetch(next + at);  // rows lie anywhere, so the processor does not see the next one coming
             // Constant sizes, so that a copy is a few moves.
             if (line_bytes == kI8LineBytes)
                 std::memcpy(lines.first + line, from + at, kI8LineBytes);
