@@ -21,8 +21,11 @@ struct Job {
 
     int64_t tasks() const { return runs.parts * x->blocks.parts; }
 
-    // Blocks of one run are neighbours, so that its weights are read from memory once.
-    void run(int64_t task) const {
+    // Where a task begins to read. Blocks of one run are neighbours, so that its weights are read from memory once.
+    const std::byte* weights_of(int64_t task) const {
+        return weight->data + runs.first(task / x->blocks.parts) * panel_bytes(weight->format, weight->k);
+    }
+    void run(int64_t task, const std::byte* next) const {
         const int64_t block = task % x->blocks.parts, run = task / x->blocks.parts;
         const int64_t column = runs.first(run) * panel_columns(weight->format);
         gemm.run({.activations = x->block(block),
@@ -33,7 +36,8 @@ struct Job {
                   .first_panel = static_cast<int32_t>(runs.first(run)),
                   .panels = static_cast<int32_t>(runs.size(run)),
                   .y = y.row(x->blocks.first(block)) + column,
-                  .y_stride = y.stride});
+                  .y_stride = y.stride,
+                  .next = next});
     }
 };
 
@@ -68,10 +72,16 @@ void linear(OpContext& context, MatrixView<const float> x, std::span<const Weigh
         jobs[i] = {weights[i], product.gemm, &activations, outputs[i], {own, std::clamp<int64_t>(runs, 1, own)}};
         tasks += jobs[i].tasks();
     }
-    context.pool.parallel_for(tasks, [&](int64_t task, int) {
+    const auto find = [&](int64_t& task) {
         const Job* job = jobs.data();
         for (; task >= job->tasks(); job++) task -= job->tasks();
-        job->run(task);
+        return job;
+    };
+    context.pool.parallel_for(tasks, [&](int64_t task, int) {
+        int64_t follower = task + context.pool.threads();  // this worker's next, if the threads keep pace
+        const std::byte* next = follower < tasks ? find(follower)->weights_of(follower) : nullptr;
+        const Job* job = find(task);
+        job->run(task, next);
     });
 }
 
