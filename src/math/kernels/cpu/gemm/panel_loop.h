@@ -14,6 +14,14 @@ constexpr int64_t kNearTiles = 4;
 // How far ahead of its use a weight is asked for when rows are few: 9 KiB cover the latency of DRAM (4.5 KiB do not).
 constexpr int64_t kPrefetchDistance = 9216;
 
+// Values of k in a block when there are as few blocks of at most `most` as may be, of one size up to a line of
+// activations.
+[[gnu::always_inline]] inline int64_t equal_blocks(int64_t k, int64_t most) {
+    constexpr int64_t kLine = 2 * kGroup;
+    const int64_t blocks = (k + most - 1) / most;
+    return ((k + blocks - 1) / blocks + kLine - 1) / kLine * kLine;
+}
+
 // What a lone tile will not have asked for when it begins.
 [[gnu::always_inline]] inline void prefetch_start(const std::byte* weights) {
     for (int64_t at = 0; at < kPrefetchDistance; at += 64) __builtin_prefetch(weights + at, 0, 3);
@@ -44,7 +52,7 @@ void gemm(const GemmTask& task) {
     const EvenSplit tiles = row_tiles(task.rows);
     const int64_t fewest_rows = tiles.total / tiles.parts, longer_tiles = tiles.total % tiles.parts;
     const int64_t row_bytes = activation_row_bytes(Nest::kActivations, task.k);
-    const int64_t block_k = tiles.parts == 1 ? task.k : Nest::kBlockK;
+    const int64_t block_k = tiles.parts == 1 ? task.k : equal_blocks(task.k, Nest::kBlockK);
 
     for (int32_t panel = task.first_panel; panel < task.first_panel + task.panels; panel++) {
         const std::byte* panel_data = task.weight + panel * Nest::kPanel.panel_bytes(task.k);
