@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/huge_pages.h"
-
 namespace hone {
 
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -53,17 +51,29 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     return *this;
 }
 
-void MappedFile::expect_reads() const {
-    if (!data_) return;
-    madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED);
-    advise_huge_pages(data_, size_);
+// madvise over the whole pages around `part`; the error number, 0 for none.
+static int advise(std::span<const std::byte> part, int advice) {
+    constexpr uintptr_t kPage = 4096;
+    if (part.empty()) return 0;
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / kPage * kPage;
+    const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+    return madvise(reinterpret_cast<void*>(begin), end - begin, advice) == 0 ? 0 : errno;
 }
 
 void expect_reads(std::span<const std::byte> part) {
-    constexpr uintptr_t kPage = 4096;
-    const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / kPage * kPage;
-    const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
-    if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+    advise(part, MADV_WILLNEED);
+}
+
+void done_reading(std::span<const std::byte> part) {
+    advise(part, MADV_DONTNEED);
+}
+
+bool fetch(std::span<const std::byte> part) {
+    constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ, Linux 5.14; EFAULT where a read would raise SIGBUS
+    int failure = 0;
+    do failure = advise(part, kPopulateRead);
+    while (failure == EINTR || failure == EAGAIN);
+    return failure != EFAULT && failure != EHWPOISON;
 }
 
 Result<std::string> read_text_file(const std::filesystem::path& path, size_t limit) {

@@ -7,7 +7,6 @@
 #include "base/cpu_features.h"
 #include "cli/bench_workloads.h"
 #include "cli/model_options.h"
-#include "model/checkpoint/shapes.h"
 
 namespace hone::cli {
 namespace {
@@ -113,9 +112,7 @@ Status bench(BenchFlags& flags) {
 void add_bench(CLI::App& app, int& status) {
     auto flags = std::make_shared<BenchFlags>();
     CLI::App* verb = app.add_subcommand("bench", "Prefill, decode and batched decode against the machine's limits");
-    verb->add_option("MODEL", flags->model.path, "Checkpoint folder or pack file");
-    verb->add_option("--shape", flags->model.shape,
-                     fmt::format("A known shape with random weights: {}", fmt::join(model::shape_names(), ", ")));
+    add_model_or_shape(*verb, flags->model);
     verb->add_option("--prompt", flags->prompts, "Tokens of the prefill, a row of the table each")
         ->check(CLI::Range(1, 1 << 20))
         ->delimiter(',')

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "base/arena.h"
@@ -70,6 +71,46 @@ TEST(MappedFile, MapsAnEmptyFile) {
     auto file = MappedFile::open(folder.path / "empty");
     ASSERT_TRUE(file.ok());
     EXPECT_TRUE(file->bytes().empty());
+}
+
+size_t pages_mapped(std::span<const std::byte> bytes) {
+    const int map = ::open("/proc/self/pagemap", O_RDONLY);
+    size_t count = 0;
+    for (size_t at = 0; at < bytes.size(); at += 4096) {
+        uint64_t entry = 0;
+        const uintptr_t page = (reinterpret_cast<uintptr_t>(bytes.data()) + at) / 4096;
+        EXPECT_EQ(pread(map, &entry, sizeof entry, static_cast<off_t>(page * sizeof entry)), 8);
+        count += entry >> 63;
+    }
+    ::close(map);
+    return count;
+}
+
+TEST(MappedFile, PartsAreFetchedAndLetGo) {
+    TemporaryFolder folder;
+    const auto path = folder.path / "pages";
+    std::ofstream(path) << std::string(size_t{64} * 4096, 'x');
+    const auto file = MappedFile::open(path);
+    ASSERT_TRUE(file.ok());
+    EXPECT_TRUE(fetch(file->bytes()));
+    EXPECT_EQ(pages_mapped(file->bytes()), 64u);
+    done_reading(file->bytes());
+    EXPECT_EQ(pages_mapped(file->bytes()), 0u);
+    EXPECT_TRUE(fetch(file->bytes().subspan(4096 + 17, 0)));
+    EXPECT_TRUE(fetch(file->bytes().subspan(4096 + 17, 1)));
+    EXPECT_GE(pages_mapped(file->bytes().subspan(4096, 4096)), 1u);
+    EXPECT_EQ(file->bytes()[5000], std::byte{'x'});
+}
+
+TEST(MappedFile, WhatIsNoLongerThereIsToldInsteadOfTouched) {
+    TemporaryFolder folder;
+    const auto path = folder.path / "short";
+    std::ofstream(path) << std::string(size_t{4} * 4096, 'x');
+    const auto file = MappedFile::open(path);
+    ASSERT_TRUE(file.ok());
+    std::filesystem::resize_file(path, 2 * 4096);
+    EXPECT_TRUE(fetch(file->bytes().first(2 * 4096)));
+    EXPECT_FALSE(fetch(file->bytes().last(2 * 4096)));
 }
 
 TEST(ReadTextFile, RefusesMoreThanTheLimit) {

@@ -77,6 +77,27 @@ TEST(RandomWeights, DependOnTheSeedAlone) {
     }
 }
 
+TEST(RandomWeights, DoNotDependOnHowTheyAreGrouped) {
+    for (const auto* name : kTiny) {
+        const auto model = make_model(shape(name)).value();
+        const WeightPlan plan = plan_weights(*model, WeightChoice::int4_experts).value();
+        const auto filled = [&](size_t limit) {
+            std::string bytes(plan.bytes, '\0');
+            const auto groups = cut_into_groups(plan, limit);
+            for (const WeightGroup& group : groups)
+                fill_random(plan, group, 3, reinterpret_cast<std::byte*>(bytes.data()) + group.begin, test_pool());
+            return std::pair(bytes, groups.size());
+        };
+        const auto [whole, one] = filled(plan.bytes);
+        EXPECT_EQ(one, 1u);
+        for (const size_t limit : {1, 5000, 60000}) {
+            const auto [bytes, groups] = filled(limit);
+            EXPECT_GT(groups, 1u) << limit;
+            EXPECT_TRUE(bytes == whole) << name << " in groups of " << limit;
+        }
+    }
+}
+
 TEST(RandomWeights, MatricesAndRowsDiffer) {
     const auto made = random("tiny-moe", WeightChoice::int4);
     std::set<std::vector<float>> rows;

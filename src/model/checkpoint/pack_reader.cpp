@@ -243,6 +243,15 @@ Status PackFile::attach_to(Model& model, WeightChoice weights) const {
     return ok();
 }
 
+std::vector<TensorChecksum> PackFile::checksums() const {
+    std::vector<TensorChecksum> checksums;
+    checksums.reserve(tensors_.size());
+    for (const auto& tensor : tensors_) {
+        checksums.push_back({tensor.name, file_.bytes().subspan(tensor.offset, tensor.bytes), tensor.checksum});
+    }
+    return checksums;
+}
+
 Status PackFile::verify(ThreadPool& pool, bool quiet) const {
     constexpr size_t kGroup = 256;  // tensors between two steps of the progress line
     uint64_t total = 0;
@@ -259,7 +268,7 @@ Status PackFile::verify(ThreadPool& pool, bool quiet) const {
             read += tensor.bytes;
         });
         if (const auto* tensor = damaged.load()) {
-            return error("{}: tensor {} is damaged (wrong checksum)", file_.path().string(), in_quotes(tensor->name));
+            return damaged_tensor(file_.path().string(), tensor->name, "wrong checksum");
         }
         progress.advance(read);
     }
@@ -277,7 +286,7 @@ Status verify_pack(const std::filesystem::path& path, ThreadPool& pool, bool qui
 }
 
 WeightStore PackFile::take_weights() && {
-    file_.expect_reads();
+    advise_huge_pages(file_.bytes().data(), file_.bytes().size());
     return WeightStore(std::move(file_));
 }
 

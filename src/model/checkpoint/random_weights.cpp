@@ -106,9 +106,9 @@ struct Tile {
     bool by_rows;
 };
 
-std::vector<Tile> cut_into_tiles(const WeightPlan& plan) {
+std::vector<Tile> cut_into_tiles(const WeightPlan& plan, const WeightGroup& group) {
     std::vector<Tile> tiles;
-    for (size_t i = 0; i < plan.weights.size(); i++) {
+    for (size_t i = group.first; i < group.last; i++) {
         const PlannedWeight& weight = plan.weights[i];
         if (weight.twin) continue;
         const bool by_rows = !weight.format || !fills_its_panels(weight);
@@ -121,6 +121,21 @@ std::vector<Tile> cut_into_tiles(const WeightPlan& plan) {
 
 }  // namespace
 
+void fill_random(const WeightPlan& plan, const WeightGroup& group, uint64_t seed, std::byte* out, ThreadPool& pool) {
+    const std::vector<Tile> tiles = cut_into_tiles(plan, group);
+    pool.parallel_for(static_cast<int64_t>(tiles.size()), [&](int64_t i, int) {
+        const Tile& tile = tiles[static_cast<size_t>(i)];
+        const PlannedWeight& weight = plan.weights[tile.weight];
+        std::byte* own = out + (weight.offset - group.begin);
+        if (tile.by_rows) {
+            fill_rows(weight, seed, tile.weight, static_cast<int64_t>(tile.begin), own);
+        } else {
+            const size_t bytes = std::min(kChunkBytes, weight.bytes - tile.begin);
+            fill_packed(weight, seed, tile.weight, tile.begin, bytes, own + tile.begin);
+        }
+    });
+}
+
 Result<LoadedModel> random_model(const boost::json::object& config, std::string name, const RandomOptions& options,
                                  ThreadPool& pool) {
     auto model = make_model(config);
@@ -131,23 +146,10 @@ Result<LoadedModel> random_model(const boost::json::object& config, std::string 
     auto memory = HugeMemory::allocate(plan->bytes);
     if (!memory) return memory.error().within(name);
 
-    const std::vector<Tile> tiles = cut_into_tiles(*plan);
     Progress progress(fmt::format("filling {}", name), plan->bytes, Progress::Unit::bytes, options.quiet);
-    constexpr size_t kGroup = 256;  // tiles between two steps of the progress line
-    for (size_t first = 0; first < tiles.size(); first += kGroup) {
-        const size_t count = std::min(kGroup, tiles.size() - first);
-        pool.parallel_for(static_cast<int64_t>(count), [&](int64_t i, int) {
-            const Tile& tile = tiles[first + static_cast<size_t>(i)];
-            const PlannedWeight& weight = plan->weights[tile.weight];
-            std::byte* out = memory->data() + weight.offset;
-            if (tile.by_rows) {
-                fill_rows(weight, options.seed, tile.weight, static_cast<int64_t>(tile.begin), out);
-            } else {
-                const size_t bytes = std::min(kChunkBytes, weight.bytes - tile.begin);
-                fill_packed(weight, options.seed, tile.weight, tile.begin, bytes, out + tile.begin);
-            }
-        });
-        progress.advance(plan->bytes * (first + count) / tiles.size() - plan->bytes * first / tiles.size());
+    for (const WeightGroup& group : cut_into_groups(*plan)) {
+        fill_random(*plan, group, options.seed, memory->data() + group.begin, pool);
+        progress.advance(group.end - group.begin);
     }
     progress.finish();
     for (const auto& weight : plan->weights) attach(weight.slot, weight.format, memory->data() + weight.offset);
