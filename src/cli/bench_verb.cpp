@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/cpu_features.h"
+#include "cli/bench/start.h"
 #include "cli/bench_workloads.h"
 #include "cli/model_options.h"
 
@@ -129,7 +130,10 @@ void add_bench(CLI::App& app, int& status) {
         ->capture_default_str();
     verb->add_flag("--json", flags->json, "Print JSON, and no progress");
     add_model_options(*verb, flags->model);
-    verb->callback([flags, &status] { status = report(bench(*flags)); });
+    add_bench_start(*verb, status);
+    verb->callback([verb, flags, &status] {
+        if (verb->get_subcommands().empty()) status = report(bench(*flags));
+    });
 }
 
 }  // namespace hone::cli
