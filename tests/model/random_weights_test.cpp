@@ -39,9 +39,12 @@ TEST(RandomWeights, AreFiniteCentredAndOfTheRightSize) {
                     }
                 }
                 const double count = static_cast<double>(slot.n) * slot.k;
-                EXPECT_NEAR(std::sqrt(squares / count), 0.02, 0.004) << slot.name;
+                const bool is_tied =
+                    slot.role == WeightRole::embedding && slot.matrix->format == math::WeightFormat::bf16;
+                const double size = slot.role == WeightRole::embedding && !is_tied ? 0.02 * 1024 : 0.02;
+                EXPECT_NEAR(std::sqrt(squares / count), size, size / 5) << slot.name;
                 // Five standard deviations of the mean: a mean that is not zero makes all tokens choose the same experts.
-                EXPECT_LT(std::abs(sum / count), 5 * 0.02 / std::sqrt(count)) << slot.name;
+                EXPECT_LT(std::abs(sum / count), 5 * size / std::sqrt(count)) << slot.name;
             }
         }
     }

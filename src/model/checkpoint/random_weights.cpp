@@ -23,6 +23,10 @@ struct WordMask {
 };
 constexpr WordMask kBf16Pair = {0x80ff80ff, 0x3c003c00};
 constexpr WordMask kF32 = {0x80ffffff, 0x3c000000};
+// The same times 2^10, for embeddings. Attention over random keys is nearly a mean over the sequence, which all tokens
+// share; if it outweighed a token's own embedding in the residual stream, all tokens would choose the same experts.
+constexpr WordMask kLargeBf16Pair = {0x80ff80ff, 0x41004100};
+constexpr WordMask kLargeF32 = {0x80ffffff, 0x41000000};
 // Two INT4 scales from 1/256 up to 1.25/256: times codes of -8..7, that is again near 0.02.
 constexpr WordMask kScalePair = {0x001f001f, 0x3b803b80};
 constexpr WordMask kAnyBits = {0xffffffff, 0};
@@ -71,8 +75,9 @@ bool fills_its_panels(const PlannedWeight& weight) {
 void fill_packed(const PlannedWeight& weight, uint64_t seed, uint32_t stream, size_t begin, size_t bytes,
                  std::byte* out) {
     if (*weight.format != math::WeightFormat::int4_g32) {
-        const bool is_f32 = *weight.format == math::WeightFormat::f32;
-        fill_words(seed, stream, begin, bytes, is_f32 ? kF32 : kBf16Pair, out);
+        const bool is_f32 = *weight.format == math::WeightFormat::f32,
+                   is_large = weight.slot.role == WeightRole::embedding;
+        fill_words(seed, stream, begin, bytes, is_f32 ? kF32 : is_large ? kLargeBf16Pair : kBf16Pair, out);
         return;
     }
     for (size_t at = 0; at < bytes; at += math::kInt4Panel.step_bytes) {
@@ -96,7 +101,8 @@ void fill_rows(const PlannedWeight& weight, uint64_t seed, uint32_t stream, int6
         return;
     }
     const size_t begin = static_cast<size_t>(first_row) * static_cast<size_t>(slot.k) * sizeof(float);
-    fill_words(seed, stream, begin, values.size() * sizeof(float), kF32, reinterpret_cast<std::byte*>(values.data()));
+    fill_words(seed, stream, begin, values.size() * sizeof(float),
+               slot.role == WeightRole::embedding ? kLargeF32 : kF32, reinterpret_cast<std::byte*>(values.data()));
     math::pack_weight(*weight.format, slot.n, slot.k, first_row, rows, values.data(), block);
 }
 
