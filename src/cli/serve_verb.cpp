@@ -82,11 +82,12 @@ Status settle_limits(ServeFlags& flags) {
     return ok();
 }
 
-// Looks for damage while the server runs; null if there is nothing to look at. `outcome` is set before the thread ends.
+// Looks for damage while the server runs; null if there is nothing to look at. `outcome` is no longer set when the
+// verification is gone.
 std::unique_ptr<model::BackgroundVerification> verify_behind(const ServeFlags& flags, model::LoadedModel& loaded,
                                                              serve::Server& server, Status& outcome) {
     auto checksums = std::exchange(loaded.checksums, {});
-    if (checksums.empty() || flags.verify != "background") return nullptr;
+    if (!checksums.file || flags.verify != "background") return nullptr;
     const auto done = [&server, &outcome, path = flags.model.path](Status verified) {
         if (verified) {
             LOG_INFO("{}: all checksums are right", path);
@@ -97,7 +98,7 @@ std::unique_ptr<model::BackgroundVerification> verify_behind(const ServeFlags& f
         }
         outcome = std::move(verified);
     };
-    return std::make_unique<model::BackgroundVerification>(flags.model.path, std::move(checksums), done);
+    return std::make_unique<model::BackgroundVerification>(std::move(checksums), done);
 }
 
 Status serve_model(ServeFlags& flags) {
@@ -133,11 +134,10 @@ Status serve_model(ServeFlags& flags) {
     auto verification = verify_behind(flags, open->loaded, **server, verified);
     signals.wait();
     signals.restore();
-    if (verification) verification->stop();
+    verification.reset();
     LOG_INFO("stopping: requests in progress have {} to finish, another signal ends at once",
              format_duration(flags.drain_seconds));
     (*server)->stop(flags.drain_seconds);
-    verification.reset();
     return verified;
 }
 

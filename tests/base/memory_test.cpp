@@ -86,31 +86,37 @@ size_t pages_mapped(std::span<const std::byte> bytes) {
     return count;
 }
 
-TEST(MappedFile, PartsAreFetchedAndLetGo) {
+TEST(MappedFile, PagesAreEnteredAndLetGo) {
     TemporaryFolder folder;
     const auto path = folder.path / "pages";
     std::ofstream(path) << std::string(size_t{64} * 4096, 'x');
     const auto file = MappedFile::open(path);
     ASSERT_TRUE(file.ok());
-    EXPECT_TRUE(fetch(file->bytes()));
+    enter_pages(file->bytes());
     EXPECT_EQ(pages_mapped(file->bytes()), 64u);
     done_reading(file->bytes());
     EXPECT_EQ(pages_mapped(file->bytes()), 0u);
-    EXPECT_TRUE(fetch(file->bytes().subspan(4096 + 17, 0)));
-    EXPECT_TRUE(fetch(file->bytes().subspan(4096 + 17, 1)));
-    EXPECT_GE(pages_mapped(file->bytes().subspan(4096, 4096)), 1u);
-    EXPECT_EQ(file->bytes()[5000], std::byte{'x'});
+    enter_pages(file->bytes().subspan(4096 + 17, 0));
+    EXPECT_EQ(pages_mapped(file->bytes()), 0u);
+    enter_pages(file->bytes().subspan(4095, 2));  // of two pages, perhaps with neighbours
+    EXPECT_EQ(pages_mapped(file->bytes().first(2 * 4096)), 2u);
 }
 
-TEST(MappedFile, WhatIsNoLongerThereIsToldInsteadOfTouched) {
+TEST(MappedFile, WhatIsNoLongerThereIsAnErrorToRead) {
     TemporaryFolder folder;
     const auto path = folder.path / "short";
-    std::ofstream(path) << std::string(size_t{4} * 4096, 'x');
+    std::ofstream(path) << std::string(4096, 'x') << std::string(4096, 'y');
     const auto file = MappedFile::open(path);
     ASSERT_TRUE(file.ok());
-    std::filesystem::resize_file(path, 2 * 4096);
-    EXPECT_TRUE(fetch(file->bytes().first(2 * 4096)));
-    EXPECT_FALSE(fetch(file->bytes().last(2 * 4096)));
+    std::filesystem::rename(path, folder.path / "elsewhere");  // the file that was opened is read, whatever its name
+    std::vector<std::byte> part(100);
+    ASSERT_TRUE(file->read_at(4096 - 50, part).ok());
+    EXPECT_TRUE(part[49] == std::byte{'x'} && part[50] == std::byte{'y'});
+    std::filesystem::resize_file(folder.path / "elsewhere", 4096);
+    EXPECT_TRUE(file->read_at(4096 - 100, part).ok());
+    const Status cut = file->read_at(4096 - 99, part);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_EQ(cut.error().message, path.string() + ": cut short to fewer than 4097 bytes");
 }
 
 TEST(ReadTextFile, RefusesMoreThanTheLimit) {

@@ -44,13 +44,12 @@ static Result<LoadedModel> load_pack(const fs::path& path, const LoadOptions& op
     }
     boost::json::object config = pack->config();
     FileSet files(path, pack->files());
-    std::vector<TensorChecksum> checksums = pack->checksums();
     return LoadedModel{.model = std::move(*model),
-                       .weights = std::move(*pack).take_weights(),
+                       .weights = pack->weights(),
                        .config = std::move(config),
                        .files = std::move(files),
                        .name = path.stem().string(),
-                       .checksums = std::move(checksums)};
+                       .checksums = pack->checksums()};
 }
 
 Result<LoadedModel> load_model(const fs::path& path, const LoadOptions& options, ThreadPool& pool) {

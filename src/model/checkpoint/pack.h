@@ -53,7 +53,7 @@ struct PackedTensor {
     uint64_t checksum = 0;
 };
 
-// An open pack. Immutable but for take_weights; any thread may read.
+// An open pack. Immutable; any thread may read.
 class PackFile {
   public:
     // Errors name the file and what is wrong with it: not a pack, another version, cut short, damaged, impossible.
@@ -63,17 +63,17 @@ class PackFile {
     const std::vector<PackedTensor>& tensors() const { return tensors_; }
     // The small files by name, config.json too; they lie in the mapping.
     const std::map<std::string, std::string_view>& files() const { return files_; }
-    size_t bytes() const { return file_.bytes().size(); }
+    size_t bytes() const { return file_->bytes().size(); }
 
     // Points every slot of the model, which config() describes, at its bytes. The formats are the pack's; an error if
     // `weights` asks for others.
     Status attach_to(Model& model, WeightChoice weights) const;
-    // Every tensor beside its checksum; they lie in the mapping.
-    std::vector<TensorChecksum> checksums() const;
+    // What BackgroundVerification needs.
+    PackChecksums checksums() const;
     // Compares every tensor with its checksum.
     Status verify(ThreadPool& pool, bool quiet) const;
-    // Hands the mapping over; bytes stay where they are. The pack is of no use afterwards.
-    WeightStore take_weights() &&;
+    // The mapping, which is shared: bytes stay where they are.
+    WeightStore weights() const;
 
   private:
     Status read_directory(const boost::json::object& directory, size_t data_begin);
@@ -81,7 +81,7 @@ class PackFile {
     Status read_config();
     Status check_overlaps() const;
 
-    MappedFile file_;
+    std::shared_ptr<const MappedFile> file_;
     boost::json::object config_;
     std::vector<PackedTensor> tensors_;
     std::map<std::string, std::string_view> files_;

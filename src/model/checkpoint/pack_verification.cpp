@@ -1,13 +1,15 @@
 #include "model/checkpoint/pack_verification.h"
 
 #include <algorithm>
-#include <memory>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <thread>
 
 #include <sched.h>
 #include <sys/resource.h>
 #include <xxhash.h>
 
-#include "base/mapped_file.h"
 #include "model/printable.h"
 
 namespace hone::model {
@@ -20,42 +22,65 @@ static void take_idle_priority() {
     if (sched_setscheduler(0, SCHED_IDLE, &none) != 0) setpriority(PRIO_PROCESS, 0, 19);
 }
 
-Error damaged_tensor(const std::string& path, const std::string& name, std::string_view how) {
-    return error("{}: tensor {} is damaged ({}); copy the file again, or make it anew with `hone pack`", path,
-                 in_quotes(name), how);
+Error damaged_tensor(const MappedFile& file, const std::string& name, std::string_view how) {
+    return error("{}: tensor {} is damaged ({}); copy the file again, or make it anew with `hone pack`",
+                 file.path().string(), in_quotes(name), how);
 }
 
-BackgroundVerification::BackgroundVerification(std::string path, std::vector<TensorChecksum> tensors,
-                                               std::function<void(Status)> done)
-    : path_(std::move(path)), tensors_(std::move(tensors)), done_(std::move(done)), thread_([this] { run(); }) {}
+// Shared by the owner and the thread.
+struct BackgroundVerification::Job {
+    const PackChecksums checksums;
+    const std::function<void(Status)> done;
+    std::atomic<bool> stopping{false};
+    std::mutex telling;  // held while `done` is called, and to stop
+
+    void run();
+    std::optional<Status> verify_all() const;
+    std::optional<Status> verify(const TensorChecksum& tensor, std::span<std::byte> buffer) const;
+};
+
+BackgroundVerification::BackgroundVerification(PackChecksums checksums, std::function<void(Status)> done)
+    : job_(std::make_shared<Job>(std::move(checksums), std::move(done))) {
+    std::thread([job = job_] { job->run(); }).detach();
+}
 
 BackgroundVerification::~BackgroundVerification() {
-    stop();
-    thread_.join();
+    job_->stopping = true;
+    const std::lock_guard lock(job_->telling);
 }
 
-void BackgroundVerification::run() {
+void BackgroundVerification::Job::run() {
     take_idle_priority();
-    for (const TensorChecksum& tensor : tensors_) {
-        const std::optional<Status> verified = verify(tensor);
-        if (!verified) return;
-        if (!*verified) return done_(*verified);
-    }
-    tensors_ = {};
-    done_(ok());
+    std::optional<Status> outcome = verify_all();
+    const std::lock_guard lock(telling);
+    if (outcome && !stopping) done(std::move(*outcome));
 }
 
-std::optional<Status> BackgroundVerification::verify(const TensorChecksum& tensor) {
+// Nothing if it was stopped.
+std::optional<Status> BackgroundVerification::Job::verify_all() const {
+    std::vector<std::byte> buffer(kBlock);
+    for (const TensorChecksum& tensor : checksums.tensors) {
+        std::optional<Status> verified = verify(tensor, buffer);
+        if (!verified || !*verified) return verified;
+    }
+    return ok();
+}
+
+// Reads each block of the file first, so that a page which is not there is an error and no signal.
+std::optional<Status> BackgroundVerification::Job::verify(const TensorChecksum& tensor,
+                                                          std::span<std::byte> buffer) const {
     const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
     XXH3_64bits_reset(state.get());
-    for (size_t at = 0; at < tensor.bytes.size(); at += kBlock) {
-        if (stopping_) return std::nullopt;
-        const auto block = tensor.bytes.subspan(at, std::min(kBlock, tensor.bytes.size() - at));
-        if (!fetch(block)) return damaged_tensor(path_, tensor.name, "cannot be read");
+    for (size_t at = 0; at < tensor.bytes; at += buffer.size()) {
+        if (stopping) return std::nullopt;
+        const auto block = buffer.first(std::min(buffer.size(), tensor.bytes - at));
+        if (const Status read = checksums.file->read_at(tensor.offset + at, block); !read)
+            return damaged_tensor(*checksums.file, tensor.name, read.error().message);
+        enter_pages(checksums.file->bytes().subspan(tensor.offset + at, block.size()));
         XXH3_64bits_update(state.get(), block.data(), block.size());
     }
     if (XXH3_64bits_digest(state.get()) == tensor.xxh3) return ok();
-    return damaged_tensor(path_, tensor.name, "wrong checksum");
+    return damaged_tensor(*checksums.file, tensor.name, "wrong checksum");
 }
 
 }  // namespace hone::model
