@@ -30,6 +30,17 @@ void add_weights_option(CLI::App& verb, ModelOptions& options) {
         ->capture_default_str();
 }
 
+void add_shape_option(CLI::App& verb, ModelOptions& options) {
+    verb.add_option("--shape", options.shape,
+                    fmt::format("A known shape with random weights: {}", fmt::join(model::shape_names(), ", ")));
+}
+
+void add_model_or_shape(CLI::App& verb, ModelOptions& options) {
+    verb.add_option("MODEL", options.path,
+                    "Checkpoint folder in Hugging Face layout, or a file made by hone pack; none with --shape");
+    add_shape_option(verb, options);
+}
+
 void add_model_options(CLI::App& verb, ModelOptions& options) {
     add_weights_option(verb, options);
     verb.add_option(
@@ -71,7 +82,8 @@ Result<OpenModel> open_model(const ModelOptions& options, bool quiet) {
     open.kernels = *kernels;
     open.int4_class = int4_class_for(options);
     if (options.shape.empty()) {
-        auto loaded = model::load_model(options.path, {.weights = *weights, .quiet = quiet}, *open.pool);
+        auto loaded = model::load_model(options.path, {.weights = *weights, .quiet = quiet, .verify = options.verify},
+                                        *open.pool);
         if (!loaded) return loaded.error();
         open.loaded = std::move(*loaded);
     } else {

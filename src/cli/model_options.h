@@ -18,10 +18,15 @@ struct ModelOptions {
     std::string numeric_class = "auto";  // --class
     std::string isa = "auto";            // --isa
     int threads = 0;                     // --threads; 0: every usable CPU
+    bool verify = false;                 // a pack's checksums before it is used
 };
 
+// MODEL, or --shape NAME instead of it; open_model refuses both and neither.
+void add_model_or_shape(CLI::App& verb, ModelOptions& options);
+// The flags that tell how to load and compute it.
 void add_model_options(CLI::App& verb, ModelOptions& options);
 // Single flags, for verbs that need no more.
+void add_shape_option(CLI::App& verb, ModelOptions& options);
 void add_weights_option(CLI::App& verb, ModelOptions& options);
 void add_threads_option(CLI::App& verb, ModelOptions& options);
 void add_isa_option(CLI::App& verb, ModelOptions& options);

@@ -2,9 +2,10 @@
 
 namespace hone::cli {
 
-Result<ModelText> load_model_text(const FileSet& files) {
+Result<ModelText> load_model_text(const FileSet& files, std::optional<int32_t> vocabulary) {
     ModelText text;
-    auto tokenizer = text::Tokenizer::load(files);
+    const bool has_none = vocabulary && !text::has_tokenizer(files);
+    auto tokenizer = has_none ? text::Tokenizer::of_ids(*vocabulary) : text::Tokenizer::load(files);
     if (!tokenizer) return tokenizer.error();
     text.tokenizer = std::move(*tokenizer);
     auto templates = text::ChatTemplates::load(files);

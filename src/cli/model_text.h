@@ -20,7 +20,8 @@ struct ModelText {
     serve::GenerationDefaults defaults;
 };
 
-// Errors name the file and what is wrong with it.
-Result<ModelText> load_model_text(const FileSet& files);
+// Errors name the file and what is wrong with it. A model without tokenizer files is an error too, unless `vocabulary`
+// is given: then token ids stand for text (Tokenizer::of_ids).
+Result<ModelText> load_model_text(const FileSet& files, std::optional<int32_t> vocabulary = {});
 
 }  // namespace hone::cli

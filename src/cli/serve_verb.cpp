@@ -8,6 +8,7 @@
 #include "cli/engine_flags.h"
 #include "cli/model_options.h"
 #include "cli/model_text.h"
+#include "model/checkpoint/pack_verification.h"
 #include "serve/server.h"
 
 namespace hone::cli {
@@ -19,6 +20,7 @@ struct ServeFlags {
     serve::ServerOptions server;
     serve::ListenerOptions listener{.port = 8080};
     std::string served_name;
+    std::string verify = "background";
     std::string max_body = "16M";
     double drain_seconds = 30;
 };
@@ -53,22 +55,22 @@ std::string url_of(const std::string& host, uint16_t port) {
     return fmt::format("http://{}:{}", is_ipv6 ? fmt::format("[{}]", host) : host, port);
 }
 
-void print_welcome(const std::string& url, const std::string& name) {
+void print_welcome(const std::string& url, const std::string& name, bool reads_text) {
     fmt::print("listening on {}\n", url);
     fmt::print("\nTry it:\n");
-    fmt::print("  curl {}/v1/chat/completions -H 'Content-Type: application/json' \\\n", url);
-    fmt::print(
-        "    -d '{{\"model\": \"{}\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello\"}}], \"max_tokens\": "
-        "32}}'\n",
-        name);
-    fmt::print("  python: openai.OpenAI(base_url=\"{}/v1\", api_key=\"none\").chat.completions.create(...)\n", url);
+    const char* const route = reads_text ? "chat/completions" : "completions";
+    const char* const prompt =
+        reads_text ? R"("messages": [{"role": "user", "content": "Hello"}])" : R"("prompt": [1, 2, 3])";
+    fmt::print("  curl {}/v1/{} -H 'Content-Type: application/json' \\\n", url, route);
+    fmt::print("    -d '{{\"model\": \"{}\", {}, \"max_tokens\": 32}}'\n", name, prompt);
+    fmt::print("  python: openai.OpenAI(base_url=\"{}/v1\", api_key=\"none\").{}.create(...)\n", url,
+               reads_text ? "chat.completions" : "completions");
     fmt::print("  curl {}/metrics        Ctrl-C stops the server\n\n", url);
     std::fflush(stdout);
 }
 
-Status serve_model(ServeFlags& flags) {
-    const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
-    if (!engine_options) return engine_options.error();
+// What can be said of the flags before a model is loaded.
+Status settle_limits(ServeFlags& flags) {
     for (const std::string& key : flags.server.api_keys)
         if (key.empty()) return error("--api-key is empty; give a key, or leave the flag out to serve without keys");
     const Result<size_t> max_body = parse_bytes(flags.max_body);
@@ -76,11 +78,38 @@ Status serve_model(ServeFlags& flags) {
     serve::HttpLimits& limits = flags.listener.limits;
     limits.body_bytes = *max_body;
     limits.all_bodies_bytes = std::max(limits.all_bodies_bytes, limits.body_bytes);
+    flags.model.verify = flags.verify == "before";
+    return ok();
+}
+
+// Looks for damage while the server runs; null if there is nothing to look at. `outcome` is no longer set when the
+// verification is gone.
+std::unique_ptr<model::BackgroundVerification> verify_behind(const ServeFlags& flags, model::LoadedModel& loaded,
+                                                             serve::Server& server, Status& outcome) {
+    auto checksums = std::exchange(loaded.checksums, {});
+    if (!checksums.file || flags.verify != "background") return nullptr;
+    const auto done = [&server, &outcome, path = flags.model.path](Status verified) {
+        if (verified) {
+            LOG_INFO("{}: all checksums are right", path);
+        } else {
+            LOG_ERROR("{}; every request is refused until the server is started with a whole file",
+                      verified.error().message);
+            server.fail(verified.error().message);
+        }
+        outcome = std::move(verified);
+    };
+    return std::make_unique<model::BackgroundVerification>(std::move(checksums), done);
+}
+
+Status serve_model(ServeFlags& flags) {
+    const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
+    if (!engine_options) return engine_options.error();
+    if (const Status settled = settle_limits(flags); !settled) return settled;
     auto listener = serve::Listener::bind(flags.listener);  // an address in use is told before minutes of loading
     if (!listener) return listener.error();
     auto open = open_model(flags.model, false);
     if (!open) return open.error();
-    auto text = load_model_text(open->loaded.files);
+    auto text = load_model_text(open->loaded.files, open->loaded.model->spec().vocabulary);
     if (!text) return text.error();
     open->pool.reset();  // the engine has threads of its own
 
@@ -99,14 +128,17 @@ Status serve_model(ServeFlags& flags) {
                                         .numeric_class = numeric_class_name(*open)},
                                        std::move(*listener));
     if (!server) return server.error();
-    print_welcome(url_of(flags.listener.host, (*server)->port()), name);
+    print_welcome(url_of(flags.listener.host, (*server)->port()), name, text->tokenizer->reads_text());
 
+    Status verified;
+    auto verification = verify_behind(flags, open->loaded, **server, verified);
     signals.wait();
     signals.restore();
+    verification.reset();
     LOG_INFO("stopping: requests in progress have {} to finish, another signal ends at once",
              format_duration(flags.drain_seconds));
     (*server)->stop(flags.drain_seconds);
-    return ok();
+    return verified;
 }
 
 }  // namespace
@@ -115,9 +147,12 @@ void add_serve(CLI::App& app, int& status) {
     auto flags = std::make_shared<ServeFlags>();
     flags->server.version = HONE_VERSION;
     CLI::App* verb = app.add_subcommand("serve", "Serve a model over an OpenAI-compatible HTTP API");
-    verb->add_option("MODEL", flags->model.path,
-                     "Checkpoint folder in Hugging Face layout, or a file made by hone pack")
-        ->required();
+    add_model_or_shape(*verb, flags->model);
+    verb->add_option("--verify", flags->verify,
+                     "When a pack file's checksums are compared: background (while it serves; damage stops it), before "
+                     "(then serves) or never")
+        ->check(CLI::IsMember({"background", "before", "never"}))
+        ->capture_default_str();
     verb->add_option("--host", flags->listener.host, "Address to listen on; 0.0.0.0 for all")->capture_default_str();
     verb->add_option("--port", flags->listener.port, "Port; 0 takes a free one")->capture_default_str();
     verb->add_option("--api-key", flags->server.api_keys,

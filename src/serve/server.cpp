@@ -22,7 +22,10 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const ServedModel& model,
                                               std::unique_ptr<Listener> listener) {
-    if (!model.chat_templates)
+    if (!model.tokenizer.reads_text())
+        LOG_WARN("{} has no tokenizer: prompts are token ids, given to /v1/completions, and answers read like ⟨123⟩",
+                 model.name);
+    else if (!model.chat_templates)
         LOG_WARN("{} brings no chat template: /v1/chat/completions uses plain ChatML, which it may not know",
                  model.name);
     auto parts = std::make_unique<Parts>(
@@ -50,6 +53,10 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
 
 uint16_t Server::port() const {
     return parts_->listener->port();
+}
+
+void Server::fail(std::string message) {
+    parts_->service->fail(std::move(message));
 }
 
 void Server::stop(double seconds) {

@@ -46,6 +46,8 @@ class Server {
     ~Server();  // stop(0)
 
     uint16_t port() const;
+    // The model was found damaged: from here on work is refused and running requests end with the message. Any thread.
+    void fail(std::string message);
     // Refuses new work, waits up to `seconds` for requests in progress, cancels those that remain and closes
     // everything.
     void stop(double seconds);

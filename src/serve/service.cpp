@@ -51,6 +51,7 @@ Service::Service(ServiceOptions options, ServiceModel model)
       context_{.generator = model_.generator,
                .tokenizer = model_.tokenizer,
                .metrics = metrics_,
+               .failure = failure_,
                .workers = output_,
                .model = model_.name,
                .fingerprint = fingerprint(options_.version, model_.numeric_class),
@@ -154,6 +155,8 @@ HeaderList Service::cors_headers(const Request& head) const {
 
 void Service::health(Request, ExchangePtr exchange) {
     if (draining_) return exchange->respond(json_response({{"status", "draining"}}, 503));
+    if (const auto* failure = failure_.message())
+        return exchange->respond(json_response({{"status", "error"}, {"message", *failure}}, 503));
     exchange->respond(json_response({{"status", "ok"}}));
 }
 

@@ -44,6 +44,8 @@ class Service {
     HttpHandlers handlers();
     // From here on /health says so and new work is refused.
     void begin_drain() { draining_ = true; }
+    // From here on /health says so, new work is refused and running requests end with this message.
+    void fail(std::string message) { failure_.set(std::move(message)); }
     // Finishes queued jobs and joins the workers.
     void stop();
 
@@ -90,6 +92,7 @@ class Service {
     Metrics metrics_;
     RequestRules rules_;
     std::shared_ptr<Workers> intake_, output_;
+    Failure failure_;
     GenerationContext context_;
     std::atomic<bool> draining_{false};
 };

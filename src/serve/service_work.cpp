@@ -26,6 +26,7 @@ void Service::take_in(Request request, ExchangePtr exchange, Work work) {
 // Sequences wait in the engine; beyond a limit a client had better come back.
 std::optional<ApiError> Service::check_capacity() const {
     if (draining_) return plain_error(503, "the server is shutting down");
+    if (const auto* failure = failure_.message()) return plain_error(503, *failure);
     if (model_.generator.metrics().waiting >= options_.max_waiting)
         return plain_error(503, "too many requests are waiting; try again later");
     return std::nullopt;
@@ -62,11 +63,14 @@ std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr&
     GenerationJob job{.endpoint = Endpoint::completions, .request = {}, .prompts = {}, .arrived = arrived};
     size_t longest = 0, together = 0;  // the longest sets the limit that prompts of one request share
     for (CompletionPrompt& prompt : request.prompts) {
-        if (const auto* text = std::get_if<PromptText>(&prompt)) {
-            job.prompts.push_back(encode_prompt(model_.tokenizer, *text, request.add_special_tokens));
-        } else {
-            job.prompts.push_back(std::move(std::get<PromptTokens>(prompt)));
+        const auto* text = std::get_if<PromptText>(&prompt);
+        PromptTokens tokens;
+        if (!text) {
+            tokens = std::move(std::get<PromptTokens>(prompt));
+        } else if (auto problem = encode_prompt(model_.tokenizer, *text, request.add_special_tokens, tokens)) {
+            return problem;
         }
+        job.prompts.push_back(std::move(tokens));
         if (job.prompts.back().empty()) return empty_prompt("prompt");
         longest = std::max(longest, job.prompts.back().size());
         together += job.prompts.back().size();
@@ -112,7 +116,9 @@ std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& e
     } else {
         const auto text = fields.text("prompt");
         if (!text) fields.refuse("prompt", "is missing; give 'prompt' or 'messages'", "missing_required_parameter");
-        if (text) tokens = encode_prompt(model_.tokenizer, *text, add_special_tokens);
+        if (text) {
+            if (auto problem = encode_prompt(model_.tokenizer, *text, add_special_tokens, tokens)) return problem;
+        }
     }
     if (!fields.ok()) return fields.failure();
     json::object out{{"count", tokens.size()},

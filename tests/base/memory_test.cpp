@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "base/arena.h"
@@ -70,6 +71,52 @@ TEST(MappedFile, MapsAnEmptyFile) {
     auto file = MappedFile::open(folder.path / "empty");
     ASSERT_TRUE(file.ok());
     EXPECT_TRUE(file->bytes().empty());
+}
+
+size_t pages_mapped(std::span<const std::byte> bytes) {
+    const int map = ::open("/proc/self/pagemap", O_RDONLY);
+    size_t count = 0;
+    for (size_t at = 0; at < bytes.size(); at += 4096) {
+        uint64_t entry = 0;
+        const uintptr_t page = (reinterpret_cast<uintptr_t>(bytes.data()) + at) / 4096;
+        EXPECT_EQ(pread(map, &entry, sizeof entry, static_cast<off_t>(page * sizeof entry)), 8);
+        count += entry >> 63;
+    }
+    ::close(map);
+    return count;
+}
+
+TEST(MappedFile, PagesAreEnteredAndLetGo) {
+    TemporaryFolder folder;
+    const auto path = folder.path / "pages";
+    std::ofstream(path) << std::string(size_t{64} * 4096, 'x');
+    const auto file = MappedFile::open(path);
+    ASSERT_TRUE(file.ok());
+    enter_pages(file->bytes());
+    EXPECT_EQ(pages_mapped(file->bytes()), 64u);
+    done_reading(file->bytes());
+    EXPECT_EQ(pages_mapped(file->bytes()), 0u);
+    enter_pages(file->bytes().subspan(4096 + 17, 0));
+    EXPECT_EQ(pages_mapped(file->bytes()), 0u);
+    enter_pages(file->bytes().subspan(4095, 2));  // of two pages, perhaps with neighbours
+    EXPECT_EQ(pages_mapped(file->bytes().first(2 * 4096)), 2u);
+}
+
+TEST(MappedFile, WhatIsNoLongerThereIsAnErrorToRead) {
+    TemporaryFolder folder;
+    const auto path = folder.path / "short";
+    std::ofstream(path) << std::string(4096, 'x') << std::string(4096, 'y');
+    const auto file = MappedFile::open(path);
+    ASSERT_TRUE(file.ok());
+    std::filesystem::rename(path, folder.path / "elsewhere");  // the file that was opened is read, whatever its name
+    std::vector<std::byte> part(100);
+    ASSERT_TRUE(file->read_at(4096 - 50, part).ok());
+    EXPECT_TRUE(part[49] == std::byte{'x'} && part[50] == std::byte{'y'});
+    std::filesystem::resize_file(folder.path / "elsewhere", 4096);
+    EXPECT_TRUE(file->read_at(4096 - 100, part).ok());
+    const Status cut = file->read_at(4096 - 99, part);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_EQ(cut.error().message, path.string() + ": cut short to fewer than 4097 bytes");
 }
 
 TEST(ReadTextFile, RefusesMoreThanTheLimit) {

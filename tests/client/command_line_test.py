@@ -44,7 +44,13 @@ MISTAKES = [
     (["chat", "/no/such", "--temperature", "nan"], "temperature"), (["chat", "/no/such", "--top-p", "nan"], "top_p"),
     (["inspect", "/no/such"], "/no/such"),
     (["inspect", MODEL, "--weights", "nonsense"], "--weights"), (["bench", "--shape", "nonsense"], "nonsense"),
-    (["pack", "/no/such", "/no/such/out"], "/no/such"), (["score", MODEL], "--input"), (["dance"], "dance"),
+    (["pack", "/no/such", "/no/such/out"], "/no/such"), (["pack", MODEL], "OUT"), (["pack"], "OUT"),
+    (["pack", "--shape", "nonsense", "--random", "/no/such/out"], "nonsense"),
+    (["pack", "--shape", "tiny-moe", "/no/such/out"], "--random"), (["pack", "--random", "/no/such/out"], "--shape"),
+    (["pack", "--shape", "tiny-moe", "--random"], "OUT"),
+    (["pack", "--shape", "tiny-moe", "--random", MODEL, "/no/such/out"], "not both"),
+    (["serve", MODEL, "--shape", "tiny-moe"], "--shape"), (["serve", MODEL, "--verify", "sometimes"], "--verify"),
+    (["score", MODEL], "--input"), (["dance"], "dance"),
     ([], "subcommand"), (["serve", MODEL, "--api-key", ""], "--api-key"), (["serve", MODEL, "--name"], "--name"),
 ]
 

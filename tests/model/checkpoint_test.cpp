@@ -102,7 +102,9 @@ TEST(Checkpoint, GroupsHoldEveryWeightOnceInFileOrder) {
         size_t groups = 0, largest = 0;
         const Status done = for_each_group(
             *checkpoint, "testing", true,
-            [&](std::span<FillJob> group) {
+            [&](const WeightGroup& place, std::span<FillJob> group) {
+                EXPECT_EQ(place.begin, group.front().weight->offset);
+                EXPECT_EQ(place.end, group.back().weight->offset + group.back().weight->bytes);
                 size_t before_last = 0;
                 for (const auto& job : group) seen.push_back(job.weight);
                 for (const auto& job : group.first(group.size() - 1)) before_last += job.source->bytes.size();
@@ -121,8 +123,8 @@ TEST(Checkpoint, GroupsHoldEveryWeightOnceInFileOrder) {
         EXPECT_EQ(seen, expected);
         EXPECT_EQ(seen.size() + 1, checkpoint->plan.weights.size());  // but for the tied embedding
     }
-    const Status stopped =
-        for_each_group(*checkpoint, "testing", true, [](std::span<FillJob>) { return error("enough"); });
+    const auto stop = [](const WeightGroup&, std::span<FillJob>) { return error("enough"); };
+    const Status stopped = for_each_group(*checkpoint, "testing", true, stop);
     EXPECT_FALSE(stopped.ok());
 }
 

@@ -94,6 +94,41 @@ TEST(Pack, EveryShapeAndThreadCountGivesTheSameFile) {
     }
 }
 
+TEST(Pack, OfRandomWeightsHoldsThoseOfMemory) {
+    TestFolder folder;
+    const auto out = folder.path / "random.hone", again = folder.path / "again.hone";
+    ThreadPool one(1);
+    for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe"}) {
+        for (const auto choice : kChoices) {
+            SCOPED_TRACE(fmt::format("{} as {}", name, name_of(choice)));
+            const RandomOptions options{.weights = choice, .seed = 4, .quiet = true};
+            const auto packed = pack_random_model(shape(name), name, out, options, test_pool());
+            ASSERT_TRUE(packed.ok()) << packed.error().message;
+            EXPECT_EQ(packed->bytes, fs::file_size(out));
+            ASSERT_TRUE(pack_random_model(shape(name), name, again, options, one).ok());
+            EXPECT_EQ(read_file(out), read_file(again));
+            const auto verified = load_model(out, {.weights = choice, .quiet = true, .verify = true}, test_pool());
+            ASSERT_TRUE(verified.ok()) << verified.error().message;
+            const auto made = random_model(shape(name), name, options, test_pool());
+            expect_same_weights(*made->model, *verified->model);
+            EXPECT_EQ(verified->config, shape(name));
+            EXPECT_FALSE(verified->files.has("tokenizer.json"));
+        }
+    }
+}
+
+TEST(Pack, OfRandomWeightsFailsLikeAnyOther) {
+    TestFolder folder;
+    const auto failure = [&](const json::object& config, const fs::path& out) {
+        const auto packed = pack_random_model(config, "it", out, {.quiet = true}, test_pool());
+        return packed ? "(it was packed)" : packed.error().message;
+    };
+    EXPECT_CONTAINS(failure({{"model_type", "x"}}, folder.path / "out"), "it: ");
+    EXPECT_CONTAINS(failure(shape("tiny-moe"), folder.path), "is a folder");
+    EXPECT_CONTAINS(failure(shape("tiny-moe"), folder.path / "none" / "out"), "cannot create");
+    EXPECT_TRUE(fs::is_empty(folder.path));
+}
+
 TEST(Pack, HoldsTheSmallFilesOfTheFolder) {
     TestFolder folder;
     const auto path = folder.path / "model";
@@ -325,7 +360,9 @@ TEST_F(DamagedPack, VerifyPackNamesTheTensor) {
     file[at] = static_cast<char>(file[at] ^ 1);
     write_file(changed_, file);
     EXPECT_EQ(verify_error(changed_),
-              changed_.string() + ": tensor 'model.embed_tokens.weight' is damaged (wrong checksum)");
+              changed_.string() +
+                  ": tensor 'model.embed_tokens.weight' is damaged (wrong checksum); copy the file again, or "
+                  "make it anew with `hone pack`");
     EXPECT_CONTAINS(verify_error(folder_.path / "model"), "a checkpoint folder has no checksums");
     EXPECT_CONTAINS(verify_error(folder_.path / "none"), "cannot open");
 }

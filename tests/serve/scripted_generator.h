@@ -37,6 +37,12 @@ class ScriptedGenerator final : public Generator {
         std::lock_guard lock(mutex_);
         text_ = std::move(text), per_event_ = per_event, ends_ = ends;
     }
+    // More text for the sequences that wait.
+    void continue_with(const std::string& text) {
+        std::lock_guard lock(mutex_);
+        for (auto& [id, sequence] : running_) sequence.text += text;
+        changed_.notify_all();
+    }
     void fail_next(std::string message) {
         std::lock_guard lock(mutex_);
         failure_ = std::move(message);

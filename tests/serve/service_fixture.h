@@ -105,10 +105,14 @@ class Call {
 
 class ServiceTest : public ::testing::Test {
   protected:
-    void start(ServiceOptions options = {}, text::ChatTemplates templates = default_chat_templates()) {
-        auto tokenizer = text::Tokenizer::load(std::filesystem::path(HONE_TESTS_DIR) / "golden/models/qwen3_moe");
-        ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
-        tokenizer_ = std::move(tokenizer).value();
+    void start(ServiceOptions options = {}, text::ChatTemplates templates = default_chat_templates(),
+               std::unique_ptr<text::Tokenizer> other_tokenizer = nullptr) {
+        tokenizer_ = std::move(other_tokenizer);
+        if (!tokenizer_) {
+            auto tokenizer = text::Tokenizer::load(std::filesystem::path(HONE_TESTS_DIR) / "golden/models/qwen3_moe");
+            ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+            tokenizer_ = std::move(tokenizer).value();
+        }
         options.version = "1.2.3";
         service_ = std::make_unique<Service>(options, ServiceModel{.name = "tiny",
                                                                    .numeric_class = "f32seq",

@@ -276,6 +276,34 @@ TEST_F(ServiceTest, EngineFailuresAreServerErrors) {
     EXPECT_NE(failed.body.find("out of luck"), std::string::npos);
 }
 
+TEST_F(ServiceTest, ADamagedModelServesNoMore) {
+    generator_.script("abcdef", 1, false);
+    start();
+    Call streamed, whole;
+    send(streamed, request("POST", "/v1/completions", R"({"prompt":"x","max_tokens":50,"stream":true})"));
+    send(whole, request("POST", "/v1/completions", R"({"prompt":"x","max_tokens":50})"));
+    streamed.wait("\"text\":\"f\"");
+    EXPECT_EQ(ask(request("GET", "/health")).status, 200);
+    service_->fail("tensor 'x' is damaged");
+    service_->fail("and another");
+
+    const Answer health = ask(request("GET", "/health"));
+    EXPECT_EQ(health.status, 503);
+    EXPECT_EQ(health.json(), (json::value{{"status", "error"}, {"message", "tensor 'x' is damaged"}}));
+    const Answer refused = post("/v1/completions", R"({"prompt":"x"})");
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_EQ(at(refused.json(), {"error", "message"}), json::value("tensor 'x' is damaged"));
+    EXPECT_EQ(post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"hi"}]})").status, 503);
+
+    // What runs ends with its next token.
+    generator_.continue_with("g");
+    EXPECT_EQ(whole.wait().status, 503);
+    EXPECT_EQ(at(whole.wait().json(), {"error", "message"}), json::value("tensor 'x' is damaged"));
+    const std::string last = streamed.wait().events().back();
+    EXPECT_EQ(at(json::parse(last), {"error", "message"}), json::value("tensor 'x' is damaged"));
+    EXPECT_TRUE(eventually([&] { return generator_.cancellations() == 2; }));
+}
+
 // What the engine must score for an echo is not what the client asked to be told.
 TEST_F(ServiceTest, PromptLogprobsAreToldOnlyToThoseWhoAsk) {
     start();

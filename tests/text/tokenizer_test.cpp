@@ -240,6 +240,31 @@ TEST(Tokenizer, InvalidUtf8IsReplaced) {
     EXPECT_EQ(encoding.offsets.back().second, 3u);
 }
 
+TEST(Tokenizer, IdsStandForTextWhereThereIsNone) {
+    const auto tokenizer = Tokenizer::of_ids(200'000).value();
+    EXPECT_FALSE(tokenizer->reads_text());
+    EXPECT_EQ(tokenizer->vocabulary_size(), 200'000);
+    const std::vector<TokenId> ids{0, 7, 199'999};
+    EXPECT_EQ(tokenizer->decode(ids), "⟨0⟩⟨7⟩⟨199999⟩");
+    EXPECT_EQ(tokenizer->token_text(7), "⟨7⟩");
+    EXPECT_EQ(tokenizer->piece_bytes(7), "⟨7⟩");
+    EXPECT_EQ(tokenizer->piece_bytes(200'000), std::nullopt);
+    EXPECT_FALSE(tokenizer->is_special(0) || tokenizer->eos() || tokenizer->bos());
+    StreamDecoder stream(*tokenizer, true);
+    stream.prime(ids);
+    EXPECT_EQ(stream.append(12), "⟨12⟩");
+    EXPECT_EQ(stream.flush(), "");
+    const auto too_large = Tokenizer::of_ids(1 << 23);
+    ASSERT_FALSE(too_large.ok());
+    EXPECT_NE(too_large.error().message.find("outside"), std::string::npos);
+}
+
+TEST(Tokenizer, TheirFilesAreRecognised) {
+    EXPECT_TRUE(has_tokenizer(golden_folder() / "models" / "qwen3_moe"));
+    EXPECT_FALSE(has_tokenizer(golden_text()));
+    EXPECT_FALSE(has_tokenizer({}));
+}
+
 TEST(Tokenizer, UnknownIdsDecodeToNothing) {
     for (const auto& name : golden_folders("tokenizers")) {
         if (name == "cl100k") continue;  // its pattern has to be passed in

@@ -43,6 +43,7 @@ void add_bench(CLI::App& app, int& status) {
     add_bench_model(*verb, status);
     add_bench_limits(*verb, status);
     add_bench_kernels(*verb, status);
+    add_bench_start(*verb, status);
 }
 
 }  // namespace hone::cli

@@ -6,7 +6,6 @@
 #include "cli/bench/bench_verbs.h"
 #include "cli/bench/workloads.h"
 #include "cli/model_options.h"
-#include "model/checkpoint/shapes.h"
 
 namespace hone::cli {
 namespace {
@@ -128,9 +127,7 @@ void add_list(CLI::App& verb, const char* flag, std::vector<int32_t>& values, co
 }
 
 void add_flags(CLI::App& verb, ModelFlags& flags, const Kinds& kinds) {
-    verb.add_option("MODEL", flags.model.path, "Checkpoint folder or pack file");
-    verb.add_option("--shape", flags.model.shape,
-                    fmt::format("A known shape with random weights: {}", fmt::join(model::shape_names(), ", ")));
+    add_model_or_shape(verb, flags.model);
     if (kinds.prefill) {
         add_list(verb, "--prompt", flags.prompts, "Tokens of the prompt, a row each", 1);
         verb.add_option("--chunk", flags.chunk, "Most tokens of the prompt in a pass (as hone serve --token-budget)")

@@ -75,7 +75,7 @@ std::string header(const BenchReport& report) {
 }  // namespace
 
 bool is_cost(std::string_view unit) {
-    return unit == "ms" || unit == "s" || unit == "GiB";
+    return unit == "ms" || unit == "s" || unit == "GiB" || unit == "MiB";
 }
 
 BenchRow summarise(std::string name, std::string unit, std::span<const Repetition> repetitions) {

@@ -23,14 +23,14 @@ struct BenchRow {
     // "decode/qwen3-30b-a3b/int4/depth8192". A part of the row above it adds a last word: ".../depth8192/attention".
     std::string name;
     double value = 0;
-    std::string unit;                // "tokens/s", "GOP/s", "GB/s", "ms", "GiB"
+    std::string unit;                // "tokens/s", "GOP/s", "GB/s", "ms", "s", "GiB", "MiB"
     std::optional<double> limit;     // in the unit; nothing where none is defined
     std::optional<double> fraction;  // of the limit that was reached: 1 is best, for times too
     double spread = 0;               // range of the middle half of the repetitions over their median
     bool is_void = false;            // others used the machine in every repetition
 };
 
-// Where more is worse: "ms", "s", "GiB".
+// Where more is worse: times and sizes.
 bool is_cost(std::string_view unit);
 
 // One repetition of what becomes a row; limit 0 where none is defined.

@@ -18,12 +18,12 @@ static Result<LoadedModel> load_folder(const fs::path& path, const LoadOptions& 
     if (!memory) return memory.error().within(path.string());
 
     const std::string name = folder_name(path);
-    const Status filled =
-        for_each_group(*checkpoint, fmt::format("loading {}", name), options.quiet, [&](std::span<FillJob> group) {
-            for (FillJob& job : group) job.out = memory->data() + job.weight->offset;
-            fill_weights(group, pool);
-            return ok();
-        });
+    const Status filled = for_each_group(*checkpoint, fmt::format("loading {}", name), options.quiet,
+                                         [&](const WeightGroup&, std::span<FillJob> jobs) {
+                                             for (FillJob& job : jobs) job.out = memory->data() + job.weight->offset;
+                                             fill_weights(jobs, pool);
+                                             return ok();
+                                         });
     if (!filled) return filled.error();
     for (const auto& weight : plan.weights) attach(weight.slot, weight.format, memory->data() + weight.offset);
     return LoadedModel{.model = std::move(checkpoint->model),
@@ -45,10 +45,11 @@ static Result<LoadedModel> load_pack(const fs::path& path, const LoadOptions& op
     boost::json::object config = pack->config();
     FileSet files(path, pack->files());
     return LoadedModel{.model = std::move(*model),
-                       .weights = std::move(*pack).take_weights(),
+                       .weights = pack->weights(),
                        .config = std::move(config),
                        .files = std::move(files),
-                       .name = path.stem().string()};
+                       .name = path.stem().string(),
+                       .checksums = pack->checksums()};
 }
 
 Result<LoadedModel> load_model(const fs::path& path, const LoadOptions& options, ThreadPool& pool) {

@@ -32,42 +32,37 @@ Result<OpenCheckpoint> open_checkpoint(const std::filesystem::path& path, Weight
                           std::move(matched->unused)};
 }
 
-// The weights with bytes of their own, in groups whose stored bytes reach the limit.
-static std::vector<std::vector<FillJob>> cut_into_groups(const OpenCheckpoint& checkpoint, size_t limit) {
-    std::vector<std::vector<FillJob>> groups(1);
-    size_t group_bytes = 0;
-    for (size_t i = 0; i < checkpoint.plan.weights.size(); i++) {
+// The weights of the group that have bytes of their own.
+static std::vector<FillJob> jobs_of(const OpenCheckpoint& checkpoint, const WeightGroup& group) {
+    std::vector<FillJob> jobs;
+    for (size_t i = group.first; i < group.last; i++) {
         const PlannedWeight& weight = checkpoint.plan.weights[i];
-        if (weight.twin) continue;
-        if (group_bytes >= limit) {
-            groups.emplace_back();
-            group_bytes = 0;
-        }
-        groups.back().push_back({&weight, checkpoint.tensors[i], nullptr});
-        group_bytes += checkpoint.tensors[i]->bytes.size();
+        if (!weight.twin) jobs.push_back({&weight, checkpoint.tensors[i], nullptr});
     }
-    return groups;
-}
-
-static size_t stored_bytes(std::span<const FillJob> group) {
-    size_t bytes = 0;
-    for (const FillJob& job : group) bytes += job.source->bytes.size();
-    return bytes;
+    return jobs;
 }
 
 Status for_each_group(const OpenCheckpoint& checkpoint, const std::string& what, bool quiet,
-                      FunctionRef<Status(std::span<FillJob> group)> body, size_t group_bytes) {
-    std::vector<std::vector<FillJob>> groups = cut_into_groups(checkpoint, group_bytes);
+                      FunctionRef<Status(const WeightGroup& group, std::span<FillJob> jobs)> body, size_t group_bytes) {
+    const auto stored_bytes = [&](size_t weight) { return checkpoint.tensors[weight]->bytes.size(); };
+    const std::vector<WeightGroup> groups = cut_into_groups(checkpoint.plan, stored_bytes, group_bytes);
+    std::vector<std::vector<FillJob>> jobs;
     size_t total = 0;
-    for (const auto& group : groups) total += stored_bytes(group);
+    for (const WeightGroup& group : groups) {
+        jobs.push_back(jobs_of(checkpoint, group));
+        for (const FillJob& job : jobs.back()) total += job.source->bytes.size();
+    }
     Progress progress(what, total, Progress::Unit::bytes, quiet);
     for (size_t i = 0; i < groups.size(); i++) {
         // The disk fetches a group while the one before it is converted.
         for (size_t ahead = i == 0 ? 0 : i + 1; ahead < std::min(i + 2, groups.size()); ahead++) {
-            for (const FillJob& job : groups[ahead]) expect_reads(job.source->bytes);
+            for (const FillJob& job : jobs[ahead]) expect_reads(job.source->bytes);
         }
-        if (const Status done = body(groups[i]); !done) return done;
-        progress.advance(stored_bytes(groups[i]));
+        if (const Status done = body(groups[i], jobs[i]); !done) return done;
+        for (const FillJob& job : jobs[i]) {
+            done_reading(job.source->bytes);
+            progress.advance(job.source->bytes.size());
+        }
     }
     progress.finish();
     return ok();

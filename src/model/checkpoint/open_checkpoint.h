@@ -26,9 +26,11 @@ struct OpenCheckpoint {
 
 Result<OpenCheckpoint> open_checkpoint(const std::filesystem::path& path, WeightChoice choice);
 
-// Takes the weights that have bytes of their own in order, in groups that bound memory: a group is full when its stored
-// bytes reach `group_bytes`. With progress. The jobs lack `out`. Stops at the first error of `body`.
+// Takes the weights that have bytes of their own in groups that bound memory: a group is full when its stored bytes
+// reach `group_bytes`, and they have left this process's memory after it. With progress. The jobs lack `out`. Stops at
+// the first error of `body`.
 Status for_each_group(const OpenCheckpoint& checkpoint, const std::string& what, bool quiet,
-                      FunctionRef<Status(std::span<FillJob> group)> body, size_t group_bytes = size_t{64} << 20);
+                      FunctionRef<Status(const WeightGroup& group, std::span<FillJob> jobs)> body,
+                      size_t group_bytes = kGroupBytes);
 
 }  // namespace hone::model

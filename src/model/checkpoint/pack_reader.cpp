@@ -135,7 +135,7 @@ Result<PackFile> PackFile::open(const std::filesystem::path& path) {
     if (!directory) return directory.error();
 
     PackFile pack;
-    pack.file_ = std::move(*file);
+    pack.file_ = std::make_shared<const MappedFile>(std::move(*file));
     if (const Status read = pack.read_directory(*directory, header.data_begin); !read)
         return read.error().within(where);
     return pack;
@@ -151,7 +151,7 @@ Status PackFile::read_directory(const json::object& directory, size_t data_begin
     const auto* tensors = find_list(directory, "tensors");
     if (!tensors) return error("the directory lacks 'tensors'");
     for (const auto& entry : *tensors) {
-        auto tensor = read_tensor(entry, data_begin, file_.bytes().size());
+        auto tensor = read_tensor(entry, data_begin, file_->bytes().size());
         if (!tensor) return tensor.error();
         tensors_.push_back(std::move(*tensor));
     }
@@ -161,7 +161,7 @@ Status PackFile::read_directory(const json::object& directory, size_t data_begin
 Status PackFile::read_files(const json::object& directory, size_t data_begin) {
     const auto* files = find_list(directory, "files");
     if (!files) return error("the directory lacks 'files'");
-    const size_t available = file_.bytes().size() - data_begin;
+    const size_t available = file_->bytes().size() - data_begin;
     for (const auto& value : *files) {
         EntryReader entry(value);
         const std::string name = entry.text("name");
@@ -170,7 +170,7 @@ Status PackFile::read_files(const json::object& directory, size_t data_begin) {
         if (bytes > available - std::min(offset, available)) entry.fail("offset");
         if (!entry.failed().empty())
             return error("file {}: field '{}' is missing or impossible", in_quotes(name), entry.failed());
-        const auto content = file_.bytes().subspan(data_begin + offset, bytes);
+        const auto content = file_->bytes().subspan(data_begin + offset, bytes);
         if (XXH3_64bits(content.data(), content.size()) != checksum)
             return error("file {} is damaged (wrong checksum)", in_quotes(name));
         const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
@@ -206,7 +206,7 @@ Status PackFile::check_overlaps() const {
 }
 
 Status PackFile::attach_to(Model& model, WeightChoice weights) const {
-    const std::string where = file_.path().string();
+    const std::string where = file_->path().string();
     if (const Status enough = check_stored_count(model.spec(), tensors_.size()); !enough)
         return enough.error().within(where);
     const auto slots = list_slots(model);
@@ -235,7 +235,7 @@ Status PackFile::attach_to(Model& model, WeightChoice weights) const {
                 "{}: tensor '{}' is packed as {}, not as --weights {} asks; pack the checkpoint with that flag", where,
                 slot.name, name_of(tensor.format), name_of(weights));
         }
-        attach(slot, tensor.format, file_.bytes().data() + tensor.offset);
+        attach(slot, tensor.format, file_->bytes().data() + tensor.offset);
     }
     if (slots->size() != tensors_.size()) {
         return error("{}: {} tensors, but config.json describes {}", where, tensors_.size(), slots->size());
@@ -243,11 +243,19 @@ Status PackFile::attach_to(Model& model, WeightChoice weights) const {
     return ok();
 }
 
+PackChecksums PackFile::checksums() const {
+    PackChecksums checksums{.file = file_, .tensors = {}};
+    checksums.tensors.reserve(tensors_.size());
+    for (const auto& tensor : tensors_)
+        checksums.tensors.push_back({tensor.name, tensor.offset, tensor.bytes, tensor.checksum});
+    return checksums;
+}
+
 Status PackFile::verify(ThreadPool& pool, bool quiet) const {
     constexpr size_t kGroup = 256;  // tensors between two steps of the progress line
     uint64_t total = 0;
     for (const auto& tensor : tensors_) total += tensor.bytes;
-    Progress progress(fmt::format("verifying {}", file_.path().filename().string()), total, Progress::Unit::bytes,
+    Progress progress(fmt::format("verifying {}", file_->path().filename().string()), total, Progress::Unit::bytes,
                       quiet);
     for (size_t first = 0; first < tensors_.size(); first += kGroup) {
         const size_t count = std::min(kGroup, tensors_.size() - first);
@@ -255,11 +263,11 @@ Status PackFile::verify(ThreadPool& pool, bool quiet) const {
         std::atomic<uint64_t> read{0};
         pool.parallel_for(static_cast<int64_t>(count), [&](int64_t i, int) {
             const PackedTensor& tensor = tensors_[first + static_cast<size_t>(i)];
-            if (XXH3_64bits(file_.bytes().data() + tensor.offset, tensor.bytes) != tensor.checksum) damaged = &tensor;
+            if (XXH3_64bits(file_->bytes().data() + tensor.offset, tensor.bytes) != tensor.checksum) damaged = &tensor;
             read += tensor.bytes;
         });
         if (const auto* tensor = damaged.load()) {
-            return error("{}: tensor {} is damaged (wrong checksum)", file_.path().string(), in_quotes(tensor->name));
+            return damaged_tensor(*file_, tensor->name, "wrong checksum");
         }
         progress.advance(read);
     }
@@ -276,9 +284,9 @@ Status verify_pack(const std::filesystem::path& path, ThreadPool& pool, bool qui
     return pack ? pack->verify(pool, quiet) : Status(pack.error());
 }
 
-WeightStore PackFile::take_weights() && {
-    file_.expect_reads();
-    return WeightStore(std::move(file_));
+WeightStore PackFile::weights() const {
+    advise_huge_pages(file_->bytes().data(), file_->bytes().size());
+    return WeightStore(file_);
 }
 
 }  // namespace hone::model

@@ -1,137 +1,19 @@
-#include <vector>
+#include "model/checkpoint/pack_writer.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/atomic_file.h"
 #include "base/huge_pages.h"
 #include "math/quant/packed_layout.h"
-#include "model/checkpoint/open_checkpoint.h"
-#include "model/checkpoint/pack.h"
-#include "model/checkpoint/pack_header.h"
 
 namespace hone::model {
 
-namespace fs = std::filesystem;
 namespace json = boost::json;
 
-namespace {
-
-// What a pack takes of a checkpoint's small files, and the chat templates of kTemplateFolder.
-constexpr const char* kSmallFiles[] = {"config.json",
-                                       "tokenizer.json",
-                                       "tokenizer_config.json",
-                                       "special_tokens_map.json",
-                                       "chat_template.jinja",
-                                       "generation_config.json",
-                                       "tokenizer.model",
-                                       "tiktoken.model",
-                                       "merges.txt",
-                                       "vocab.json",
-                                       "added_tokens.json"};
-constexpr const char* kTemplateFolder = "additional_chat_templates";
-
-struct SmallFile {
-    std::string name, content;
-    size_t offset;  // from the beginning of the data
-};
-
-// What goes into the file; offsets count from the beginning of the data.
-struct PackContents {
-    std::string_view weights;
-    const WeightPlan& plan;
-    std::vector<uint64_t> checksums;  // of the plan's weights
-    std::vector<SmallFile> files;
-    size_t data_bytes;
-};
-
-std::string hex64(uint64_t value) {
+static std::string hex64(uint64_t value) {
     return fmt::format("{:016x}", value);
 }
-
-// Checksums have a fixed width, so the text's length is final before they are known.
-std::string directory_text(const PackContents& contents) {
-    json::array tensors, files;
-    for (size_t i = 0; i < contents.plan.weights.size(); i++) {
-        const PlannedWeight& weight = contents.plan.weights[i];
-        tensors.push_back(json::object{{"name", weight.slot.name},
-                                       {"role", name_of(weight.slot.role)},
-                                       {"format", name_of(weight.format)},
-                                       {"n", weight.slot.n},
-                                       {"k", weight.slot.k},
-                                       {"offset", weight.offset},
-                                       {"bytes", weight.bytes},
-                                       {"xxh3", hex64(contents.checksums[weight.twin.value_or(i)])}});
-    }
-    for (const auto& file : contents.files) {
-        files.push_back(json::object{{"name", file.name},
-                                     {"offset", file.offset},
-                                     {"bytes", file.content.size()},
-                                     {"xxh3", hex64(XXH3_64bits(file.content.data(), file.content.size()))}});
-    }
-    return json::serialize(json::object{{"layout", packed_layout_fingerprint()},
-                                        {"weights", contents.weights},
-                                        {"tensors", std::move(tensors)},
-                                        {"files", std::move(files)}});
-}
-
-// Packs, hashes and writes one group of weights, which lie side by side.
-Status write_group(std::span<FillJob> group, const WeightPlan& plan, std::vector<uint64_t>& checksums, AtomicFile& file,
-                   size_t data_begin, ThreadPool& pool) {
-    const size_t begin = group.front().weight->offset, end = group.back().weight->offset + group.back().weight->bytes;
-    auto memory = HugeMemory::allocate(end - begin);
-    if (!memory) return memory.error();
-    for (FillJob& job : group) job.out = memory->data() + (job.weight->offset - begin);
-    fill_weights(group, pool);
-    pool.parallel_for(static_cast<int64_t>(group.size()), [&](int64_t i, int) {
-        const FillJob& job = group[static_cast<size_t>(i)];
-        checksums[static_cast<size_t>(job.weight - plan.weights.data())] = XXH3_64bits(job.out, job.weight->bytes);
-    });
-    return file.write_at(data_begin + begin, memory->bytes());
-}
-
-// Reads the small files that there are, and places them behind the weights.
-Status place_files(const FileSet& files, PackContents& contents) {
-    std::vector<std::string> names = files.names_in(kTemplateFolder, ".jinja");
-    for (const char* name : kSmallFiles)
-        if (files.has(name)) names.emplace_back(name);
-    for (std::string& name : names) {
-        auto content = files.read(name);
-        if (!content) return content.error();
-        const size_t offset = (contents.data_bytes + 63) / 64 * 64;
-        contents.data_bytes = offset + content->size();
-        contents.files.push_back({std::move(name), std::move(*content), offset});
-    }
-    return ok();
-}
-
-// Everything but the weights: files, directory and header, whose checksums are known by now.
-Status write_rest(const PackContents& contents, PackHeader header, AtomicFile& file) {
-    for (const auto& small : contents.files) {
-        const auto bytes = std::as_bytes(std::span(small.content));
-        if (const Status written = file.write_at(header.data_begin + small.offset, bytes); !written) return written;
-    }
-    const std::string directory = directory_text(contents);
-    CHECK_EQ(directory.size(), header.directory_bytes);
-    header.checksum = header_checksum(header, directory);
-    if (const Status written = file.write_at(sizeof header, std::as_bytes(std::span(directory))); !written)
-        return written;
-    return file.write_at(0, std::as_bytes(std::span(&header, 1)));
-}
-
-PackHeader make_header(const PackContents& contents) {
-    PackHeader header{};
-    std::memcpy(header.magic, kPackMagic.data(), sizeof header.magic);
-    header.version = kPackVersion;
-    header.directory_bytes = directory_text(contents).size();
-    const size_t alignment = std::max<size_t>(4096, alignment_of(contents.data_bytes));
-    header.data_begin = (sizeof header + header.directory_bytes + alignment - 1) / alignment * alignment;
-    header.file_bytes = header.data_begin + contents.data_bytes;
-    return header;
-}
-
-}  // namespace
 
 std::string packed_layout_fingerprint() {
     constexpr int64_t kN = 97, kK = 105;  // the last panel, step and group of every format is part padding
@@ -150,29 +32,93 @@ std::string packed_layout_fingerprint() {
     return hex64(hash);
 }
 
-Result<PackSummary> pack_model(const fs::path& path, const fs::path& out, const LoadOptions& options,
-                               ThreadPool& pool) {
-    const auto checkpoint = open_checkpoint(path, options.weights);
-    if (!checkpoint) return checkpoint.error();
-    const WeightPlan& plan = checkpoint->plan;
-    PackContents contents{.weights = name_of(options.weights),
-                          .plan = plan,
-                          .checksums = std::vector<uint64_t>(plan.weights.size()),
-                          .files = {},
-                          .data_bytes = plan.bytes};
-    if (const Status placed = place_files(path, contents); !placed) return placed.error();
-    const PackHeader header = make_header(contents);
+PackWriter::PackWriter(AtomicFile file, const WeightPlan& plan, WeightChoice weights, std::vector<SmallFile> files)
+    : file_(std::move(file)),
+      plan_(&plan),
+      weights_(name_of(weights)),
+      files_(std::move(files)),
+      checksums_(plan.weights.size()),
+      data_bytes_(plan.bytes) {
+    for (const SmallFile& small : files_) {
+        file_offsets_.push_back((data_bytes_ + 63) / 64 * 64);
+        data_bytes_ = file_offsets_.back() + small.content.size();
+    }
+    header_ = make_header();
+}
 
+Result<PackWriter> PackWriter::create(const std::filesystem::path& out, const WeightPlan& plan, WeightChoice weights,
+                                      std::vector<SmallFile> files) {
     auto file = AtomicFile::create(out);
     if (!file) return file.error();
-    const Status written = for_each_group(
-        *checkpoint, fmt::format("packing {}", folder_name(path)), options.quiet, [&](std::span<FillJob> group) {
-            return write_group(group, plan, contents.checksums, *file, header.data_begin, pool);
-        });
-    if (!written) return written.error();
-    if (const Status rest = write_rest(contents, header, *file); !rest) return rest.error();
-    if (const Status committed = file->commit(); !committed) return committed.error();
-    return PackSummary{plan.weights.size(), header.file_bytes};
+    return PackWriter(std::move(*file), plan, weights, std::move(files));
+}
+
+// Checksums have a fixed width, so the text's length is final before they are known.
+std::string PackWriter::directory_text() const {
+    json::array tensors, files;
+    for (size_t i = 0; i < plan_->weights.size(); i++) {
+        const PlannedWeight& weight = plan_->weights[i];
+        tensors.push_back(json::object{{"name", weight.slot.name},
+                                       {"role", name_of(weight.slot.role)},
+                                       {"format", name_of(weight.format)},
+                                       {"n", weight.slot.n},
+                                       {"k", weight.slot.k},
+                                       {"offset", weight.offset},
+                                       {"bytes", weight.bytes},
+                                       {"xxh3", hex64(checksums_[weight.twin.value_or(i)])}});
+    }
+    for (size_t i = 0; i < files_.size(); i++) {
+        const SmallFile& file = files_[i];
+        files.push_back(json::object{{"name", file.name},
+                                     {"offset", file_offsets_[i]},
+                                     {"bytes", file.content.size()},
+                                     {"xxh3", hex64(XXH3_64bits(file.content.data(), file.content.size()))}});
+    }
+    return json::serialize(json::object{{"layout", packed_layout_fingerprint()},
+                                        {"weights", weights_},
+                                        {"tensors", std::move(tensors)},
+                                        {"files", std::move(files)}});
+}
+
+PackHeader PackWriter::make_header() const {
+    PackHeader header{};
+    std::memcpy(header.magic, kPackMagic.data(), sizeof header.magic);
+    header.version = kPackVersion;
+    header.directory_bytes = directory_text().size();
+    const size_t alignment = std::max<size_t>(4096, alignment_of(data_bytes_));
+    header.data_begin = (sizeof header + header.directory_bytes + alignment - 1) / alignment * alignment;
+    header.file_bytes = header.data_begin + data_bytes_;
+    return header;
+}
+
+Status PackWriter::write(const WeightGroup& group, FunctionRef<void(std::byte* out)> fill, ThreadPool& pool) {
+    auto memory = HugeMemory::allocate(group.end - group.begin);
+    if (!memory) return memory.error();
+    fill(memory->data());
+    pool.parallel_for(static_cast<int64_t>(group.last - group.first), [&](int64_t i, int) {
+        const size_t index = group.first + static_cast<size_t>(i);
+        const PlannedWeight& weight = plan_->weights[index];
+        if (weight.twin) return;
+        checksums_[index] = XXH3_64bits(memory->data() + (weight.offset - group.begin), weight.bytes);
+    });
+    return file_.write_at(header_.data_begin + group.begin, memory->bytes());
+}
+
+Result<PackSummary> PackWriter::finish() {
+    for (size_t i = 0; i < files_.size(); i++) {
+        const auto bytes = std::as_bytes(std::span(files_[i].content));
+        if (const Status written = file_.write_at(header_.data_begin + file_offsets_[i], bytes); !written)
+            return written.error();
+    }
+    const std::string directory = directory_text();
+    CHECK_EQ(directory.size(), header_.directory_bytes);
+    header_.checksum = header_checksum(header_, directory);
+    if (const Status written = file_.write_at(sizeof header_, std::as_bytes(std::span(directory))); !written)
+        return written.error();
+    if (const Status written = file_.write_at(0, std::as_bytes(std::span(&header_, 1))); !written)
+        return written.error();
+    if (const Status committed = file_.commit(); !committed) return committed.error();
+    return PackSummary{plan_->weights.size(), header_.file_bytes};
 }
 
 }  // namespace hone::model

@@ -23,6 +23,10 @@ struct WordMask {
 };
 constexpr WordMask kBf16Pair = {0x80ff80ff, 0x3c003c00};
 constexpr WordMask kF32 = {0x80ffffff, 0x3c000000};
+// The same times 2^10, for embeddings. Attention over random keys is nearly a mean over the sequence, which all tokens
+// share; if it outweighed a token's own embedding in the residual stream, all tokens would choose the same experts.
+constexpr WordMask kLargeBf16Pair = {0x80ff80ff, 0x41004100};
+constexpr WordMask kLargeF32 = {0x80ffffff, 0x41000000};
 // Two INT4 scales from 1/256 up to 1.25/256: times codes of -8..7, that is again near 0.02.
 constexpr WordMask kScalePair = {0x001f001f, 0x3b803b80};
 constexpr WordMask kAnyBits = {0xffffffff, 0};
@@ -71,8 +75,9 @@ bool fills_its_panels(const PlannedWeight& weight) {
 void fill_packed(const PlannedWeight& weight, uint64_t seed, uint32_t stream, size_t begin, size_t bytes,
                  std::byte* out) {
     if (*weight.format != math::WeightFormat::int4_g32) {
-        const bool is_f32 = *weight.format == math::WeightFormat::f32;
-        fill_words(seed, stream, begin, bytes, is_f32 ? kF32 : kBf16Pair, out);
+        const bool is_f32 = *weight.format == math::WeightFormat::f32,
+                   is_large = weight.slot.role == WeightRole::embedding;
+        fill_words(seed, stream, begin, bytes, is_f32 ? kF32 : is_large ? kLargeBf16Pair : kBf16Pair, out);
         return;
     }
     for (size_t at = 0; at < bytes; at += math::kInt4Panel.step_bytes) {
@@ -96,7 +101,8 @@ void fill_rows(const PlannedWeight& weight, uint64_t seed, uint32_t stream, int6
         return;
     }
     const size_t begin = static_cast<size_t>(first_row) * static_cast<size_t>(slot.k) * sizeof(float);
-    fill_words(seed, stream, begin, values.size() * sizeof(float), kF32, reinterpret_cast<std::byte*>(values.data()));
+    fill_words(seed, stream, begin, values.size() * sizeof(float),
+               slot.role == WeightRole::embedding ? kLargeF32 : kF32, reinterpret_cast<std::byte*>(values.data()));
     math::pack_weight(*weight.format, slot.n, slot.k, first_row, rows, values.data(), block);
 }
 
@@ -106,9 +112,9 @@ struct Tile {
     bool by_rows;
 };
 
-std::vector<Tile> cut_into_tiles(const WeightPlan& plan) {
+std::vector<Tile> cut_into_tiles(const WeightPlan& plan, const WeightGroup& group) {
     std::vector<Tile> tiles;
-    for (size_t i = 0; i < plan.weights.size(); i++) {
+    for (size_t i = group.first; i < group.last; i++) {
         const PlannedWeight& weight = plan.weights[i];
         if (weight.twin) continue;
         const bool by_rows = !weight.format || !fills_its_panels(weight);
@@ -121,6 +127,21 @@ std::vector<Tile> cut_into_tiles(const WeightPlan& plan) {
 
 }  // namespace
 
+void fill_random(const WeightPlan& plan, const WeightGroup& group, uint64_t seed, std::byte* out, ThreadPool& pool) {
+    const std::vector<Tile> tiles = cut_into_tiles(plan, group);
+    pool.parallel_for(static_cast<int64_t>(tiles.size()), [&](int64_t i, int) {
+        const Tile& tile = tiles[static_cast<size_t>(i)];
+        const PlannedWeight& weight = plan.weights[tile.weight];
+        std::byte* own = out + (weight.offset - group.begin);
+        if (tile.by_rows) {
+            fill_rows(weight, seed, tile.weight, static_cast<int64_t>(tile.begin), own);
+        } else {
+            const size_t bytes = std::min(kChunkBytes, weight.bytes - tile.begin);
+            fill_packed(weight, seed, tile.weight, tile.begin, bytes, own + tile.begin);
+        }
+    });
+}
+
 Result<LoadedModel> random_model(const boost::json::object& config, std::string name, const RandomOptions& options,
                                  ThreadPool& pool) {
     auto model = make_model(config);
@@ -131,23 +152,10 @@ Result<LoadedModel> random_model(const boost::json::object& config, std::string 
     auto memory = HugeMemory::allocate(plan->bytes);
     if (!memory) return memory.error().within(name);
 
-    const std::vector<Tile> tiles = cut_into_tiles(*plan);
     Progress progress(fmt::format("filling {}", name), plan->bytes, Progress::Unit::bytes, options.quiet);
-    constexpr size_t kGroup = 256;  // tiles between two steps of the progress line
-    for (size_t first = 0; first < tiles.size(); first += kGroup) {
-        const size_t count = std::min(kGroup, tiles.size() - first);
-        pool.parallel_for(static_cast<int64_t>(count), [&](int64_t i, int) {
-            const Tile& tile = tiles[first + static_cast<size_t>(i)];
-            const PlannedWeight& weight = plan->weights[tile.weight];
-            std::byte* out = memory->data() + weight.offset;
-            if (tile.by_rows) {
-                fill_rows(weight, options.seed, tile.weight, static_cast<int64_t>(tile.begin), out);
-            } else {
-                const size_t bytes = std::min(kChunkBytes, weight.bytes - tile.begin);
-                fill_packed(weight, options.seed, tile.weight, tile.begin, bytes, out + tile.begin);
-            }
-        });
-        progress.advance(plan->bytes * (first + count) / tiles.size() - plan->bytes * first / tiles.size());
+    for (const WeightGroup& group : cut_into_groups(*plan)) {
+        fill_random(*plan, group, options.seed, memory->data() + group.begin, pool);
+        progress.advance(group.end - group.begin);
     }
     progress.finish();
     for (const auto& weight : plan->weights) attach(weight.slot, weight.format, memory->data() + weight.offset);

@@ -1,6 +1,7 @@
 // A model without a checkpoint: random packed weights of the asked formats, for benchmarks and tests. Finite, of
-// standard deviation near 0.02 as at initialisation (norm weights are 1), so that activations stay finite through all
-// layers; random routers spread their choices evenly. The bytes depend on config, formats and seed, not on threads.
+// standard deviation near 0.02 as at initialisation (norm weights are 1, an embedding apart from the head is 1024 times
+// as large), so that activations stay finite through all layers; random routers spread their choices evenly. The bytes depend on config, formats and seed, not on threads, nor
+// on where they go: memory here, or a pack file (pack.h).
 #pragma once
 
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 #include "model/checkpoint/load.h"
+#include "model/checkpoint/weight_plan.h"
 
 namespace hone::model {
 
@@ -23,5 +25,8 @@ struct RandomOptions {
 // comes with it.
 Result<LoadedModel> random_model(const boost::json::object& config, std::string name, const RandomOptions& options,
                                  ThreadPool& pool);
+
+// The packed bytes of a group's weights, into zeroed memory of group.end - group.begin bytes. Uses all of `pool`.
+void fill_random(const WeightPlan& plan, const WeightGroup& group, uint64_t seed, std::byte* out, ThreadPool& pool);
 
 }  // namespace hone::model

@@ -80,6 +80,29 @@ Result<WeightPlan> plan_weights(Model& model, WeightChoice choice) {
     return plan;
 }
 
+std::vector<WeightGroup> cut_into_groups(const WeightPlan& plan, FunctionRef<size_t(size_t weight)> size_of,
+                                         size_t limit) {
+    std::vector<WeightGroup> groups;
+    size_t size = limit;
+    for (size_t i = 0; i < plan.weights.size(); i++) {
+        const PlannedWeight& weight = plan.weights[i];
+        if (weight.twin) continue;
+        if (size >= limit) {
+            groups.push_back({i, i, weight.offset, weight.offset});
+            size = 0;
+        }
+        groups.back().last = i + 1;
+        groups.back().end = weight.offset + weight.bytes;
+        size += size_of(i);
+    }
+    return groups;
+}
+
+std::vector<WeightGroup> cut_into_groups(const WeightPlan& plan, size_t limit) {
+    return cut_into_groups(
+        plan, [&](size_t i) { return plan.weights[i].bytes; }, limit);
+}
+
 void attach(const WeightSlot& slot, std::optional<math::WeightFormat> format, const std::byte* data) {
     if (slot.vector) {
         *slot.vector = {reinterpret_cast<const float*>(data), static_cast<size_t>(slot.n)};

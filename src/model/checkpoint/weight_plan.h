@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "model/checkpoint/weight_choice.h"
 #include "model/model.h"
 
@@ -35,6 +36,22 @@ size_t alignment_of(size_t bytes);
 // The weights in `choice`'s formats. An embedding whose head is tied to it and stays bf16 uses the head's bytes.
 // Errors: a config with more weights, or larger ones, than any model has.
 Result<WeightPlan> plan_weights(Model& model, WeightChoice choice);
+
+// Weights of a plan that are converted, filled or written together. Their bytes lie side by side in the plan's block;
+// a weight with a twin has none of its own and is passed over.
+struct WeightGroup {
+    size_t first = 0, last = 0;  // indices of weights, last not included
+    size_t begin = 0, end = 0;   // bytes of the block
+};
+
+constexpr size_t kGroupBytes = size_t{64} << 20;
+
+// All weights in order, cut into groups that bound memory: one is full when the sizes of its weights, as `size_of` tells
+// them by index, reach `limit`.
+std::vector<WeightGroup> cut_into_groups(const WeightPlan& plan, FunctionRef<size_t(size_t weight)> size_of,
+                                         size_t limit = kGroupBytes);
+// By the bytes that the weights take in the block.
+std::vector<WeightGroup> cut_into_groups(const WeightPlan& plan, size_t limit = kGroupBytes);
 
 // Refuses, before any slot is named, a config that describes far more weights than a checkpoint's `stored` tensors. (A
 // few thousand that lack are better missed by name, when they are looked up.)

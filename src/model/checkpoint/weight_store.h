@@ -3,6 +3,7 @@
 // the store.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -15,16 +16,16 @@ class WeightStore {
   public:
     WeightStore() = default;
     explicit WeightStore(HugeMemory memory) : memory_(std::move(memory)) {}
-    explicit WeightStore(MappedFile file) : file_(std::move(file)) {}
+    explicit WeightStore(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {}
 
     // All of the block, or of the file (its header included).
-    std::span<const std::byte> bytes() const { return is_mapped() ? file_.bytes() : memory_.bytes(); }
+    std::span<const std::byte> bytes() const { return file_ ? file_->bytes() : memory_.bytes(); }
     // Whether the bytes are a file's, shared with the page cache and other processes.
-    bool is_mapped() const { return !file_.bytes().empty(); }
+    bool is_mapped() const { return file_ != nullptr; }
 
   private:
     HugeMemory memory_;
-    MappedFile file_;
+    std::shared_ptr<const MappedFile> file_;  // a verification may hold it too
 };
 
 }  // namespace hone::model

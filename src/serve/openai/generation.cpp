@@ -101,6 +101,7 @@ void Generation::handle(size_t index, engine::RequestEvent event, double when) {
     Choice& choice = choices_[index];
     record_times(choice, event, when);
     if (!exchange_ || choice.text.finished()) return;
+    if (const auto* failure = context_.failure.message()) return fail(plain_error(503, *failure));
     if (event.finish == engine::FinishReason::error)
         return fail(plain_error(500, event.message.empty() ? "the engine failed" : event.message));
     if (event.finish == engine::FinishReason::cancelled)

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "serve/failure.h"
 #include "serve/generator.h"
 #include "serve/http/exchange.h"
 #include "serve/metrics.h"
@@ -21,6 +22,7 @@ struct GenerationContext {
     Generator& generator;
     const text::Tokenizer& tokenizer;
     Metrics& metrics;
+    const Failure& failure;
     std::shared_ptr<Workers> workers;  // outlive the server, for events that come late
     std::string model, fingerprint, numeric_class;
 };

@@ -16,8 +16,17 @@ text::ChatTemplates default_chat_templates() {
     return text::ChatTemplates(std::move(*parsed));
 }
 
+static ApiError no_tokenizer(std::string_view field) {
+    return {.message = fmt::format("'{}': this model has no tokenizer, so it takes no text; give token ids as the "
+                                   "'prompt' of /v1/completions",
+                                   field),
+            .param = std::string(field),
+            .code = "no_tokenizer"};
+}
+
 std::optional<ApiError> encode_chat(const text::ChatTemplates& chat_templates, const text::Tokenizer& tokenizer,
                                     const text::ChatRequest& prompt, PromptTokens& tokens) {
+    if (!tokenizer.reads_text()) return no_tokenizer("messages");
     Result<std::vector<text::TokenId>> encoded =
         text::encode_chat(chat_templates.choose(prompt.tools.has_value()), tokenizer, prompt);
     if (!encoded.ok())
@@ -26,8 +35,11 @@ std::optional<ApiError> encode_chat(const text::ChatTemplates& chat_templates, c
     return std::nullopt;
 }
 
-PromptTokens encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt, bool add_special_tokens) {
-    return tokenizer.encode(prompt, {.add_special_tokens = add_special_tokens, .parse_special_tokens = true});
+std::optional<ApiError> encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt,
+                                      bool add_special_tokens, PromptTokens& tokens) {
+    if (!tokenizer.reads_text()) return no_tokenizer("prompt");
+    tokens = tokenizer.encode(prompt, {.add_special_tokens = add_special_tokens, .parse_special_tokens = true});
+    return std::nullopt;
 }
 
 }  // namespace hone::serve

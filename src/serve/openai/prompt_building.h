@@ -14,11 +14,13 @@ namespace hone::serve {
 text::ChatTemplates default_chat_templates();
 
 // The tokens of a conversation, in which control tokens that users wrote are ordinary text; a request with tools takes
-// the template for those. Fails where the template does, with its message.
+// the template for those. Fails where the template does, with its message. This and encode_prompt refuse text where the
+// model has no tokenizer.
 std::optional<ApiError> encode_chat(const text::ChatTemplates& chat_templates, const text::Tokenizer& tokenizer,
                                     const text::ChatRequest& prompt, PromptTokens& tokens);
 
 // The tokens of a prompt for /v1/completions: special tokens in the text count.
-PromptTokens encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt, bool add_special_tokens);
+std::optional<ApiError> encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt,
+                                      bool add_special_tokens, PromptTokens& tokens);
 
 }  // namespace hone::serve

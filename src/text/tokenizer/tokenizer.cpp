@@ -169,7 +169,6 @@ class Tokenizer::OffsetWriter {
 };
 
 Tokenizer::Tokenizer(TokenizerParts parts) : parts_(std::move(parts)), workspaces_(std::make_unique<Workspaces>()) {
-    CHECK(parts_.model != nullptr);
     special_.resize(static_cast<size_t>(vocabulary_size()));
     for (const TokenId id : parts_.special) special_.at(static_cast<size_t>(id)) = true;
 }
@@ -208,6 +207,7 @@ void Tokenizer::write(Piece text, const EncodeOptions& options, Writer& writer) 
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view utf8, EncodeOptions options) const {
+    CHECK(reads_text());
     CHECK_LE(utf8.size(), kLongestText);
     std::vector<TokenId> ids;
     ids.reserve(utf8.size() / 3 + 8);
@@ -222,6 +222,7 @@ std::vector<TokenId> Tokenizer::encode(std::string_view utf8, EncodeOptions opti
 }
 
 Encoding Tokenizer::encode_with_offsets(std::string_view utf8, EncodeOptions options) const {
+    CHECK(reads_text());
     CHECK_LE(utf8.size(), kLongestText);
     const std::string text = repair_utf8(utf8);
     std::vector<Span> origin(text.size());

@@ -38,6 +38,9 @@ struct Encoding {
     std::vector<std::pair<uint32_t, uint32_t>> offsets;
 };
 
+// Whether a vocabulary file that Tokenizer::load reads is among them.
+bool has_tokenizer(const FileSet& files);
+
 class Tokenizer {
   public:
     static constexpr size_t kLongestText = size_t{1} << 30;  // bytes; the caller bounds what it lets in
@@ -46,10 +49,17 @@ class Tokenizer {
     // special_tokens_map.json if they are there.
     static Result<std::unique_ptr<Tokenizer>> load(const FileSet& files, const LoadOptions& options = {});
 
+    // A stand-in for a model that has none: token 123 reads "⟨123⟩", for all ids below `vocabulary`, and nothing can be
+    // encoded (reads_text() is false). Fails for more tokens than any vocabulary has.
+    static Result<std::unique_ptr<Tokenizer>> of_ids(int32_t vocabulary);
+
     explicit Tokenizer(TokenizerParts parts);
     ~Tokenizer();
     Tokenizer(const Tokenizer&) = delete;
     Tokenizer& operator=(const Tokenizer&) = delete;
+
+    // Whether text can be encoded; the callers of encode() and encode_with_offsets() see to it.
+    bool reads_text() const { return parts_.model != nullptr; }
 
     // Invalid UTF-8 becomes U+FFFD first.
     std::vector<TokenId> encode(std::string_view utf8, EncodeOptions options = {}) const;

@@ -26,7 +26,7 @@ struct TokenizerParts {
     AddedTokens added;
     NormalizerPtr normalizer;      // may be null
     PreTokenizerPtr pretokenizer;  // may be null
-    std::unique_ptr<Model> model;
+    std::unique_ptr<Model> model;  // null where no text can be encoded (Tokenizer::of_ids)
     PostProcessor post;
     Decoder decoder;
     std::vector<TokenId> special;          // in any order
