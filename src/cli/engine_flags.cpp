@@ -49,7 +49,7 @@ CLI::Validator number_within(double least, double most) {
 
 void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
     verb.add_option("--kv-memory", flags.kv_memory,
-                    "Memory for keys and values: 8G, 512M; auto takes half of what is free")
+                    "Memory for keys and values: 8G, 512M; auto takes half of what is free beside the weights")
         ->capture_default_str();
     verb.add_option("--max-context", flags.max_context,
                     "Most tokens of one request, prompt included; 0: what model and memory allow")
@@ -68,7 +68,8 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
     verb.add_flag("--no-prefix-cache", flags.no_prefix_cache, "Compute every prompt from its start");
 }
 
-Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, const engine::EngineOptions& options) {
+Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, engine::EngineOptions options) {
+    if (open.loaded.weights.is_mapped()) options.mapped_bytes = open.loaded.weights.bytes().size();
     auto engine = engine::Engine::create(*open.loaded.model, *open.kernels, options);
     if (!engine) return engine.error().within("--kv-memory");
     return engine;

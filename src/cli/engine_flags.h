@@ -24,7 +24,7 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags);
 CLI::Validator number_within(double least, double most);
 
 // An engine for the model. What can go wrong is memory: errors name --kv-memory.
-Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, const engine::EngineOptions& options);
+Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, engine::EngineOptions options);
 
 // "8G", "512M", "1.5GiB", "4096" (bytes); at least one byte.
 Result<size_t> parse_bytes(const std::string& text);

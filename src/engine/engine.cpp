@@ -83,6 +83,12 @@ static Status check_options(const EngineOptions& options) {
     return ok();
 }
 
+size_t default_cache_bytes(size_t available, size_t mapped) {
+    if (available == 0) return kUnknownMemory;
+    // A model that does not fit is read from disk all the time anyway: an eighth then.
+    return std::max(available / 4, available - std::min(available, mapped)) / 2;
+}
+
 // How many cache pages the memory gives: what was asked for, or half of what is free, but no more than a full batch of
 // the longest sequences can use.
 static Result<int32_t> choose_pages(const model::Model& model, const EngineOptions& options) {
@@ -95,8 +101,8 @@ static Result<int32_t> choose_pages(const model::Model& model, const EngineOptio
         return error("cache memory of {} was asked for, but the machine has {}",
                      format_bytes(static_cast<double>(options.kv_bytes)), format_bytes(static_cast<double>(physical)));
     }
-    const size_t available = available_memory_bytes();
-    const size_t bytes = options.kv_bytes > 0 ? options.kv_bytes : available > 0 ? available / 2 : kUnknownMemory;
+    const size_t bytes =
+        options.kv_bytes > 0 ? options.kv_bytes : default_cache_bytes(available_memory_bytes(), options.mapped_bytes);
     int64_t pages = static_cast<int64_t>(bytes / page_bytes);
     if (pages < 1) {
         return error("cache memory of {} holds no page; a page of {} tokens takes {}",

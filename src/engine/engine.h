@@ -50,6 +50,7 @@ enum class PrefillPolicy { chunked, layered };
 struct EngineOptions {
     int threads = 0;             // 0: every usable CPU
     size_t kv_bytes = 0;         // memory for cache pages; 0: a share of what is free
+    size_t mapped_bytes = 0;     // of files that should stay in memory, though the system calls them free
     int32_t max_batch = 64;      // sequences decoding at once
     int32_t token_budget = 512;  // prompt tokens (times the share of layers) a step
     int32_t max_context = 0;     // tokens of one sequence; 0: what the model and the cache allow
@@ -57,6 +58,10 @@ struct EngineOptions {
     bool prefix_cache = true;
     math::NumericClass int4_class = math::NumericClass::i8g32;
 };
+
+// Bytes that cache pages take unless told: half of what is available beside files that should stay in memory (which the
+// system counts as available). 0 available: not known.
+size_t default_cache_bytes(size_t available, size_t mapped);
 
 // A consistent snapshot, taken without waiting for the engine.
 struct EngineMetrics {

@@ -265,6 +265,15 @@ TEST_F(EngineTest, options_are_checked) {
     EXPECT_NE(message({.kv_bytes = size_t{1} << 60}).find("but the machine has"), std::string::npos);
 }
 
+TEST(EngineOptions, the_cache_leaves_room_for_mapped_weights) {
+    constexpr size_t kGiB = size_t{1} << 30;
+    EXPECT_EQ(default_cache_bytes(20 * kGiB, 0), 10 * kGiB);
+    EXPECT_EQ(default_cache_bytes(20 * kGiB, 12 * kGiB), 4 * kGiB);
+    EXPECT_EQ(default_cache_bytes(16 * kGiB, 15 * kGiB), 2 * kGiB);
+    EXPECT_EQ(default_cache_bytes(16 * kGiB, 100 * kGiB), 2 * kGiB);
+    EXPECT_EQ(default_cache_bytes(0, 5 * kGiB), 2 * kGiB);
+}
+
 TEST_F(EngineTest, takes_no_more_memory_than_a_full_batch_can_use) {
     auto engine =
         std::move(*Engine::create(model, test_kernels(), {.threads = 1, .max_batch = 3, .max_context = 1000}));

@@ -103,7 +103,9 @@ TEST(Config, AbsurdValuesAreNeverFatal) {
                 auto config = shape(name);
                 config[field.key()] = value;
                 const auto model = make_model(config);
-                if (model) EXPECT_GT((*model)->cache_spec().page_bytes, 0u) << field.key();
+                if (model) {
+                    EXPECT_GT((*model)->cache_spec().page_bytes, 0u) << field.key();
+                }
             }
         }
     }
