@@ -301,6 +301,27 @@ void check_segments(std::span<const AttentionSegment> segments, int64_t batch_ro
     }
 }
 
+// Rows of the batch that go to one page, from a slot of it on.
+struct PageRows {
+    int32_t page, slot, first_row, rows;
+};
+
+std::span<const PageRows> pages_of(Workspace& workspace, std::span<const AttentionSegment> segments) {
+    int64_t most = 0;
+    for (const auto& segment : segments) most += segment.rows / kPageTokens + 2;
+    const std::span<PageRows> pages = workspace.vector<PageRows>(most);
+    size_t count = 0;
+    for (const auto& segment : segments) {
+        for (int32_t row = 0, rows; row < segment.rows; row += rows) {
+            const int32_t position = segment.first_position + row, slot = position % kPageTokens;
+            rows = std::min(segment.rows - row, kPageTokens - slot);
+            pages[count++] = {segment.pages[static_cast<size_t>(position / kPageTokens)], slot, segment.first_row + row,
+                              rows};
+        }
+    }
+    return pages.first(count);
+}
+
 }  // namespace
 
 void store_kv(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> k,
@@ -311,28 +332,23 @@ void store_kv(OpContext& context, std::span<const AttentionSegment> segments, Ma
     CHECK(k.cols == int64_t{layer.kv_heads} * head_dim && v.cols == k.cols && v.rows == k.rows,
           "keys [{}, {}], values [{}, {}]", k.rows, k.cols, v.rows, v.cols);
     check_segments(segments, k.rows);
+    const Workspace::Scope scope(context.workspace);
+    const std::span<const PageRows> pages = pages_of(context.workspace, segments);
     const AttentionKernels& kernels = context.kernels.attention;
-    for (const auto& segment : segments) {
-        const int32_t end = segment.first_position + segment.rows;
-        const int32_t first_page = segment.first_position / kPageTokens;
-        const int32_t pages = (end - 1) / kPageTokens - first_page + 1;
-        // A KV head's part of a page is one thread's: its tokens share cache lines.
-        const auto store = [&](int64_t tile, int) {
-            const auto index = static_cast<int32_t>(first_page + tile % pages);
-            const auto head = static_cast<int32_t>(tile / pages);
-            auto* keys = const_cast<bf16*>(keys_of(layer, segment.pages[static_cast<size_t>(index)], head));
-            bf16* values = keys + int64_t{kPageTokens} * head_dim;
-            const int32_t first = std::max(segment.first_position, index * kPageTokens);
-            for (int32_t position = first; position < std::min(end, (index + 1) * kPageTokens); position++) {
-                const int64_t row = segment.first_row + position - segment.first_position;
-                const int64_t column = int64_t{head} * head_dim;
-                kernels.store_key.run(k.row(row) + column, position % kPageTokens, head_dim, keys);
-                kernels.store_value.run(v.row(row) + column, position % kPageTokens, head_dim, values);
-            }
-        };
-        constexpr int64_t kWork = 8;  // single stores of two bytes
-        for_tiles(context, int64_t{pages} * layer.kv_heads, kWork * segment.rows * k.cols, store);
-    }
+    // A KV head's part of a page is one thread's: its tokens share cache lines.
+    const auto store = [&](int64_t tile, int) {
+        const PageRows& rows = pages[static_cast<size_t>(tile / layer.kv_heads)];
+        const auto head = static_cast<int32_t>(tile % layer.kv_heads);
+        const int64_t column = int64_t{head} * head_dim;
+        auto* keys = const_cast<bf16*>(keys_of(layer, rows.page, head));
+        bf16* values = keys + int64_t{kPageTokens} * head_dim;
+        for (int32_t i = 0; i < rows.rows; i++) {
+            kernels.store_key.run(k.row(rows.first_row + i) + column, rows.slot + i, head_dim, keys);
+            kernels.store_value.run(v.row(rows.first_row + i) + column, rows.slot + i, head_dim, values);
+        }
+    };
+    constexpr int64_t kWork = 8;  // single stores of two bytes
+    for_tiles(context, std::ssize(pages) * layer.kv_heads, kWork * k.rows * k.cols, store);
 }
 
 void attention(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> q, int32_t heads,
