@@ -15,7 +15,7 @@ struct ModelOptions {
     std::string path;
     std::string shape;                   // --shape, instead of a path
     std::string weights = "auto";        // --weights
-    std::string numeric_class = "auto";  // --class
+    std::string numeric_class = "auto";  // --class, --activations
     std::string isa = "auto";            // --isa
     int threads = 0;                     // --threads; 0: every usable CPU
     bool verify = false;                 // a pack's checksums before it is used

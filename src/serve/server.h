@@ -33,7 +33,7 @@ struct ServedModel {
     engine::Engine& engine;
     GenerationDefaults defaults = {};  // the tokenizer's end-of-sequence token is added to end_ids
     int32_t vocabulary = 0;            // token ids that the model takes are below
-    std::string numeric_class = {};    // "f32seq", "i8g32"
+    std::string numeric_class = {};    // "f32seq", "i8g32", "i8p32"
 };
 
 class Service;

@@ -89,6 +89,8 @@ TEST(ModelCost, CountsWhatAPassMultipliesAndReads) {
     EXPECT_EQ(cost.head.i8_ops, 2 * 64 * 288);
     EXPECT_EQ(cost.router.f32_ops, 3 * 2 * 64 * 8);
     EXPECT_EQ(cost.dense.bf16_ops + cost.expert.bf16_ops + cost.head.bf16_ops, 0);
+    EXPECT_EQ(cost_of(*model->model, math::NumericClass::i8p32).dense.i8_ops, cost.dense.i8_ops);
+    EXPECT_EQ(cost_of(*model->model, math::NumericClass::f32seq).dense.bf16_ops, cost.dense.i8_ops);
     using math::WeightFormat;
     EXPECT_EQ(cost.expert.bytes, 2 * math::packed_bytes(WeightFormat::int4_g32, 32, 64) +
                                      math::packed_bytes(WeightFormat::int4_g32, 64, 32));

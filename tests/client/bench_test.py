@@ -47,10 +47,11 @@ def test_all_workloads_of_a_model():
     assert {"memory/tiny-moe/bf16/peak", "memory/tiny-moe/bf16/private", "memory/tiny-moe/bf16/file"} <= set(rows)
 
 
-def test_prefill_of_a_checkpoint():
-    rows = report_of("prefill", MODEL, "--weights", "int4", "--class", "f32seq", "--prompt", "20,33", "--repeats", 1)
+@pytest.mark.parametrize("numeric_class", ["i8p32", "f32seq"])
+def test_prefill_of_a_checkpoint(numeric_class):
+    rows = report_of("prefill", MODEL, "--weights", "int4", "--class", numeric_class, "--prompt", "20,33", "--repeats", 1)
     assert {name for name in rows if name.startswith("prefill/") and name.count("/") == 3} == {
-        f"prefill/{MODEL.name}/int4-f32seq/{prompt}" for prompt in (20, 33)}
+        f"prefill/{MODEL.name}/int4-{numeric_class}/{prompt}" for prompt in (20, 33)}
 
 
 def test_the_table_has_the_phases_below_their_row():

@@ -119,3 +119,9 @@ def test_the_numeric_class_shows_in_the_answer(weights):
         answer = server.post("/v1/completions", {"prompt": "x", "max_tokens": 1})
     assert answer["hone"]["numeric_class"] == {"auto": "f32seq", "int4": "i8g32"}[weights]
     assert answer["system_fingerprint"].endswith(answer["hone"]["numeric_class"])
+
+
+@pytest.mark.parametrize("flag", ["--class", "--activations"])
+def test_the_class_of_int4_can_be_chosen(flag):
+    with HoneServer(MODEL, "--weights", "int4", flag, "i8p32", "--kv-memory", "4M") as server:
+        assert server.post("/v1/completions", {"prompt": "x", "max_tokens": 1})["hone"]["numeric_class"] == "i8p32"

@@ -122,7 +122,8 @@ struct ProductKind {
 constexpr ProductKind kProductKinds[] = {{WeightFormat::f32, NumericClass::f32seq},
                                          {WeightFormat::bf16, NumericClass::f32seq},
                                          {WeightFormat::int4_g32, NumericClass::f32seq},
-                                         {WeightFormat::int4_g32, NumericClass::i8g32}};
+                                         {WeightFormat::int4_g32, NumericClass::i8g32},
+                                         {WeightFormat::int4_g32, NumericClass::i8p32}};
 
 inline std::string describe(const KernelTable& table, const ProductKind& kind) {
     return fmt::format("{} {} {}", name_of(table.isa), name_of(kind.format), name_of(kind.int4_class));

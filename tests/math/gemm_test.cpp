@@ -1,6 +1,8 @@
 // Matrix products: golden bits, every ISA against the reference, one row against many, panels apart, the start-up
 // self-test.
 
+#include <set>
+
 #include "gemm_fixture.h"
 #include "golden_ops.h"
 #include "math/kernels/self_test.h"
@@ -76,6 +78,22 @@ std::vector<Extents> awkward_extents() {
     return extents;
 }
 
+TEST(Gemm, TheTestsReachEveryKernelOfTheTable) {
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        std::set<std::string_view> reached;
+        TestContext context(*table);
+        for (const ProductKind& kind : kProductKinds) {
+            context.op.int4_class = kind.int4_class;
+            const MatrixProduct product = matrix_product(context.op, {kind.format, 1, 1, nullptr});
+            reached.insert({product.gemm.name, product.prepare.name});
+        }
+        for (const std::string_view kernel : kernels_of(*table)) {
+            if (!kernel.starts_with("gemm_") && !kernel.starts_with("prepare_")) continue;
+            EXPECT_TRUE(reached.contains(kernel)) << kernel << ": add its ProductKind to gemm_fixture.h";
+        }
+    }
+}
+
 TEST(Gemm, EveryIsaGivesTheBitsOfTheReference) {
     flush_denormals();
     const KernelTable& reference = *runnable_kernel_tables().front();
@@ -96,6 +114,87 @@ TEST(Gemm, EveryIsaGivesTheBitsOfTheReference) {
                 else
                     expect_same_bits(y, expected, fmt::format("{} M={} N={} K={}", product.gemm.name, rows, n, k));
             }
+        }
+    }
+}
+
+// INT4 of which every scale is one at the end of its range.
+PackedWeight extreme_int4(uint64_t seed, int32_t n, int32_t k) {
+    Random random(seed);
+    std::vector<int8_t> codes(static_cast<size_t>(n * k));
+    for (int8_t& code : codes) code = static_cast<int8_t>(static_cast<int>(random.below(16)) - 8);
+    constexpr uint16_t kEnds[] = {0x0000, 0x0001, 0x007f, 0x0080, 0x00ff, 0x3f80, 0x7f00, 0x7f7f, 0x7f80, 0x7fc0};
+    std::vector<bf16> scales(static_cast<size_t>(n * ((k + 31) / 32)));
+    for (bf16& scale : scales) {
+        // Few that are not finite, or little else would come out.
+        scale.bits = kEnds[random.below(random.below(20) == 0 ? 10 : 8)];
+        if (random.below(2) == 0) scale.bits |= 0x8000;
+    }
+    return packed_codes(n, k, codes, scales);
+}
+
+// Groups from the least to the largest magnitudes, and some of zeros, some with an infinity or NaN.
+std::vector<float> extreme_values(uint64_t seed, int64_t count) {
+    Random random(seed);
+    auto values = random_values(seed + 1, count, 0.2f);
+    for (size_t first = 0; first < values.size(); first += kGroup) {
+        const int power = static_cast<int>(random.below(278)) - 149;
+        const double kind = random.uniform();
+        for (size_t i = first; i < std::min(values.size(), first + kGroup); i++)
+            values[i] = kind < 0.1 ? 0 : std::ldexp(values[i], power);
+        if (kind > 0.97)
+            values[first] = std::numeric_limits<float>::quiet_NaN();
+        else if (kind > 0.95)
+            values[first] = -std::numeric_limits<float>::infinity();
+    }
+    return values;
+}
+
+TEST(Gemm, ScalesAtTheEndsOfTheirRange) {
+    flush_denormals();
+    const KernelTable& reference = *runnable_kernel_tables().front();
+    for (const NumericClass int4_class : kNumericClasses) {
+        int64_t finite = 0, others = 0;
+        for (const int32_t k : {32, 64, 90}) {
+            const int32_t rows = 120, n = 70;
+            const PackedWeight weight = extreme_int4(5, n, k);
+            const auto x = extreme_values(6, rows * k);
+            std::vector<float> expected;
+            for (const KernelTable* table : runnable_kernel_tables()) {
+                TestContext context(*table);
+                context.op.int4_class = int4_class;
+                const MatrixProduct product = matrix_product(context.op, weight.weight);
+                const auto y = multiply(product.gemm, prepare_block(product, x, rows, k), rows, weight.weight);
+                if (table == &reference)
+                    expected = y;
+                else
+                    expect_same_bits(y, expected, fmt::format("{} K={}", product.gemm.name, k));
+            }
+            for (const float y : expected) (std::isfinite(y) && y != 0 ? finite : others)++;
+        }
+        EXPECT_GT(finite, 5000) << name_of(int4_class);
+        EXPECT_GT(others, 5000) << name_of(int4_class);
+    }
+}
+
+TEST(Gemm, PowerScalesGiveTheBitsOfI8g32) {
+    // The same codes and scales in the lines of the other class.
+    flush_denormals();
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        TestContext context(*table);
+        context.op.int4_class = NumericClass::i8p32;
+        for (const auto& [rows, n, k] : awkward_extents()) {
+            const PackedWeight weight = shipped_int4(7, n, k);
+            auto block =
+                prepare_block(matrix_product(context.op, weight.weight), wide_values(9, int64_t{rows} * k), rows, k);
+            const auto y = multiply(table->gemm.i8p32_int4g32, block, rows, weight.weight);
+            for (size_t line = 0; line < block.size(); line += kI8LineBytes) {
+                bf16 scale;
+                std::memcpy(&scale, &block[line + kI8ScaleOffset], sizeof scale);
+                const float wide = to_float(scale);
+                std::memcpy(&block[line + kI8ScaleOffset], &wide, sizeof wide);
+            }
+            expect_same_bits(y, multiply(table->gemm.i8_int4g32, block, rows, weight.weight), describe(*table));
         }
     }
 }

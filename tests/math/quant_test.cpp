@@ -78,7 +78,7 @@ TEST(Quant, Int8QuantisersAreGolden) {
         std::vector<int8_t> codes(x.size());
         std::vector<float> scales(x.size() / kGroup), values(x.size());
         for (int64_t row = 0; row < rows; row++) {
-            quantise_int8_row(&x[row * k], k, &codes[row * k], &scales[row * k / kGroup]);
+            quantise_int8_row(ActivationFormat::i8_g32, &x[row * k], k, &codes[row * k], &scales[row * k / kGroup]);
         }
         for (size_t i = 0; i < x.size(); i++) values[i] = static_cast<float>(codes[i]) * scales[i / kGroup];
         EXPECT_EQ(codes, golden.values<int8_t>(name, "out/codes")) << name;
@@ -106,8 +106,8 @@ TEST(Quant, EveryIsaPreparesTheSameBytes) {
             if (seed == 2) x[static_cast<size_t>(k / 2)] = std::numeric_limits<float>::quiet_NaN();
             if (seed == 3) x[static_cast<size_t>(k / 2)] = -std::numeric_limits<float>::infinity();
             for (const KernelTable* table : runnable_kernel_tables()) {
-                for (const auto prepare :
-                     {&GemmKernels::prepare_f32, &GemmKernels::prepare_bf16, &GemmKernels::prepare_i8g32}) {
+                for (const auto prepare : {&GemmKernels::prepare_f32, &GemmKernels::prepare_bf16,
+                                           &GemmKernels::prepare_i8g32, &GemmKernels::prepare_i8p32}) {
                     // Stride for a tile of three rows: only the lines themselves may be written.
                     const size_t lines = static_cast<size_t>(k + 15) / 16;
                     std::vector<std::byte> actual(lines * 192, std::byte{0xee}), expected = actual;
@@ -120,13 +120,75 @@ TEST(Quant, EveryIsaPreparesTheSameBytes) {
     }
 }
 
-TEST(Quant, ANotANumberIsNotLost) {
-    std::vector<float> x(40, 1.0f);
-    x[35] = std::numeric_limits<float>::quiet_NaN();
+// What rule 16 says of a group of i8p32, by other means than the codec's.
+void expect_power_scaled(const KernelTable& table, const std::vector<float>& x) {
+    std::vector<std::byte> line(kI8LineBytes);
+    table.gemm.prepare_i8p32.run(x.data(), std::ssize(x), line.data(), kI8LineBytes);
+    bf16 scale;
+    float exponent;
+    std::memcpy(&scale, &line[kI8ScaleOffset], sizeof scale);
+    std::memcpy(&exponent, &line[kI8ScaleOffset], sizeof exponent);
+    const Int8Row row = read_lines(line, std::ssize(x));
+
+    float largest = 0;
+    for (const float value : x) largest = std::max(largest, std::abs(value));
+    const std::string what = fmt::format("{} max {:a}", describe(table), largest);
+    int power = -140;
+    while (power < 130 && std::ldexp(127.0, power) < largest) power++;
+    if (power < -126) {
+        EXPECT_EQ(to_float(scale), 0) << what;
+        EXPECT_EQ(std::floor(exponent), -127) << what;
+        EXPECT_EQ(row.codes, std::vector<int8_t>(x.size(), 0)) << what;
+        return;
+    }
+    EXPECT_EQ(to_float(scale), std::ldexp(1.0f, power)) << what;
+    EXPECT_EQ(std::floor(exponent), power) << what;
+    for (size_t i = 0; i < x.size(); i++) {
+        const double rounded = std::nearbyint(std::ldexp(static_cast<double>(x[i]), -power));
+        EXPECT_EQ(row.codes[i], std::clamp(rounded, -127.0, 127.0)) << what << " x " << x[i];
+    }
+}
+
+TEST(Quant, PowersOfTwoAreTheNextOnesUp) {
+    flush_denormals();
     for (const KernelTable* table : runnable_kernel_tables()) {
-        const Int8Row row = quantise_with(*table, x.data(), 40);
-        EXPECT_FALSE(std::isnan(row.scales[0])) << describe(*table);
-        EXPECT_TRUE(std::isnan(row.scales[1])) << describe(*table);
+        for (int power = -149; power < 128; power++) {
+            for (const float mantissa : {1.0f, 1.25f, 127.0f / 128, std::nextafter(127.0f / 128, 2.0f),
+                                         std::nextafter(127.0f / 128, 0.0f), 127.00001f / 128}) {
+                const float largest = std::ldexp(mantissa, power);
+                expect_power_scaled(*table, {largest, -largest / 3, 0, largest / 2, largest * 1e-3f, -largest});
+            }
+        }
+        expect_power_scaled(*table, {std::numeric_limits<float>::max(), 1, 0x1p115f, -0x1p127f});
+        expect_power_scaled(*table, std::vector<float>(32, 0.0f));
+        for (uint64_t seed = 0; seed < 200; seed++) expect_power_scaled(*table, random_values(seed, 32));
+    }
+}
+
+TEST(Quant, WhatIsNotANumberIsNotLost) {
+    flush_denormals();
+    const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    for (const KernelTable* table : runnable_kernel_tables()) {
+        for (const float bad : {nan, -nan, infinity, -infinity}) {
+            std::vector<float> x(40, 1.0f);
+            x[35] = bad;
+            const Int8Row row = quantise_with(*table, x.data(), 40);
+            EXPECT_FALSE(std::isnan(row.scales[0])) << describe(*table);
+            EXPECT_EQ(std::isnan(row.scales[1]), std::isnan(bad)) << describe(*table);
+            // Whatever the weights, and be their scale 0.
+            for (const float weight_scale : {1.0f, 0.0f, -0x1p-126f, infinity}) {
+                const std::vector<bf16> scales(2, round_to_bf16(weight_scale));
+                const PackedWeight weight = packed_codes(1, 40, std::vector<int8_t>(40, 0), scales);
+                for (const NumericClass int4_class : {NumericClass::f32seq, NumericClass::i8p32}) {
+                    TestContext context(*table);
+                    context.op.int4_class = int4_class;
+                    const MatrixProduct product = matrix_product(context.op, weight.weight);
+                    EXPECT_TRUE(
+                        std::isnan(multiply(product.gemm, prepare_block(product, x, 1, 40), 1, weight.weight)[0]))
+                        << describe(*table) << " " << bad << " " << weight_scale;
+                }
+            }
+        }
     }
 }
 
@@ -145,7 +207,7 @@ TEST(Quant, AnInt4WeightThatIsNotFiniteIsNotLost) {
                 EXPECT_EQ(std::isnan(row[static_cast<size_t>(i)]), i / kGroup == at / kGroup) << bad << " " << at;
             }
             for (const KernelTable* table : runnable_kernel_tables()) {
-                for (const NumericClass int4_class : {NumericClass::f32seq, NumericClass::i8g32}) {
+                for (const NumericClass int4_class : kNumericClasses) {
                     TestContext context(*table);
                     context.op.int4_class = int4_class;
                     const MatrixProduct product = matrix_product(context.op, packed.weight);

@@ -1,4 +1,4 @@
-// The parity promise end to end: on every golden model, in both numeric classes, a request gets the same tokens and
+// The parity promise end to end: on every golden model, in all numeric classes, a request gets the same tokens and
 // log-probability bits alone and under any schedule (chunks, layer groups, batch mates, cache hits, preemption,
 // cancelled neighbours, threads, page counts) on any ISA of this machine; and what decoding said of a token is what
 // scoring says of it.

@@ -1,4 +1,4 @@
-// The golden checkpoints that parity tests run on, loaded in the formats that cover both numeric classes.
+// The golden checkpoints that parity tests run on, loaded in the formats that cover all numeric classes.
 #pragma once
 
 #include <ostream>
@@ -21,14 +21,16 @@ struct Subject {
     friend void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.name; }
 };
 
-// Every golden family in bf16 (f32seq), and in INT4 under both classes.
+// Every golden family in bf16 (f32seq), and in INT4 under every class.
 inline std::vector<Subject> subjects() {
     std::vector<Subject> list;
     for (const char* family : kGoldenFamilies) {
         const std::string name = family;
         list.push_back({name + "_bf16", family, model::WeightChoice::as_stored, math::NumericClass::f32seq});
-        list.push_back({name + "_int4_f32seq", family, model::WeightChoice::int4, math::NumericClass::f32seq});
-        list.push_back({name + "_int4_i8g32", family, model::WeightChoice::int4, math::NumericClass::i8g32});
+        for (const math::NumericClass int4_class : math::kNumericClasses) {
+            list.push_back({fmt::format("{}_int4_{}", name, math::name_of(int4_class)), family,
+                            model::WeightChoice::int4, int4_class});
+        }
     }
     return list;
 }

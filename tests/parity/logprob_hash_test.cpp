@@ -55,14 +55,14 @@ TEST_P(LogprobHash, IsTheSameOnEveryIsa) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Arithmetics, LogprobHash,
-                         testing::Values(Arithmetic{"bf16_f32seq", model::WeightChoice::as_stored,
-                                                    math::NumericClass::f32seq, 0xe88767b0e50e392f},
-                                         Arithmetic{"int4_f32seq", model::WeightChoice::int4,
-                                                    math::NumericClass::f32seq, 0x25fe976db126b6e2},
-                                         Arithmetic{"int4_i8g32", model::WeightChoice::int4, math::NumericClass::i8g32,
-                                                    0xbfaf151973bc6d8b}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Arithmetics, LogprobHash,
+    testing::Values(
+        Arithmetic{"bf16_f32seq", model::WeightChoice::as_stored, math::NumericClass::f32seq, 0xe88767b0e50e392f},
+        Arithmetic{"int4_f32seq", model::WeightChoice::int4, math::NumericClass::f32seq, 0x25fe976db126b6e2},
+        Arithmetic{"int4_i8g32", model::WeightChoice::int4, math::NumericClass::i8g32, 0xbfaf151973bc6d8b},
+        Arithmetic{"int4_i8p32", model::WeightChoice::int4, math::NumericClass::i8p32, 0xb34bb96f2dd883f2}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace hone::parity

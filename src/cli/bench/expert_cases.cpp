@@ -122,7 +122,7 @@ std::vector<KernelCase> expert_cases(const math::KernelTable& kernels, const Zoo
     math::Workspace workspace;
     std::set<std::string> known;
     std::vector<KernelCase> cases;
-    for (const auto int4_class : {math::NumericClass::i8g32, math::NumericClass::f32seq}) {
+    for (const auto int4_class : math::kNumericClasses) {
         const math::OpContext context{pool, workspace, kernels, int4_class};
         for (const ExpertShape& shape : shapes.experts) {
             const std::string_view kernel =

@@ -146,7 +146,7 @@ std::vector<KernelCase> gemm_cases(const math::KernelTable& kernels, const ZooSh
     math::Workspace workspace;
     std::set<std::string> known;
     std::vector<KernelCase> cases;
-    for (const auto int4_class : {math::NumericClass::i8g32, math::NumericClass::f32seq}) {
+    for (const auto int4_class : math::kNumericClasses) {
         const math::OpContext context{pool, workspace, kernels, int4_class};
         for (const MatrixShape& shape : shapes.matrices) {
             const char* kernel = math::matrix_product(context, {shape.format, shape.n, shape.k, nullptr}).gemm.name;

@@ -76,6 +76,7 @@ Work work_of(math::ActivationFormat activations, double operations) {
         case math::ActivationFormat::bf16:
             return {.bf16_ops = operations};
         case math::ActivationFormat::i8_g32:
+        case math::ActivationFormat::i8_p32:
             break;
     }
     return {.i8_ops = operations};

@@ -11,7 +11,7 @@ void add_operations(const math::Weight& weight, math::NumericClass int4_class, d
     const bool is_int4 = weight.format == math::WeightFormat::int4_g32;
     if (weight.format == math::WeightFormat::f32)
         work.f32_ops += operations;
-    else if (is_int4 && int4_class == math::NumericClass::i8g32)
+    else if (is_int4 && int4_class != math::NumericClass::f32seq)
         work.i8_ops += operations;
     else
         work.bf16_ops += operations;

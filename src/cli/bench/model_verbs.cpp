@@ -33,7 +33,8 @@ std::string weights_name(const OpenModel& open) {
         (slot.role == model::WeightRole::expert ? int4_experts : int4_linear) = true;
     });
     const std::string name = int4_linear ? "int4" : int4_experts ? "int4-experts" : "bf16";
-    return name != "bf16" && open.int4_class == math::NumericClass::f32seq ? name + "-f32seq" : name;
+    if (name == "bf16" || open.int4_class == math::NumericClass::i8g32) return name;
+    return fmt::format("{}-{}", name, math::name_of(open.int4_class));
 }
 
 // Rows of this process's memory, less what belongs to the benchmark.

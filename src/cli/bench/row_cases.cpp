@@ -104,6 +104,10 @@ void add_activation_rows(const KernelTable& table, std::vector<RowOperation>& op
         [](const KernelTable& k, const float* x, float* y) {
             k.gemm.prepare_i8g32.run(x, kRow, reinterpret_cast<std::byte*>(y), math::kI8LineBytes);
         });
+    add(table.gemm.prepare_i8p32.name, kRow, prepared_bytes(ActivationFormat::i8_p32),
+        [](const KernelTable& k, const float* x, float* y) {
+            k.gemm.prepare_i8p32.run(x, kRow, reinterpret_cast<std::byte*>(y), math::kI8LineBytes);
+        });
     add(table.gemm.weighted_sum.name, kRow, 4 * (kRow + kRow / kSlots),
         [](const KernelTable& k, const float* x, float* y) {
             static constexpr int32_t kPositions[kSlots] = {5, 2, 7, 0, 1, 4, 6, 3};

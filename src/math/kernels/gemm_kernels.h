@@ -40,6 +40,8 @@ struct GemmKernels {
     Gemm bf16_int4g32;
     // i8g32: exact dot of each group, then acc = fma(float(dot), s_w * s_x, acc), groups ascending.
     Gemm i8_int4g32;
+    // i8p32: the same; s_x is a power of two, so that the product of the scales is exact.
+    Gemm i8p32_int4g32;
 
     // Writes a row of k values as lines, each line_stride bytes behind the one before it; the last is padded with
     // zeros.
@@ -48,7 +50,7 @@ struct GemmKernels {
     // Rounds to nearest, ties to even; denormals are zero.
     PrepareRow prepare_bf16;
     // As quantise_int8_row (quant/int8_g32.h).
-    PrepareRow prepare_i8g32;
+    PrepareRow prepare_i8g32, prepare_i8p32;
 
     // y = sum over i < count of weights[i] * the row at rows + positions[i] * stride: fused chains from 0, i ascending.
     Entry<void(const float* rows, int64_t stride, const int32_t* positions, const float* weights, int64_t count,
@@ -64,8 +66,9 @@ struct GemmKernels {
 
     // Calls visit(name) for each, in the order above.
     void for_each_name(auto&& visit) const {
-        for (const Gemm* gemm : {&f32_f32, &bf16_bf16, &bf16_int4g32, &i8_int4g32}) visit(gemm->name);
-        for (const PrepareRow* prepare : {&prepare_f32, &prepare_bf16, &prepare_i8g32}) visit(prepare->name);
+        for (const Gemm* gemm : {&f32_f32, &bf16_bf16, &bf16_int4g32, &i8_int4g32, &i8p32_int4g32}) visit(gemm->name);
+        for (const PrepareRow* prepare : {&prepare_f32, &prepare_bf16, &prepare_i8g32, &prepare_i8p32})
+            visit(prepare->name);
         visit(weighted_sum.name);
         for (const Peak* peak : {&peak_f32, &peak_bf16, &peak_i8}) visit(peak->loop.name);
     }

@@ -69,6 +69,8 @@ Status self_test(const KernelTable& table) {
          ActivationFormat::bf16, WeightFormat::int4_g32},
         {tested.i8_int4g32, reference.i8_int4g32, tested.prepare_i8g32, reference.prepare_i8g32,
          ActivationFormat::i8_g32, WeightFormat::int4_g32},
+        {tested.i8p32_int4g32, reference.i8p32_int4g32, tested.prepare_i8p32, reference.prepare_i8p32,
+         ActivationFormat::i8_p32, WeightFormat::int4_g32},
     };
     const std::vector<float> x = wide_values(0, size_t{kRows} * kK), w = wide_values(1, size_t{kN} * kK);
     for (const Case& c : cases) {

@@ -57,7 +57,7 @@ void linear(OpContext& context, MatrixView<const float> x, std::span<const Weigh
     }
 
     const int64_t wanted = context.pool.threads() == 1 ? 1 : context.pool.threads() * kTasksPerThread;
-    std::array<ActivationBlocks, 3> prepared;  // by activation format, as they are needed
+    std::array<ActivationBlocks, kActivationFormats> prepared;  // by activation format, as they are needed
     std::span<Job> jobs = context.workspace.vector<Job>(static_cast<int64_t>(weights.size()));
     int64_t tasks = 0;
     for (size_t i = 0; i < weights.size(); i++) {

@@ -1,6 +1,6 @@
 // y = x W^T (y [T, n] fp32, x [T, k] fp32), in the numeric class of the weight: bf16 weights and f32seq INT4 see x
-// rounded to bf16, i8g32 sees it quantised to int8 per group of 32, f32 weights (router) see it as it is. numerics.md,
-// rules 1, 9, 16. Every row's bits depend on that row and the weight alone.
+// rounded to bf16, i8g32 and i8p32 see it quantised to int8 per group of 32, f32 weights (router) see it as it is.
+// numerics.md, rules 1, 9, 16. Every row's bits depend on that row and the weight alone.
 #pragma once
 
 #include <span>

@@ -21,10 +21,15 @@ MatrixProduct matrix_product(const OpContext& context, const Weight& weight) {
         case WeightFormat::bf16:
             return {ActivationFormat::bf16, kernels.prepare_bf16, kernels.bf16_bf16};
         case WeightFormat::int4_g32:
-            if (context.int4_class == NumericClass::f32seq) {
-                return {ActivationFormat::bf16, kernels.prepare_bf16, kernels.bf16_int4g32};
+            switch (context.int4_class) {
+                case NumericClass::f32seq:
+                    return {ActivationFormat::bf16, kernels.prepare_bf16, kernels.bf16_int4g32};
+                case NumericClass::i8g32:
+                    return {ActivationFormat::i8_g32, kernels.prepare_i8g32, kernels.i8_int4g32};
+                case NumericClass::i8p32:
+                    return {ActivationFormat::i8_p32, kernels.prepare_i8p32, kernels.i8p32_int4g32};
             }
-            return {ActivationFormat::i8_g32, kernels.prepare_i8g32, kernels.i8_int4g32};
+            break;
         case WeightFormat::bf16_rows:
             break;
     }

@@ -29,6 +29,7 @@
 //   bf16      32 k: 32 bf16                                                                        64 bytes
 //   i8_g32    32 k: 32 int8, each 8 in the order k 0 4 1 5 2 6 3 7; fp32 scale;
 //                   int32 -8 * sum of the 32                                                       40 bytes
+//   i8_p32    the same, but for the scale 2^e a pair of bf16 {2^e, e + 1/2} (quant/int8_g32.h)     40 bytes
 //
 // Rows come in tiles of at most kTileRows: line 0 of each row of the tile, then line 1 of each, and so on. So a tile of
 // one row is the row, and rows are gathered into tiles by copying lines.
@@ -55,7 +56,8 @@ struct PanelLayout {
 inline constexpr PanelLayout kF32Panel{32, 1, 128}, kBf16Panel{64, 2, 256}, kInt4Panel{32, 2 * kGroup, 1152};
 constexpr int32_t kInt4ScaleOffset = 512, kInt4OddGroupOffset = 640;
 
-enum class ActivationFormat : uint8_t { f32, bf16, i8_g32 };
+enum class ActivationFormat : uint8_t { f32, bf16, i8_g32, i8_p32 };
+constexpr int32_t kActivationFormats = 4;
 
 constexpr int32_t kI8LineBytes = 40, kI8ScaleOffset = 32, kI8StartOffset = 36;
 
@@ -71,6 +73,7 @@ struct ActivationLine {
         case ActivationFormat::bf16:
             return {32, 64};
         case ActivationFormat::i8_g32:
+        case ActivationFormat::i8_p32:
             break;
     }
     return {kGroup, kI8LineBytes};
@@ -120,7 +123,7 @@ template <class Byte>
             tiles.size(tile) * line_bytes};
 }
 
-// Position of element k (0..7) of an octet within its 8 bytes of an i8_g32 line.
+// Position of element k (0..7) of an octet within its 8 bytes of a line of int8.
 [[gnu::always_inline]] constexpr int32_t i8_position(int32_t k) {
     constexpr int8_t kPosition[8] = {0, 2, 4, 6, 1, 3, 5, 7};
     return kPosition[k];

@@ -76,7 +76,8 @@ std::optional<WeightFormat> weight_format_named(std::string_view name) {
 }
 
 std::string_view name_of(NumericClass numeric_class) {
-    return numeric_class == NumericClass::f32seq ? "f32seq" : "i8g32";
+    constexpr std::string_view kNames[] = {"f32seq", "i8g32", "i8p32"};
+    return kNames[static_cast<size_t>(numeric_class)];
 }
 
 int32_t panel_columns(WeightFormat format) {

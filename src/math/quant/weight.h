@@ -23,9 +23,12 @@ std::string_view name_of(WeightFormat format);  // "f32", "bf16", "int4_g32", "b
 std::optional<WeightFormat> weight_format_named(std::string_view name);
 
 // Which chain the matrix products over INT4 weights follow (numerics.md). bf16 weights always take f32seq.
-enum class NumericClass : uint8_t { f32seq, i8g32 };
+enum class NumericClass : uint8_t { f32seq, i8g32, i8p32 };
 
-std::string_view name_of(NumericClass numeric_class);
+// All of them, the usual one first.
+inline constexpr NumericClass kNumericClasses[] = {NumericClass::i8g32, NumericClass::i8p32, NumericClass::f32seq};
+
+std::string_view name_of(NumericClass numeric_class);  // "f32seq", "i8g32", "i8p32"
 
 struct Weight {
     WeightFormat format = WeightFormat::bf16;

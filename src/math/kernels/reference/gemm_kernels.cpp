@@ -70,6 +70,13 @@ float bf16_int4_chain(const Row& x, const std::byte* panel, int64_t column, int6
     return sum;
 }
 
+template <ActivationFormat format>
+float scale_of(const std::byte* line) {
+    if (format == ActivationFormat::i8_p32) return to_float(read<bf16>(line + kI8ScaleOffset));
+    return read<float>(line + kI8ScaleOffset);
+}
+
+template <ActivationFormat format>
 float i8_int4_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
     float sum = 0;
     for (int64_t group = 0; group < k; group += kGroup) {
@@ -78,7 +85,7 @@ float i8_int4_chain(const Row& x, const std::byte* panel, int64_t column, int64_
         for (int32_t i = 0; i < kGroup; i++) {
             dot += (code_at(panel, column, group + i) + 8) * read<int8_t>(line + i / 8 * 8 + i8_position(i % 8));
         }
-        const float scale = int4_scale(panel, column, group) * read<float>(line + kI8ScaleOffset);
+        const float scale = int4_scale(panel, column, group) * scale_of<format>(line);
         sum = __builtin_fmaf(static_cast<float>(dot), scale, sum);
     }
     return sum;
@@ -113,17 +120,19 @@ void prepare_bf16(const float* x, int64_t k, std::byte* lines, int64_t line_stri
     }
 }
 
-void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
+template <ActivationFormat format>
+void prepare_int8(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
     for (int64_t first = 0; first < k; first += kGroup, lines += line_stride) {
         int8_t codes[kGroup] = {};
         float scale;
-        quantise_int8_row(x + first, k - first < kGroup ? k - first : kGroup, codes, &scale);
+        quantise_int8_row(format, x + first, k - first < kGroup ? k - first : kGroup, codes, &scale);
         int32_t start = 0;
         for (int32_t i = 0; i < kGroup; i++) {
             lines[i / 8 * 8 + i8_position(i % 8)] = static_cast<std::byte>(codes[i]);
             start -= 8 * codes[i];
         }
-        std::memcpy(lines + kI8ScaleOffset, &scale, sizeof scale);
+        const uint32_t field = int8_scale_field(format, scale);
+        std::memcpy(lines + kI8ScaleOffset, &field, sizeof field);
         std::memcpy(lines + kI8StartOffset, &start, sizeof start);
     }
 }
@@ -152,10 +161,14 @@ const GemmKernels& reference_gemm_kernels() {
         .f32_f32 = {"gemm_f32_f32__reference", gemm<ActivationFormat::f32, kF32Panel, f32_chain>},
         .bf16_bf16 = {"gemm_bf16_bf16__reference", gemm<ActivationFormat::bf16, kBf16Panel, bf16_chain>},
         .bf16_int4g32 = {"gemm_bf16_int4g32__reference", gemm<ActivationFormat::bf16, kInt4Panel, bf16_int4_chain>},
-        .i8_int4g32 = {"gemm_i8_int4g32__reference", gemm<ActivationFormat::i8_g32, kInt4Panel, i8_int4_chain>},
+        .i8_int4g32 = {"gemm_i8_int4g32__reference",
+                       gemm<ActivationFormat::i8_g32, kInt4Panel, i8_int4_chain<ActivationFormat::i8_g32>>},
+        .i8p32_int4g32 = {"gemm_i8p32_int4g32__reference",
+                          gemm<ActivationFormat::i8_p32, kInt4Panel, i8_int4_chain<ActivationFormat::i8_p32>>},
         .prepare_f32 = {"prepare_f32__reference", prepare_f32},
         .prepare_bf16 = {"prepare_bf16__reference", prepare_bf16},
-        .prepare_i8g32 = {"prepare_i8g32__reference", prepare_i8g32},
+        .prepare_i8g32 = {"prepare_i8g32__reference", prepare_int8<ActivationFormat::i8_g32>},
+        .prepare_i8p32 = {"prepare_i8p32__reference", prepare_int8<ActivationFormat::i8_p32>},
         .weighted_sum = {"weighted_sum__reference", weighted_sum},
         .peak_f32 = {{"peak_f32__reference", peak}, 2},
         .peak_bf16 = {{"peak_bf16__reference", peak}, 2},

@@ -11,6 +11,7 @@
 #include "math/kernels/cpu/gemm/rows.h"
 #include "math/kernels/cpu/prefetch_input.h"
 #include "math/kernels/cpu/simd/lanes_avx2.h"
+#include "math/quant/int8_g32.h"
 
 namespace hone::math {
 namespace {
@@ -41,13 +42,17 @@ int32_t across_lanes(__m256i x, Combine combine) {
     return _mm_cvtsi128_si32(half);
 }
 
+template <ActivationFormat format>
 __m256i int8_codes(__m256 x, float scale) {
     if (!(scale > 0)) return _mm256_setzero_si256();
-    const __m256i codes = _mm256_cvtps_epi32(_mm256_div_ps(x, _mm256_set1_ps(scale)));
+    const __m256i codes = _mm256_cvtps_epi32(format == ActivationFormat::i8_p32
+                                                 ? _mm256_mul_ps(x, _mm256_set1_ps(reciprocal_of_power(scale)))
+                                                 : _mm256_div_ps(x, _mm256_set1_ps(scale)));
     return _mm256_min_epi32(_mm256_max_epi32(codes, _mm256_set1_epi32(-127)), _mm256_set1_epi32(127));
 }
 
-void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
+template <ActivationFormat format>
+void prepare_int8(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
     const __m256i order =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
     const auto larger = [](__m128i a, __m128i b) { return _mm_max_epi32(a, b); };
@@ -62,10 +67,10 @@ void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_str
             const __m256i bits = _mm256_castps_si256(values[i]);
             largest = _mm256_max_epi32(largest, _mm256_and_si256(bits, _mm256_set1_epi32(0x7fffffff)));
         }
-        const float scale = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(across_lanes(largest, larger)))) / 127.0f;
+        const float scale = int8_scale(format, static_cast<uint32_t>(across_lanes(largest, larger)));
         __m256i codes[4], total = _mm256_setzero_si256();
         for (int32_t i = 0; i < 4; i++) {
-            codes[i] = int8_codes(values[i], scale);
+            codes[i] = int8_codes<format>(values[i], scale);
             total = _mm256_add_epi32(total, codes[i]);
         }
         // Packing works within halves: dword d then holds the four codes from 4 * {0, 2, 4, 6, 1, 3, 5, 7}[d].
@@ -73,7 +78,7 @@ void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_str
             _mm256_packs_epi16(_mm256_packs_epi32(codes[0], codes[1]), _mm256_packs_epi32(codes[2], codes[3]));
         const __m256i ascending = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(lines), _mm256_shuffle_epi8(ascending, order));
-        *reinterpret_cast<float*>(lines + kI8ScaleOffset) = scale;
+        *reinterpret_cast<uint32_t*>(lines + kI8ScaleOffset) = int8_scale_field(format, scale);
         *reinterpret_cast<int32_t*>(lines + kI8StartOffset) = -8 * across_lanes(total, sum);
     }
 }
@@ -109,9 +114,11 @@ const GemmKernels& avx2_gemm_kernels() {
         .bf16_bf16 = {"gemm_bf16_bf16__avx2", gemm<GemmBf16Bf16, Lanes>},
         .bf16_int4g32 = {"gemm_bf16_int4g32__avx2", gemm<GemmBf16Int4, Lanes>},
         .i8_int4g32 = {"gemm_i8_int4g32__avx2", gemm<GemmI8Int4, Lanes>},
+        .i8p32_int4g32 = {"gemm_i8p32_int4g32__avx2", gemm<GemmI8P32Int4, Lanes>},
         .prepare_f32 = {"prepare_f32__avx2", prepare_f32<Lanes>},
         .prepare_bf16 = {"prepare_bf16__avx2", prepare_bf16},
-        .prepare_i8g32 = {"prepare_i8g32__avx2", prepare_i8g32},
+        .prepare_i8g32 = {"prepare_i8g32__avx2", prepare_int8<ActivationFormat::i8_g32>},
+        .prepare_i8p32 = {"prepare_i8p32__avx2", prepare_int8<ActivationFormat::i8_p32>},
         .weighted_sum = {"weighted_sum__avx2", weighted_sum<Lanes>},
         .peak_f32 = {{"peak_f32__avx2", peak<__m256, peak_fma>}, 12 * 16},
         .peak_bf16 = {{"peak_bf16__avx2", peak<__m256, peak_fma>}, 12 * 16},

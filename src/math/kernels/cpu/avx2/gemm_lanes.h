@@ -25,6 +25,10 @@ struct Avx2GemmLanes {
         return _mm256_broadcast_ss(reinterpret_cast<const float*>(from));
     }
     static Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+    // a * 2^e for the pair of bf16 {2^e, e + 1/2}.
+    static Floats multiply_by_power(Floats a, const std::byte* pair) {
+        return multiply(a, _mm256_castsi256_ps(_mm256_slli_epi32(broadcast(pair), 16)));
+    }
     static Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
 
     // Pairs of bf16 {even k, odd k}, widened.

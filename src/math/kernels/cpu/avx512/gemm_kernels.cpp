@@ -10,6 +10,7 @@
 #include "math/kernels/cpu/gemm/panel_loop.h"
 #include "math/kernels/cpu/gemm/rows.h"
 #include "math/kernels/cpu/prefetch_input.h"
+#include "math/quant/int8_g32.h"
 
 namespace hone::math {
 namespace {
@@ -30,13 +31,17 @@ void prepare_bf16(const float* x, int64_t k, std::byte* lines, int64_t line_stri
     }
 }
 
+template <ActivationFormat format>
 __m512i int8_codes(__m512 x, float scale) {
     const __mmask16 lanes = scale > 0 ? 0xffff : 0;
-    const __m512i codes = _mm512_maskz_cvtps_epi32(lanes, _mm512_div_ps(x, _mm512_set1_ps(scale)));
+    const __m512i codes = _mm512_maskz_cvtps_epi32(
+        lanes, format == ActivationFormat::i8_p32 ? _mm512_mul_ps(x, _mm512_set1_ps(reciprocal_of_power(scale)))
+                                                  : _mm512_div_ps(x, _mm512_set1_ps(scale)));
     return _mm512_min_epi32(_mm512_max_epi32(codes, _mm512_set1_epi32(-127)), _mm512_set1_epi32(127));
 }
 
-void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
+template <ActivationFormat format>
+void prepare_int8(const float* x, int64_t k, std::byte* lines, int64_t line_stride) {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     const __m256i order =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
@@ -47,13 +52,12 @@ void prepare_i8g32(const float* x, int64_t k, std::byte* lines, int64_t line_str
         const __m512 high = _mm512_maskz_loadu_ps(lanes_below(k - 16), x + 16);
         const __m512i largest = _mm512_max_epi32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
                                                  _mm512_and_si512(_mm512_castps_si512(high), magnitude));
-        const float scale =
-            _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(largest)))) / 127.0f;
-        const __m512i low_codes = int8_codes(low, scale), high_codes = int8_codes(high, scale);
+        const float scale = int8_scale(format, static_cast<uint32_t>(_mm512_reduce_max_epi32(largest)));
+        const __m512i low_codes = int8_codes<format>(low, scale), high_codes = int8_codes<format>(high, scale);
         const int32_t start = -8 * _mm512_reduce_add_epi32(_mm512_add_epi32(low_codes, high_codes));
         const __m256i bytes = _mm256_set_m128i(_mm512_cvtepi32_epi8(high_codes), _mm512_cvtepi32_epi8(low_codes));
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(lines), _mm256_shuffle_epi8(bytes, order));
-        *reinterpret_cast<float*>(lines + kI8ScaleOffset) = scale;
+        *reinterpret_cast<uint32_t*>(lines + kI8ScaleOffset) = int8_scale_field(format, scale);
         *reinterpret_cast<int32_t*>(lines + kI8StartOffset) = start;
     }
 }
@@ -91,9 +95,11 @@ const GemmKernels& avx512_gemm_kernels() {
         .bf16_bf16 = {"gemm_bf16_bf16__avx512", gemm<GemmBf16Bf16, Lanes>},
         .bf16_int4g32 = {"gemm_bf16_int4g32__avx512", gemm<GemmBf16Int4, Lanes>},
         .i8_int4g32 = {"gemm_i8_int4g32__avx512", gemm<GemmI8Int4, Lanes>},
+        .i8p32_int4g32 = {"gemm_i8p32_int4g32__avx512", gemm<GemmI8P32Int4, Lanes>},
         .prepare_f32 = {"prepare_f32__avx512", prepare_f32<Lanes>},
         .prepare_bf16 = {"prepare_bf16__avx512", prepare_bf16},
-        .prepare_i8g32 = {"prepare_i8g32__avx512", prepare_i8g32},
+        .prepare_i8g32 = {"prepare_i8g32__avx512", prepare_int8<ActivationFormat::i8_g32>},
+        .prepare_i8p32 = {"prepare_i8p32__avx512", prepare_int8<ActivationFormat::i8_p32>},
         .weighted_sum = {"weighted_sum__avx512", weighted_sum<Lanes>},
         .peak_f32 = {{"peak_f32__avx512", peak<__m512, peak_fma>}, 16 * 32},
         .peak_bf16 = {{"peak_bf16__avx512", peak<__m512, peak_pairs>}, 16 * 64},

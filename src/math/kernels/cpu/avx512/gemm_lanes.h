@@ -24,6 +24,10 @@ struct Avx512GemmLanes {
         return _mm512_set1_ps(*reinterpret_cast<const float*>(from));
     }
     static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+    // a * 2^e for the pair of bf16 {2^e, e + 1/2}.
+    static Floats multiply_by_power(Floats a, const std::byte* pair) {
+        return _mm512_scalef_ps(a, broadcast_float(pair));
+    }
     static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 
     // Pairs of bf16 {even k, odd k}.

@@ -1,14 +1,15 @@
-// int8 activations times INT4 weights, i8g32: the exact int32 dot of each group, acc = fma(float(dot), s_w * s_x, acc),
-// groups ascending. Weight bytes are nibbles 0..15 (code + 8), unsigned as the byte dot products want them; the line's
-// start value -8 * sum(x) makes up for the 8. |dot| <= 32 * 8 * 127, so the conversion to fp32 is exact.
+// int8 activations times INT4 weights, i8g32 and i8p32: the exact int32 dot of each group, acc = fma(float(dot),
+// s_w * s_x, acc), groups ascending. Weight bytes are nibbles 0..15 (code + 8), unsigned as the byte dot products want
+// them; the line's start value -8 * sum(x) makes up for the 8. |dot| <= 32 * 8 * 127, so the conversion to fp32 is
+// exact. The two classes differ in product_of_scales.
 #pragma once
 
 #include "math/kernels/cpu/gemm/int4_tile.h"
 
 namespace hone::math {
 
-template <class Lanes>
-struct GemmI8Int4 : Int4Tile<GemmI8Int4<Lanes>, Lanes, ActivationFormat::i8_g32> {
+template <class Lanes, ActivationFormat activations>
+struct GemmInt8Int4 : Int4Tile<GemmInt8Int4<Lanes, activations>, Lanes, activations> {
     template <int group, int rows, int vectors>
     [[gnu::always_inline]] static void add_group(const std::byte* x, const std::byte* step,
                                                  Accumulators<Lanes, rows, vectors>& acc) {
@@ -38,7 +39,7 @@ struct GemmI8Int4 : Int4Tile<GemmI8Int4<Lanes>, Lanes, ActivationFormat::i8_g32>
 #pragma GCC unroll 8
             for (int row = 0; row < rows; row++) {
                 const std::byte* line = x + row * kI8LineBytes;
-                const auto scale = Lanes::multiply(weight_scale, Lanes::broadcast_float(line + kI8ScaleOffset));
+                const auto scale = product_of_scales(weight_scale, line + kI8ScaleOffset);
                 const auto value = Lanes::finish_dot(dot[row][v], line + kI8StartOffset);
                 acc.sum[row][v] = Lanes::fma(value, scale, acc.sum[row][v]);
             }
@@ -46,6 +47,14 @@ struct GemmI8Int4 : Int4Tile<GemmI8Int4<Lanes>, Lanes, ActivationFormat::i8_g32>
     }
 
   private:
+    // The multiplication of i8g32 takes a slot of the dot products. A power of two only moves the exponent; where the ISA
+    // has an instruction for that, it runs beside them.
+    [[gnu::always_inline]] static typename Lanes::Floats product_of_scales(typename Lanes::Floats weight_scale,
+                                                                           const std::byte* field) {
+        if constexpr (activations == ActivationFormat::i8_p32) return Lanes::multiply_by_power(weight_scale, field);
+        return Lanes::multiply(weight_scale, Lanes::broadcast_float(field));
+    }
+
     // Four bytes of k, at x in row 0's line.
     template <int rows, int vectors>
     [[gnu::always_inline]] static void add_bytes(const std::byte* x, const typename Lanes::Bytes (&w)[vectors],
@@ -58,5 +67,10 @@ struct GemmI8Int4 : Int4Tile<GemmI8Int4<Lanes>, Lanes, ActivationFormat::i8_g32>
         }
     }
 };
+
+template <class Lanes>
+using GemmI8Int4 = GemmInt8Int4<Lanes, ActivationFormat::i8_g32>;
+template <class Lanes>
+using GemmI8P32Int4 = GemmInt8Int4<Lanes, ActivationFormat::i8_p32>;
 
 }  // namespace hone::math
