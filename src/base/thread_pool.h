@@ -40,8 +40,8 @@ class ThreadPool {
 
     int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-    // Runs body(tile, worker) once for every tile in [0, tiles), tiles < 2^32 - 1, in any order and on any worker in [0, threads());
-    // returns when all are done. Which worker takes which tile never changes a result.
+    // Runs body(tile, worker) once for every tile in [0, tiles), in any order and on any worker in [0, threads());
+    // returns when all are done. Fewer than 2^32 - 1 tiles. Which worker takes which tile never changes a result.
     void parallel_for(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body);
 
   private:

@@ -232,10 +232,22 @@ Status chat(ChatFlags& flags) {
     auto engine = start_engine(*open, *engine_options);
     if (!engine) return engine.error();
 
+    // Damage is told as soon as it is found, and ends the conversation with the line that is being typed.
+    std::atomic<bool> damaged{false};
+    std::unique_ptr<model::BackgroundVerification> verification;
+    if (auto checksums = std::exchange(open->loaded.checksums, {}); checksums.file) {
+        verification = std::make_unique<model::BackgroundVerification>(std::move(checksums), [&](Status verified) {
+            if (verified) return;
+            fmt::print(stderr, "\nhone: {}\n", verified.error().message);
+            damaged = true;
+        });
+    }
+
     std::signal(SIGINT, [](int) { interrupted = true; });
     fmt::print("Chatting with {}. /help lists the commands.\n", open->loaded.name);
     Conversation conversation(**engine, *text, flags);
     for (std::string line; std::cout << "> " << std::flush && std::getline(std::cin, line);) {
+        if (damaged) return error("the model file is damaged; what it said may be wrong");
         if (line.empty()) continue;
         if (line[0] != '/')
             conversation.say(line);

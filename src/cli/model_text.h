@@ -21,7 +21,8 @@ struct ModelText {
 };
 
 // Errors name the file and what is wrong with it. A model without tokenizer files is an error too, unless `vocabulary`
-// is given: then token ids stand for text (Tokenizer::of_ids).
+// is given and the model was made of a shape (no files but config.json): then token ids stand for text
+// (Tokenizer::of_ids).
 Result<ModelText> load_model_text(const FileSet& files, std::optional<int32_t> vocabulary = {});
 
 }  // namespace hone::cli

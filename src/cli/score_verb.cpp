@@ -125,7 +125,10 @@ void print_summary(const ScoreFlags& flags, size_t sequences, const ScoreTotals&
 Status score(const ScoreFlags& flags) {
     // Found out before the model is loaded; the file that is tried for leaves nothing.
     if (auto writable = AtomicFile::create(flags.output); !writable) return writable.error();
-    auto open = open_model(flags.model, flags.json);
+    // What is written is kept: a damaged pack is found before, not behind.
+    ModelOptions whole = flags.model;
+    whole.verify = true;
+    auto open = open_model(whole, flags.json);
     if (!open) return open.error();
     auto sequences = read_score_input(flags.input, open->loaded);
     if (!sequences) return sequences.error();

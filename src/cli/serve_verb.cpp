@@ -149,7 +149,8 @@ void add_serve(CLI::App& app, int& status) {
     CLI::App* verb = app.add_subcommand("serve", "Serve a model over an OpenAI-compatible HTTP API");
     add_model_or_shape(*verb, flags->model);
     verb->add_option("--verify", flags->verify,
-                     "When a pack file's checksums are compared: background (while it serves; damage stops it), before "
+                     "When a pack file's checksums are compared: background (while it serves; after damage every "
+                     "request is refused), before "
                      "(then serves) or never")
         ->check(CLI::IsMember({"background", "before", "never"}))
         ->capture_default_str();

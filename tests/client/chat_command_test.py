@@ -122,3 +122,18 @@ def test_a_message_that_was_not_answered_is_forgotten():
     assert done.stdout.count("context of 128 tokens") == 1 and done.stdout.count("tokens/s") == 2
     assert "user: x" not in done.stdout
     assert done.stdout.count("user: Hello") == 2 and done.stdout.count("user: Again") == 1
+
+
+def test_damage_ends_the_conversation(tmp_path):
+    path = tmp_path / "model.hone"
+    assert run_hone("pack", MODEL, path).returncode == 0
+    data = bytearray(path.read_bytes())
+    directory_bytes, data_begin = (int.from_bytes(data[at:at + 8], "little") for at in (16, 24))
+    head = json.loads(data[64:64 + directory_bytes])["tensors"][-1]
+    data[data_begin + head["offset"] + head["bytes"] // 2] ^= 1
+    path.write_bytes(data)
+    with Terminal("chat", path, "--threads", 1, "--kv-memory", "8M", "--max-tokens", 2) as terminal:
+        terminal.expect(head["name"])
+        terminal.type("Hello")
+        terminal.expect("may be wrong")
+        assert terminal.wait() == 1

@@ -129,3 +129,21 @@ def test_what_has_no_checksums_is_served_whatever_the_flag(tmp_path):
     for mode in ("background", "before", "never"):
         with HoneServer(MODEL, *FLAGS, "--verify", mode) as server:
             assert server.request("GET", "/health")[0] == 200
+
+
+def test_nothing_is_scored_from_a_damaged_pack(damaged, tmp_path):
+    path, tensor = damaged
+    given, output = tmp_path / "in.jsonl", tmp_path / "out.safetensors"
+    given.write_text(json.dumps({"ids": PROMPT}) + "\n")
+    done = run_hone("score", path, "--input", given, "--output", output, "--threads", 1)
+    assert done.returncode == 1 and tensor in done.stderr and not output.exists()
+
+
+def test_a_checkpoint_that_lost_its_tokenizer_is_an_error(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in MODEL.iterdir():
+        if "token" not in file.name:
+            (folder / file.name).write_bytes(file.read_bytes())
+    done = run_hone("serve", folder, *FLAGS, "--port", 0)
+    assert done.returncode == 1 and "tokenizer.json" in done.stderr

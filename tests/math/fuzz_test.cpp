@@ -17,7 +17,7 @@ int32_t between(Random& random, int32_t least, int32_t most) {
     return least + static_cast<int32_t>(random.below(static_cast<uint64_t>(most - least + 1)));
 }
 
-// Calls run(context, y) on the reference and on every other table with 1 to 3 threads, and compares what it wrote.
+// Calls run(context, y) on every table with 1 and with 3 threads, and compares what it wrote.
 void expect_the_same_of_all(size_t size, NumericClass int4_class, const std::string& what,
                             FunctionRef<void(OpContext& op, float* y)> run) {
     constexpr float kUntouched = 12345;

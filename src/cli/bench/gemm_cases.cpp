@@ -4,6 +4,7 @@
 #include "cli/bench/kernel_cases.h"
 #include "engine/executor.h"
 #include "math/ops/matrix_product.h"
+#include "math/ops/parallel.h"
 
 namespace hone::cli {
 namespace {
@@ -14,11 +15,11 @@ constexpr int32_t kRows[] = {1, 2, 4, 8, 16, 32, 64, 256, 2048};
 constexpr int32_t kQuickRows[] = {1, 8, 32, 256};
 constexpr int32_t kDecodeRows = 8;                 // up to here weights come from memory, as when decoding
 constexpr size_t kCachedBytes = size_t{16} << 20;  // larger weights always do
-constexpr int64_t kTasksPerThread = 8;             // as ops/linear.cpp splits its work
 constexpr double kLoopOps = 2e8;                   // least operations of a loop over the pool
 
-// A matrix product in calls of one loop, each with outputs of its own: on successive copies of the weight where it is
-// streamed, else on one that stays in the caches. Weights and activations are cut as ops/linear.h does.
+// A matrix product in calls of one loop, so that no barrier between calls counts, each with outputs of its own: on
+// successive copies of the weight where it is streamed, else on one that stays in the caches. Weights and activations
+// are cut, and the next weights are told, as ops/linear.h does.
 class GemmRun {
   public:
     GemmRun(KernelStage& stage, const MatrixShape& shape, math::NumericClass int4_class, int32_t rows,
@@ -32,7 +33,7 @@ class GemmRun {
           is_streamed_(rows <= kDecodeRows || bytes_ > kCachedBytes) {
         x_ = stage.workspace().matrix<float>(rows, shape.k);
         fill_normal(x_, 2);
-        const int64_t panels = math::panel_count(weight_), wanted = stage.pool().threads() * kTasksPerThread;
+        const int64_t panels = math::panel_count(weight_), wanted = math::wanted_tasks(stage.pool().threads());
         const EvenSplit blocks = math::block_split(product_.activations, shape.k, rows, (wanted + panels - 1) / panels);
         activations_ = math::prepare_activations(context_, product_, x_, blocks);
         runs_ = {panels, std::clamp<int64_t>(wanted / blocks.parts, 1, panels)};
@@ -45,10 +46,15 @@ class GemmRun {
         const int64_t blocks = activations_.blocks.parts;
         stage_.pool().parallel_for(calls_ * runs_.parts * blocks, [&](int64_t task, int) {
             const int64_t block = task % blocks, run = task / blocks % runs_.parts, call = task / blocks / runs_.parts;
+            const int64_t follower = task + stage_.pool().threads();
             const int64_t row = call * x_.rows + activations_.blocks.first(block);
             const int64_t column = runs_.first(run) * math::panel_columns(weight_.format);
             math::GemmTask gemm = task_of(block, runs_.first(run), runs_.size(run));
-            if (is_streamed_) gemm.weight += static_cast<size_t>(call) * bytes_;
+            gemm.weight = copy_of(call);
+            if (follower < calls_ * runs_.parts * blocks) {
+                gemm.next = copy_of(follower / blocks / runs_.parts) +
+                            runs_.first(follower / blocks % runs_.parts) * math::panel_bytes(weight_.format, weight_.k);
+            }
             gemm.y = y_.row(row) + column;
             gemm.y_stride = y_.stride;
             product_.gemm.run(gemm);
@@ -96,6 +102,9 @@ class GemmRun {
     }
 
   private:
+    const std::byte* copy_of(int64_t call) const {
+        return weight_.data + (is_streamed_ ? static_cast<size_t>(call) * bytes_ : 0);
+    }
     double operations() const { return 2.0 * static_cast<double>(x_.rows) * weight_.n * weight_.k; }
 
     // All of a task but where its outputs go.

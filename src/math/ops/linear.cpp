@@ -4,12 +4,11 @@
 #include <array>
 
 #include "math/ops/matrix_product.h"
+#include "math/ops/parallel.h"
 
 namespace hone::math {
 
 namespace {
-
-constexpr int64_t kTasksPerThread = 8;  // so that a thread that was held up leaves its share to the others
 
 // One matrix's share of the tasks: its panels in runs, for each block of rows.
 struct Job {
@@ -56,7 +55,7 @@ void linear(OpContext& context, MatrixView<const float> x, std::span<const Weigh
         panels += panel_count(*weights[i]);
     }
 
-    const int64_t wanted = context.pool.threads() == 1 ? 1 : context.pool.threads() * kTasksPerThread;
+    const int64_t wanted = wanted_tasks(context.pool.threads());
     std::array<ActivationBlocks, kActivationFormats> prepared;  // by activation format, as they are needed
     std::span<Job> jobs = context.workspace.vector<Job>(static_cast<int64_t>(weights.size()));
     int64_t tasks = 0;

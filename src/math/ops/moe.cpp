@@ -14,7 +14,6 @@ namespace hone::math {
 
 namespace {
 
-constexpr int64_t kTasksPerThread = 8;
 constexpr int64_t kHiddenValues = 16384;  // of gate and up each that a thread holds between product and SwiGLU
 constexpr int64_t kOutputBytes = int64_t{1} << 20;  // of expert outputs that a thread holds before it sums them
 
@@ -153,7 +152,7 @@ void Moe::compute_hidden() {
     int64_t most_rows = 0;
     for (const ExpertBlock& block : blocks) most_rows = std::max<int64_t>(most_rows, block.rows);
     const int threads = context.pool.threads();
-    const int64_t wanted = threads == 1 ? 1 : threads * kTasksPerThread;
+    const int64_t wanted = wanted_tasks(threads);
     const auto block_count = static_cast<int64_t>(blocks.size());
     const EvenSplit runs{panels, std::clamp<int64_t>((wanted + block_count - 1) / block_count, 1, panels)};
 
@@ -191,7 +190,7 @@ void Moe::compute_output(const MatrixView<float>& slot_weights, MatrixView<float
     const int64_t slots = slot_weights.cols;
     const int threads = context.pool.threads();
     const int64_t fitting = std::max<int64_t>(1, kOutputBytes / (rows * width * static_cast<int64_t>(sizeof(float))));
-    const int64_t least = std::max((panels + fitting - 1) / fitting, threads == 1 ? 1 : threads * kTasksPerThread);
+    const int64_t least = std::max((panels + fitting - 1) / fitting, wanted_tasks(threads));
     const EvenSplit runs{panels, std::min(least, panels)};
     const auto outputs = context.workspace.matrix<float>(threads, rows * runs.size(0) * width);
     context.pool.parallel_for(runs.parts, [&](int64_t run, int worker) {

@@ -9,6 +9,13 @@
 
 namespace hone::math {
 
+// Tasks that a loop over weights is cut into at least, where there is enough to cut: several for each thread, so that
+// one that was held up leaves its share to the others.
+inline int64_t wanted_tasks(int threads) {
+    constexpr int64_t kTasksPerThread = 8;
+    return threads == 1 ? 1 : threads * kTasksPerThread;
+}
+
 // Runs body(tile, worker) for every tile in [0, tiles). `work` is the whole work in units of one element read, computed
 // and written by a vector kernel (some 0.1 ns).
 inline void for_tiles(OpContext& context, int64_t tiles, int64_t work,

@@ -13,7 +13,8 @@
 namespace hone::math {
 
 // dense: matrix products that every row passes, with what is fused to them; experts: those of chosen rows; quantise:
-// preparing activations for any of these, but not inside experts; other: norms, rotary, residual sums, and the rest.
+// preparing activations for any of these, but not what gate and up hand to down within experts; other: norms, rotary,
+// residual sums, and the rest.
 enum class Phase : uint8_t { other, attention, experts, dense, head, router, quantise };
 inline constexpr int kPhases = 7;
 

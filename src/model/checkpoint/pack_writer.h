@@ -1,6 +1,6 @@
-// Writes a pack file (pack.h draws it) group by group, wherever the weights come from: converted tensors or random ones.
-// The file appears under its name when finish() has succeeded; before that, nothing is left of it. Holds one group in
-// memory. One thread, which owns the given pools; the plan outlives the writer.
+// Writes a pack file (pack.h draws it) group by group, wherever the weights come from: converted tensors or random
+// ones. The file appears under its name when finish() has succeeded; before that, nothing is left of it. Holds one
+// group in memory. One thread, which owns the given pools; the plan outlives the writer.
 #pragma once
 
 #include <filesystem>

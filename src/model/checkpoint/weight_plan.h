@@ -46,8 +46,8 @@ struct WeightGroup {
 
 constexpr size_t kGroupBytes = size_t{64} << 20;
 
-// All weights in order, cut into groups that bound memory: one is full when the sizes of its weights, as `size_of` tells
-// them by index, reach `limit`.
+// All weights in order, cut into groups that bound memory: one is full when the sizes of its weights, as `size_of`
+// tells them by index, reach `limit`.
 std::vector<WeightGroup> cut_into_groups(const WeightPlan& plan, FunctionRef<size_t(size_t weight)> size_of,
                                          size_t limit = kGroupBytes);
 // By the bytes that the weights take in the block.

@@ -47,8 +47,8 @@ struct GemmInt8Int4 : Int4Tile<GemmInt8Int4<Lanes, activations>, Lanes, activati
     }
 
   private:
-    // The multiplication of i8g32 takes a slot of the dot products. A power of two only moves the exponent; where the ISA
-    // has an instruction for that, it runs beside them.
+    // The multiplication of i8g32 takes a slot of the dot products. A power of two only moves the exponent; where the
+    // ISA has an instruction for that, it runs beside them.
     [[gnu::always_inline]] static typename Lanes::Floats product_of_scales(typename Lanes::Floats weight_scale,
                                                                            const std::byte* field) {
         if constexpr (activations == ActivationFormat::i8_p32) return Lanes::multiply_by_power(weight_scale, field);

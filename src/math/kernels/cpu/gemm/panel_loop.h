@@ -15,7 +15,7 @@ constexpr int64_t kNearTiles = 4;
 constexpr int64_t kPrefetchDistance = 9216;
 
 // Values of k in a block when there are as few blocks of at most `most` as may be, of one size up to a line of
-// activations.
+// activations. k >= 1.
 [[gnu::always_inline]] inline int64_t equal_blocks(int64_t k, int64_t most) {
     constexpr int64_t kLine = 2 * kGroup;
     const int64_t blocks = (k + most - 1) / most;
