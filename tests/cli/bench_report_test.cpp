@@ -264,7 +264,9 @@ TEST(Expectation, JudgesNoUnknownVoidOrUnlimitedRows) {
     EXPECT_EQ(found.judged, 0u);
     EXPECT_EQ(found.disturbed, std::vector<std::string>{"a"});
     EXPECT_TRUE(found.missing.empty() && found.short_rows.empty());
-    EXPECT_NE(verdict(found, "file").error().message.find("no row was judged by file"), std::string::npos);
+    const Status failed = verdict(found, "file");
+    ASSERT_FALSE(failed);
+    EXPECT_NE(failed.error().message.find("no row was judged by file"), std::string::npos);
 }
 
 TEST(Expectation, FailsOnARecordedRowThatIsNotThere) {
