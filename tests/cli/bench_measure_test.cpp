@@ -15,23 +15,40 @@ constexpr std::string_view kProcStat =
     "cpu10 5 0 0 100 200 0 0 0 0 0\n"
     "intr 11569779 0 0\n";
 
-TEST(ForeignLoad, BusyTicksAreThoseOfOurProcessorsWithoutIdleAndDisk) {
-    EXPECT_EQ(busy_ticks(kProcStat, std::vector{0}), 63);
-    EXPECT_EQ(busy_ticks(kProcStat, std::vector{0, 10}), 68);
-    EXPECT_EQ(busy_ticks("", std::vector{0}), 0);
+TEST(ForeignLoad, TicksAreThoseOfOurProcessorsWithoutIdleAndDisk) {
+    EXPECT_EQ(cpu_ticks(kProcStat, std::vector{0}).busy, 63);
+    EXPECT_EQ(cpu_ticks(kProcStat, std::vector{0}).stolen, 32);
+    EXPECT_EQ(cpu_ticks(kProcStat, std::vector{0, 10}).busy, 68);
+    EXPECT_EQ(cpu_ticks("", std::vector{0}).busy, 0);
 }
 
 TEST(ForeignLoad, IsWhatIsBusyWithoutUs) {
     const LoadReading before{10, 100, 50, 3}, after{12, 104, 53, 3};
-    EXPECT_EQ(foreign_seconds(before, after, 0), 1);
-    EXPECT_DOUBLE_EQ(foreign_seconds(before, after, 0.25), 0.75);  // the least that the ticks allow: nobody had to wait
+    EXPECT_EQ(foreign_share(before, after, 2, 0).likely, 0.25);  // 1 of 2 CPUs * 2 seconds
+    const ForeignShare share = foreign_share(before, after, 2, 0.125);
+    EXPECT_DOUBLE_EQ(share.least, 0.75 / 4);
+    EXPECT_DOUBLE_EQ(share.likely, 0.75 / 4);  // nobody had to wait
+    EXPECT_DOUBLE_EQ(share.most, 1.25 / 4);
 }
 
 TEST(ForeignLoad, TimeThatOurThreadsWaitedDecidesWithinTheTicks) {
     const LoadReading before{10, 100, 50, 3};
-    EXPECT_EQ(foreign_seconds(before, {11, 102, 52, 3.125}, 0.25), 0.125);
-    EXPECT_EQ(foreign_seconds(before, {11, 102, 52, 5}, 0.25), 0.25);  // they waited for each other
-    EXPECT_EQ(foreign_seconds(before, {11, 101, 52, 5}, 0.25), 0);     // more of ours than was busy: nobody else
+    EXPECT_EQ(foreign_share(before, {11, 102, 52, 3.125}, 1, 0.25).likely, 0.125);
+    EXPECT_EQ(foreign_share(before, {11, 102, 52, 5}, 1, 0.25).likely, 0.25);  // they waited for each other
+    EXPECT_EQ(foreign_share(before, {11, 101, 52, 5}, 1, 0.25).most, 0);  // more of ours than was busy: nobody else
+}
+
+TEST(ForeignLoad, WhatIsStolenCountsAlsoWhereItSeemsToBeOurs) {
+    const LoadReading before{10, 100, 50, 3, 7}, after{12, 104, 54, 3, 8};
+    EXPECT_EQ(foreign_share(before, after, 2, 0).least, 0.25);
+}
+
+TEST(ForeignLoad, ARepetitionCountsByItselfOnlyInAQuietRow) {
+    const ForeignShare quiet{0, 0.03, 0.1}, long_and_quiet{0, 0.01, 0.04}, loud{0.1, 0.2, 0.3};
+    EXPECT_TRUE(is_clean(quiet, quiet));
+    EXPECT_FALSE(is_clean(loud, quiet));
+    EXPECT_FALSE(is_clean(quiet, loud));  // too short for its ticks to tell
+    EXPECT_TRUE(is_clean(long_and_quiet, loud));
 }
 
 TEST(ForeignLoad, AnIntervalOfOurOwnWorkIsMeasured) {
@@ -64,6 +81,18 @@ TEST(Limits, OnlyWhatIsNeededIsSampled) {
     EXPECT_EQ(limits[Limit::read], 0);
     const MachineLimits medians = meter->medians();
     for (const double rate : medians.rates) EXPECT_GT(rate, 0);
+}
+
+TEST(Limits, AreThoseOfCleanRepetitionsWhereThereAreAny) {
+    ThreadPool pool(1);
+    auto meter = LimitMeter::create(pool, *math::runnable_kernel_tables().back());
+    ASSERT_TRUE(meter);
+    for (const double rate : {1, 2, 3}) meter->record({.rates = {rate, rate, 0, 0}}, false);
+    meter->record({.rates = {7, 0, 0, 0}}, true);
+    const MachineLimits medians = meter->medians();
+    EXPECT_EQ(medians[Limit::i8], 7);
+    EXPECT_EQ(medians[Limit::bf16], 2);
+    EXPECT_GT(medians[Limit::f32], 1000);  // nothing recorded: measured now
 }
 
 TEST(Stopwatch, RepeatsUntilEnoughRepetitionsAreCleanButNotForEver) {
@@ -157,17 +186,19 @@ Result<BenchRow> measure_one(const math::KernelTable& table, const std::string& 
     return error("no case {}", part);
 }
 
-TEST(KernelCases, EveryMatrixProductIsThere) {
+TEST(KernelCases, EveryMatrixProductAndPreparationIsThere) {
     const math::KernelTable table = fastest();
     const auto cases = tiny_cases(table);
-    for (const char* kernel : {table.gemm.f32_f32.name, table.gemm.bf16_bf16.name, table.gemm.bf16_int4g32.name,
-                               table.gemm.i8_int4g32.name}) {
-        for (const int rows : {1, 2, 4, 8, 16, 32, 64, 256, 2048}) {
-            const std::string name = fmt::format("kernel/{}/m{}/64x", kernel, rows);
-            EXPECT_TRUE(std::ranges::any_of(cases, [&](const KernelCase& one) { return one.name.starts_with(name); }))
-                << name;
-        }
-    }
+    const auto expect = [&](const std::string& name) {
+        EXPECT_TRUE(std::ranges::any_of(cases, [&](const KernelCase& one) { return one.name.starts_with(name); }))
+            << name;
+    };
+    table.gemm.for_each_name([&](std::string_view kernel) {
+        if (kernel.starts_with("prepare_")) expect(fmt::format("kernel/{}/", kernel));
+        if (!kernel.starts_with("gemm_")) return;
+        for (const int rows : {1, 2, 4, 8, 16, 32, 64, 256, 2048})
+            expect(fmt::format("kernel/{}/m{}/64x", kernel, rows));
+    });
 }
 
 TEST(KernelCases, ARightKernelGivesARow) {

@@ -23,7 +23,8 @@ def test_rows_and_units(kind, tmp_path):
     times = {f"{state}{part}" for state in ("warm", "cold") for part in ("", "/listening", "/first_token")}
     assert set(rows) == times | {"private_memory", "private_memory/kv_pages"}
     assert all(rows[row]["unit"] == "s" and 0 < rows[row]["value"] < 60 for row in times)
-    assert rows["warm"]["value"] >= rows["warm/listening"]["value"] and not rows["warm"]["void"]
+    assert rows["warm"]["value"] >= rows["warm/listening"]["value"]
+    assert all(rows[row]["spread"] is None and not rows[row]["void"] for row in ("private_memory", "private_memory/kv_pages"))
     assert 1 < rows["private_memory"]["value"] < 300 and rows["private_memory"]["unit"] == "MiB"
     assert 0 < rows["private_memory/kv_pages"]["value"] < rows["private_memory"]["value"]
 

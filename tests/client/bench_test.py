@@ -1,6 +1,7 @@
 """`hone bench`: what its sub-verbs print, and that mistakes are named. Never how fast anything is."""
 
 import json
+import re
 
 import pytest
 from conftest import MODEL
@@ -21,6 +22,7 @@ def report_of(*arguments):
     for row in told["rows"]:
         assert set(row) == {"name", "value", "unit", "limit", "fraction", "spread", "void"}
         assert (row["limit"] is None) == (row["fraction"] is None) and row["value"] >= 0
+        assert row["spread"] is None or not row["name"].startswith("memory/")
     return {row["name"]: row for row in told["rows"]}
 
 
@@ -65,11 +67,25 @@ def test_kernels_against_records(tmp_path):
     rows = report_of(*KERNELS)
     assert len(rows) == 4 and all(name.startswith("kernel/gemm_f32_f32__") and name.endswith("/64x8") for name in rows)
     recorded = tmp_path / "expected.json"
+
+    def judged(records):
+        """The run against these records, and how many of its rows were judged, not void."""
+        recorded.write_text(json.dumps({"rows": records}))
+        done = run_hone("bench", *KERNELS, "--expect", recorded, "--compare", recorded)
+        return done, int(re.search(r"^(\d+) of 4 rows judged", done.stderr, re.MULTILINE)[1])
+
     easy = [row | {"fraction": 1e-6} for row in rows.values()]
-    recorded.write_text(json.dumps({"rows": easy}))
-    done = run_hone("bench", *KERNELS, "--expect", recorded, "--compare", recorded)
-    assert done.returncode == 0 and " of 4 rows judged" in done.stderr
+    done, count = judged(easy)
     assert done.stdout.count("kernel/gemm_f32_f32__") == 8  # in the table and in the comparison
+    assert done.returncode == (0 if count else 1) and ("no row was judged" in done.stderr) == (not count)
+    done, count = judged([row | {"fraction": 1e6} for row in rows.values()])
+    assert done.returncode == 1 and done.stderr.count("recorded 100000000.0 %") == count
+    gone = easy[0]["name"].replace("gemm_f32_f32__", "gemm_gone__")
+    done, _ = judged([*easy, easy[0] | {"name": gone}])
+    assert gone not in done.stderr  # --filter leaves it out
+    done, _ = judged([*easy, easy[0] | {"name": easy[0]["name"] + "x9"}])
+    assert done.returncode == 1 and f"not measured:\n  {easy[0]['name']}x9" in done.stderr
+
     recorded.write_text(json.dumps({"rows": easy[:1]}))
     done = run_hone("bench", *KERNELS, "--compare", recorded)
     assert done.returncode == 0 and done.stdout.count("only in this run: kernel/gemm_f32_f32__") == 3

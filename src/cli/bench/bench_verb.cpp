@@ -37,9 +37,11 @@ void add_bench(CLI::App& app, int& status) {
     verb->footer(
         "Without a sub-verb: prefill, decode and batch of one model.\n"
         "Every repetition is measured between two samples of the machine's limits, and the share of them that it\n"
-        "reaches is what counts: the median over the repetitions; spread is the range of their middle half. "
-        "Repetitions\n"
-        "in which others took more than 5 % of the CPUs are left out; a row that has no other is VOID.");
+        "reaches is what counts: the median over the repetitions; spread is the range of their middle half.\n"
+        "Repetitions in which others, the hypervisor included, took more than 5 % of the CPUs are left out, and up to\n"
+        "twice as many are made. Where the system's ticks say that of the whole row (by more than a tick a CPU), only\n"
+        "those repetitions count whose own ticks prove the contrary. A row is VOID if fewer than half are left, or\n"
+        "than two of several. 'foreign load unknown' means that the system does not tell, and all count.");
     add_bench_model(*verb, status);
     add_bench_limits(*verb, status);
     add_bench_kernels(*verb, status);

@@ -21,10 +21,11 @@ Ratio ratio_of(const BenchRow& now, const BenchRow& then) {
         ratio.ratio = *now.fraction / *then.fraction;
     else if (now.value > 0 && then.value > 0)
         ratio.ratio = is_cost(now.unit) ? then.value / now.value : now.value / then.value;
+    if (!ratio.ratio || !now.spread || !then.spread) return ratio;
     // A spread is a whole range, of which a median may be off by half.
-    const double noise = (now.spread + then.spread) / 2;
-    ratio.low = ratio.ratio * std::max(0.0, 1 - noise);
-    ratio.high = ratio.ratio * (1 + noise);
+    const double noise = (*now.spread + *then.spread) / 2;
+    ratio.low = *ratio.ratio * std::max(0.0, 1 - noise);
+    ratio.high = *ratio.ratio * (1 + noise);
     return ratio;
 }
 
@@ -49,38 +50,62 @@ Comparison compare(std::span<const BenchRow> now, std::span<const BenchRow> then
 std::string to_table(const Comparison& comparison) {
     size_t width = 24;
     for (const Ratio& row : comparison.rows) width = std::max(width, row.name.size());
-    std::string table =
-        fmt::format("{:<{}} {:>7} {:>15}\n", "how much better than before (shares of the limit where there is one)",
-                    width, "ratio", "within noise");
+    std::string table = "how much better than before (shares of the limit where there is one)\n";
+    table += fmt::format("{:<{}} {:>7} {:>15}\n", "", width, "ratio", "within noise");
     for (const Ratio& row : comparison.rows) {
         const char* verdict = row.is_void ? "void" : row.is_better() ? "better" : row.is_worse() ? "WORSE" : "";
-        table += fmt::format("{:<{}} {:>7.3f} {:>15}  {}\n", row.name, width, row.ratio,
-                             fmt::format("{:.3f} - {:.3f}", row.low, row.high), verdict);
+        table += fmt::format("{:<{}} {:>7} {:>15}  {}\n", row.name, width,
+                             row.ratio ? fmt::format("{:.3f}", *row.ratio) : "-",
+                             row.low ? fmt::format("{:.3f} - {:.3f}", *row.low, *row.high) : "-", verdict);
+        table.resize(table.find_last_not_of(" \n") + 1);
+        table += '\n';
     }
     for (const std::string& name : comparison.only_now) table += fmt::format("only in this run: {}\n", name);
     for (const std::string& name : comparison.only_then) table += fmt::format("only in the file: {}\n", name);
     return table;
 }
 
-std::vector<Shortfall> shortfalls(std::span<const BenchRow> rows, std::span<const BenchRow> recorded) {
-    const RowsByName known = by_name(recorded);
-    std::vector<Shortfall> found;
-    for (const BenchRow& row : rows) {
-        const auto entry = known.find(row.name);
-        if (row.is_void || !row.fraction || entry == known.end() || !entry->second->fraction) continue;
-        const double expected = *entry->second->fraction;
-        if (*row.fraction < kExpectedPart * expected) found.push_back({row.name, *row.fraction, expected});
+Judgement judge(std::span<const BenchRow> rows, std::span<const BenchRow> recorded) {
+    const RowsByName measured = by_name(rows);
+    Judgement judgement;
+    for (const BenchRow& record : recorded) {
+        const auto entry = measured.find(record.name);
+        if (entry == measured.end()) {
+            judgement.missing.push_back(record.name);
+            continue;
+        }
+        const BenchRow& row = *entry->second;
+        if (!row.fraction || !record.fraction) continue;
+        if (row.is_void) {
+            judgement.disturbed.push_back(row.name);
+            continue;
+        }
+        judgement.judged++;
+        if (*row.fraction < kExpectedPart * *record.fraction)
+            judgement.short_rows.push_back({row.name, *row.fraction, *record.fraction});
     }
-    return found;
+    return judgement;
 }
 
-std::string to_table(std::span<const Shortfall> shortfalls) {
-    std::string table;
-    for (const Shortfall& row : shortfalls) {
-        table += fmt::format("  {}: {:.1f} % of the limit, recorded {:.1f} %\n", row.name, 100 * row.fraction,
-                             100 * row.recorded);
+Status verdict(const Judgement& judgement, std::string_view path) {
+    std::string text;
+    if (!judgement.short_rows.empty()) {
+        text += fmt::format("\nunder half of the fraction that {} records:", path);
+        for (const Shortfall& row : judgement.short_rows)
+            text += fmt::format("\n  {}: {:.1f} % of the limit, recorded {:.1f} %", row.name, 100 * row.fraction,
+                                100 * row.recorded);
     }
-    return table;
+    if (!judgement.missing.empty()) {
+        text += fmt::format("\nrecorded in {}, but not measured:", path);
+        for (const std::string& name : judgement.missing) text += "\n  " + name;
+    }
+    if (judgement.judged == 0) {
+        text += fmt::format(
+            "\nno row was judged by {}: {}", path,
+            judgement.disturbed.empty() ? "it records no fraction of them" : "all that it records are void");
+    }
+    if (text.empty()) return ok();
+    return error("--expect:{}", text);
 }
 
 }  // namespace hone::cli

@@ -2,6 +2,7 @@
 // recorded. Pure functions.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,11 +15,12 @@ namespace hone::cli {
 // cancels out; where a row has no limit, of the values (of costs, upside down). Above 1 is better.
 struct Ratio {
     std::string name;
-    double ratio = 1, low = 1, high = 1;  // low..high: what the spreads of both leave open
-    bool is_void = false;                 // either of them is
+    std::optional<double> ratio;      // nothing without values to divide
+    std::optional<double> low, high;  // what the spreads of both leave open; nothing where one has none
+    bool is_void = false;             // either of them is
 
-    bool is_better() const { return !is_void && low > 1; }
-    bool is_worse() const { return !is_void && high < 1; }
+    bool is_better() const { return !is_void && low && *low > 1; }
+    bool is_worse() const { return !is_void && high && *high < 1; }
 };
 
 struct Comparison {
@@ -36,8 +38,16 @@ struct Shortfall {
 };
 inline constexpr double kExpectedPart = 0.5;
 
-// Nothing for rows that are void, have no fraction, or are not recorded with one.
-std::vector<Shortfall> shortfalls(std::span<const BenchRow> rows, std::span<const BenchRow> recorded);
-std::string to_table(std::span<const Shortfall> shortfalls);
+// What rows say about recorded ones. A row that has no fraction, or is not recorded with one, is in none of the lists.
+struct Judgement {
+    size_t judged = 0;
+    std::vector<std::string> disturbed;  // void now
+    std::vector<std::string> missing;    // recorded, and not among the rows
+    std::vector<Shortfall> short_rows;   // of those judged
+};
+
+Judgement judge(std::span<const BenchRow> rows, std::span<const BenchRow> recorded);
+// Why that is not good; nothing if something was judged, nothing is missing and nothing is short. `path` is the record's.
+Status verdict(const Judgement& judgement, std::string_view path);
 
 }  // namespace hone::cli

@@ -19,20 +19,25 @@ struct Choices {
     int64_t distinct = 0;                     // experts that a call reads, summed over the calls
 };
 
-// Several tokens choose independently. The choices of single ones are dealt from a shuffled deck of all experts, so that
-// what a call reads is not still in the caches from the calls before it, as it is not in a model of many layers.
+// Several tokens choose independently. The choices of single ones are dealt from a shuffled deck of all experts, and
+// those of the last hand of a deck lie at the end of the next, so that what a call reads is not still in the caches from
+// the calls before it, as it is not in a model of many layers.
 Choices choose_experts(const ExpertShape& shape, int32_t tokens) {
     Random random(3);
     std::vector<int32_t> deck(static_cast<size_t>(shape.experts));
     std::iota(deck.begin(), deck.end(), 0);
     size_t dealt = deck.size();
+    std::span<const int32_t> hand;  // the last that was dealt
     const auto deal = [&](size_t slots) {
         if (tokens > 1 || dealt + slots > deck.size()) {
+            const std::set<int32_t> last = tokens == 1 ? std::set(hand.begin(), hand.end()) : std::set<int32_t>();
             for (size_t i = deck.size() - 1; i > 0; i--) std::swap(deck[i], deck[random.below(i + 1)]);
+            std::ranges::stable_partition(deck, [&](int32_t expert) { return !last.contains(expert); });
             dealt = 0;
         }
         dealt += slots;
-        return std::span(deck).subspan(dealt - slots, slots);
+        hand = std::span(deck).subspan(dealt - slots, slots);
+        return hand;
     };
     Choices choices;
     for (int call = tokens == 1 ? 32 : tokens <= kDecodeTokens ? 12 : 1; call > 0; call--) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,10 +17,17 @@
 namespace hone::cli {
 namespace {
 
+// Of this process, and of its children that have ended.
 double process_seconds() {
     timespec now{};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+    rusage children{};
+    getrusage(RUSAGE_CHILDREN, &children);
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+    };
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec) + seconds(children.ru_utime) +
+           seconds(children.ru_stime);
 }
 
 // The second number of a thread's schedstat: nanoseconds on a run queue.
@@ -33,10 +41,16 @@ double waited_seconds() {
     return 1e-9 * waited;
 }
 
+// Whether the kernel counts how long threads wait: it has run this one for a while.
+bool has_schedstat() {
+    double ran = 0;
+    return std::ifstream("/proc/self/schedstat") >> ran && ran > 0;
+}
+
 }  // namespace
 
-double busy_ticks(std::string_view proc_stat, std::span<const int> cpus) {
-    double busy = 0;
+CpuTicks cpu_ticks(std::string_view proc_stat, std::span<const int> cpus) {
+    CpuTicks ticks;
     std::istringstream lines{std::string(proc_stat)};
     for (std::string line; std::getline(lines, line);) {
         std::istringstream fields(line);
@@ -44,33 +58,45 @@ double busy_ticks(std::string_view proc_stat, std::span<const int> cpus) {
         double user = 0, nice = 0, system = 0, idle = 0, disk = 0, interrupts = 0, soft_interrupts = 0, stolen = 0;
         fields >> name >> user >> nice >> system >> idle >> disk >> interrupts >> soft_interrupts >> stolen;
         if (!name.starts_with("cpu") || name == "cpu") continue;
-        const bool is_ours = std::ranges::any_of(cpus, [&](int cpu) { return name == fmt::format("cpu{}", cpu); });
-        if (is_ours) busy += user + nice + system + interrupts + soft_interrupts + stolen;
+        if (std::ranges::none_of(cpus, [&](int cpu) { return name == fmt::format("cpu{}", cpu); })) continue;
+        ticks.busy += user + nice + system + interrupts + soft_interrupts + stolen;
+        ticks.stolen += stolen;
     }
-    return busy;
+    return ticks;
 }
 
-double foreign_seconds(const LoadReading& before, const LoadReading& after, double slack) {
-    const double others = after.busy - before.busy - (after.own - before.own);
-    const double waited = after.waited - before.waited;
-    return std::clamp(waited, std::max(0.0, others - slack), std::max(0.0, others + slack));
+ForeignShare foreign_share(const LoadReading& before, const LoadReading& after, double cpus, double tick) {
+    const double total = cpus * (after.wall - before.wall), slack = cpus * tick;
+    if (!(total > 0)) return {};
+    const double stolen = after.stolen - before.stolen;
+    double others = after.busy - before.busy - (after.own - before.own);
+    // Some kernels count what was stolen from us as our own time, so that the difference would hide it.
+    if (stolen > 0) others = std::max(others, stolen);
+    const double least = std::max(0.0, others - slack), most = std::max(0.0, others + slack);
+    return {least / total, std::clamp(after.waited - before.waited, least, most) / total, most / total};
 }
 
-ForeignLoad::ForeignLoad() : cpus_(usable_cpus()), tick_(1.0 / static_cast<double>(sysconf(_SC_CLK_TCK))) {}
+bool is_clean(const ForeignShare& repetition, const ForeignShare& row) {
+    return row.least <= kForeignShare ? repetition.likely <= kForeignShare : repetition.most <= kForeignShare;
+}
+
+ForeignLoad::ForeignLoad() : cpus_(usable_cpus()), tick_(1.0 / static_cast<double>(sysconf(_SC_CLK_TCK))) {
+    is_known_ = has_schedstat() && read().busy > 0;
+}
 
 LoadReading ForeignLoad::read() const {
     std::ostringstream text;
     text << std::ifstream("/proc/stat").rdbuf();
+    const CpuTicks ticks = cpu_ticks(text.str(), cpus_);
     return {.wall = monotonic_seconds(),
-            .busy = tick_ * busy_ticks(text.str(), cpus_),
+            .busy = tick_ * ticks.busy,
             .own = process_seconds(),
-            .waited = waited_seconds()};
+            .waited = waited_seconds(),
+            .stolen = tick_ * ticks.stolen};
 }
 
-bool ForeignLoad::is_clean(const LoadReading& before, const LoadReading& after) const {
-    const auto cpus = static_cast<double>(cpus_.size());
-    const double allowed = kForeignShare * cpus * (after.wall - before.wall);
-    return foreign_seconds(before, after, tick_ * cpus) <= allowed;
+ForeignShare ForeignLoad::share(const LoadReading& before, const LoadReading& after) const {
+    return is_known_ ? foreign_share(before, after, static_cast<double>(cpus_.size()), tick_) : ForeignShare{};
 }
 
 }  // namespace hone::cli

@@ -22,58 +22,67 @@ struct KernelsFlags {
     int repeats = 0;
 };
 
-Result<std::vector<KernelCase>> choose_cases(const KernelsFlags& flags, const math::KernelTable& kernels) {
+Result<std::vector<KernelCase>> all_cases(const KernelsFlags& flags, const math::KernelTable& kernels) {
     const auto shapes = zoo_shapes(flags.shapes);
     if (!shapes) return shapes.error().within("--shape");
-    std::vector<KernelCase> chosen;
+    std::vector<KernelCase> all;
     for (auto& cases : {gemm_cases(kernels, *shapes), expert_cases(kernels, *shapes), attention_cases(kernels, *shapes),
                         row_cases(kernels)}) {
-        for (const KernelCase& one : cases) {
-            if ((one.is_quick || !flags.quick) && one.name.find(flags.filter) != one.name.npos) chosen.push_back(one);
-        }
+        all.insert(all.end(), cases.begin(), cases.end());
     }
-    if (chosen.empty())
-        return error("--filter '{}': no row's name has that in it; names are such as kernel/KERNEL/mROWS/KxN",
-                     flags.filter);
-    return chosen;
+    return all;
 }
 
-// Measures a case; one that is void, or short of what is recorded, up to twice again.
+bool is_chosen(const KernelsFlags& flags, const KernelCase& one) {
+    return (one.is_quick || !flags.quick) && one.name.find(flags.filter) != one.name.npos;
+}
+
+// The rows of --expect that this run should produce: those of its ISA that --filter takes, but cases that --quick leaves
+// out.
+Result<std::vector<BenchRow>> read_recorded(const KernelsFlags& flags, std::span<const KernelCase> all, math::Isa isa) {
+    if (flags.expect_path.empty()) return std::vector<BenchRow>();
+    auto expected = read_report(flags.expect_path);
+    if (!expected) return expected.error().within("--expect");
+    const std::string ending = fmt::format("__{}/", math::name_of(isa));
+    std::erase_if(expected->rows, [&](const BenchRow& row) {
+        const auto known = std::ranges::find(all, row.name, &KernelCase::name);
+        if (known != all.end()) return !is_chosen(flags, *known);
+        return row.name.find(ending) == row.name.npos || row.name.find(flags.filter) == row.name.npos;
+    });
+    return std::move(expected->rows);
+}
+
+// Measures a case; one that is recorded, and void or short of the record, up to twice again.
 Result<BenchRow> measure(KernelStage& stage, const KernelCase& one, std::span<const BenchRow> recorded) {
     auto row = one.measure(stage);
-    const bool is_recorded = std::ranges::count(recorded, one.name, &BenchRow::name) > 0;
-    for (int again = 0; again < 2 && row && is_recorded; again++) {
-        if (!row->is_void && shortfalls({&*row, 1}, recorded).empty()) break;
+    const auto record = std::ranges::find(recorded, one.name, &BenchRow::name);
+    for (int again = 0; again < 2 && row && record != recorded.end(); again++) {
+        if (!row->is_void && judge({&*row, 1}, {&*record, 1}).short_rows.empty()) break;
         row = one.measure(stage);
     }
     return row;
 }
 
-Status judge(const KernelsFlags& flags, std::span<const BenchRow> rows, std::span<const BenchRow> recorded) {
-    size_t judged = 0, disturbed = 0;
-    for (const BenchRow& row : rows) {
-        if (std::ranges::count(recorded, row.name, &BenchRow::name) > 0) (row.is_void ? disturbed : judged)++;
-    }
-    fmt::print(stderr, "{} of {} rows judged by {}\n", judged, rows.size(), flags.expect_path);
-    if (disturbed > 0)
+Status judge_rows(const KernelsFlags& flags, std::span<const BenchRow> rows, std::span<const BenchRow> recorded) {
+    const Judgement judgement = judge(rows, recorded);
+    fmt::print(stderr, "{} of {} rows judged by {}\n", judgement.judged, rows.size(), flags.expect_path);
+    if (const size_t disturbed = judgement.disturbed.size(); disturbed > 0)
         fmt::print(stderr, "{} recorded rows not judged: others used the machine in three tries of each\n", disturbed);
-    const auto short_rows = shortfalls(rows, recorded);
-    if (short_rows.empty()) return ok();
-    return error("under half of the fraction that {} records:\n{}", flags.expect_path, to_table(short_rows));
+    return verdict(judgement, flags.expect_path);
 }
 
 Status bench_kernels(KernelsFlags& flags) {
     if (const Status read = read_earlier(flags.output); !read) return read;
-    std::vector<BenchRow> recorded;
-    if (!flags.expect_path.empty()) {
-        auto expected = read_report(flags.expect_path);
-        if (!expected) return expected.error().within("--expect");
-        recorded = std::move(expected->rows);
-    }
     const auto kernels = kernels_for(flags.model);
     if (!kernels) return kernels.error();
-    const auto cases = choose_cases(flags, **kernels);
+    auto cases = all_cases(flags, **kernels);
     if (!cases) return cases.error();
+    const auto recorded = read_recorded(flags, *cases, (*kernels)->isa);
+    if (!recorded) return recorded.error();
+    std::erase_if(*cases, [&](const KernelCase& one) { return !is_chosen(flags, one); });
+    if (cases->empty())
+        return error("--filter '{}': no row's name has that in it; names are such as kernel/KERNEL/mROWS/KxN",
+                     flags.filter);
     const int repeats = flags.repeats ? flags.repeats : flags.quick ? kQuickRepeats : kRepeats;
     auto stage = KernelStage::create(**kernels, thread_count(flags.model), repeats);
     if (!stage) return stage.error();
@@ -82,7 +91,7 @@ Status bench_kernels(KernelsFlags& flags) {
         .machine = this_machine(math::name_of((*kernels)->isa), (*stage)->pool().threads()), .limits = {}, .rows = {}};
     Progress progress("measuring kernels", cases->size(), Progress::Unit::items, flags.output.hides_progress());
     for (const KernelCase& one : *cases) {
-        auto row = measure(**stage, one, recorded);
+        auto row = measure(**stage, one, *recorded);
         if (!row) return row.error().within(one.name);
         report.rows.push_back(std::move(*row));
         progress.advance(1);
@@ -90,7 +99,7 @@ Status bench_kernels(KernelsFlags& flags) {
     progress.finish();
     report.limits = (*stage)->meter().medians();
     print_report(report, flags.output);
-    return flags.expect_path.empty() ? ok() : judge(flags, report.rows, recorded);
+    return flags.expect_path.empty() ? ok() : judge_rows(flags, report.rows, *recorded);
 }
 
 }  // namespace
@@ -114,8 +123,11 @@ void add_bench_kernels(CLI::App& bench, int& status) {
         ->capture_default_str();
     verb->add_option("--filter", flags->filter, "Only rows with this text in their names");
     verb->add_flag("--quick", flags->quick, "A subset that takes a minute on two cores");
-    verb->add_option("--expect", flags->expect_path,
-                     "A file that --json wrote: fail if a row is under half of the fraction recorded there");
+    verb->add_option(
+        "--expect", flags->expect_path,
+        "A file that --json wrote: fail if a row is under half of the fraction recorded there, or if one of "
+        "this ISA that is recorded there is not measured, or if none could be judged. A row that is void, "
+        "or under half, is measured again up to twice");
     verb->add_option("--repeats", flags->repeats,
                      fmt::format("Repetitions of a row; 0: {}, with --quick {}", kRepeats, kQuickRepeats))
         ->check(CLI::Range(0, 1000))

@@ -23,16 +23,22 @@ constexpr NamedLimit kNamedLimits[] = {{Limit::i8, "int8", "GOP/s"},
                                        {Limit::read, "dram", "GB/s"}};
 
 BenchRow measure(LimitMeter& meter, const NamedLimit& named, int repeats) {
-    constexpr int kSamples = 10;  // in a repetition, so that the system's ticks tell who else used the machine
+    constexpr int kSamples = 10;  // in a repetition, of which the median counts
     std::vector<Repetition> repetitions;
     const Work nothing_beside;
     const auto timings = Stopwatch(meter).time(repeats, nothing_beside, [&] {
         std::vector<double> rates;
-        for (int i = 0; i < kSamples; i++) rates.push_back(meter.sample(named.limit) / 1e9);
-        repetitions.push_back({.value = median(rates)});
+        for (int i = 0; i < kSamples; i++) rates.push_back(meter.sample(named.limit));
+        repetitions.push_back({.value = median(std::move(rates)) / 1e9});
     });
-    for (size_t i = 0; i < timings.size(); i++) repetitions[i].is_clean = timings[i].is_clean;
-    return summarise(fmt::format("limits/{}/threads{}", named.name, meter.pool().threads()), named.unit, repetitions);
+    for (size_t i = 0; i < timings.size(); i++) {
+        repetitions[i].is_clean = timings[i].is_clean;
+        MachineLimits rates;
+        rates[named.limit] = repetitions[i].value * 1e9;
+        meter.record(rates, timings[i].is_clean);
+    }
+    return summarise(fmt::format("limits/{}/threads{}", named.name, meter.pool().threads()), named.unit, repetitions,
+                     repeats);
 }
 
 Status bench_limits(LimitsFlags& flags) {

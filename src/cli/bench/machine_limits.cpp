@@ -98,9 +98,7 @@ double LimitMeter::read() {
 }
 
 double LimitMeter::sample(Limit limit) {
-    const double rate = limit == Limit::read ? read() : peak(limit);
-    samples_[static_cast<size_t>(limit)].push_back(rate);
-    return rate;
+    return limit == Limit::read ? read() : peak(limit);
 }
 
 MachineLimits LimitMeter::sample(const Work& work) {
@@ -111,12 +109,19 @@ MachineLimits LimitMeter::sample(const Work& work) {
     return limits;
 }
 
+void LimitMeter::record(const MachineLimits& rates, bool is_clean) {
+    for (size_t i = 0; i < kLimits; i++) {
+        if (rates.rates[i] > 0) (is_clean ? clean_ : disturbed_)[i].push_back(rates.rates[i]);
+    }
+}
+
 MachineLimits LimitMeter::medians() {
     MachineLimits limits;
     for (const Limit limit : {Limit::i8, Limit::bf16, Limit::f32, Limit::read}) {
-        std::vector<double>& samples = samples_[static_cast<size_t>(limit)];
-        while (samples.size() < 3) sample(limit);
-        limits[limit] = median(samples);
+        const auto i = static_cast<size_t>(limit);
+        std::vector<double> samples = clean_[i].empty() ? disturbed_[i] : clean_[i];
+        if (samples.empty()) samples = {sample(limit), sample(limit), sample(limit)};
+        limits[limit] = median(std::move(samples));
     }
     return limits;
 }

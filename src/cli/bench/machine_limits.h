@@ -47,7 +47,10 @@ class LimitMeter {
     double sample(Limit limit);
     // One sample of each limit that this work meets.
     MachineLimits sample(const Work& work);
-    // The medians of all samples so far; of a limit that has none, of a few taken now.
+    // Notes rates, but those that are 0, for medians().
+    void record(const MachineLimits& rates, bool is_clean);
+    // The medians of what was recorded as clean; of a limit with nothing clean, of all that was recorded; of one with
+    // nothing at all, of a few samples taken now.
     MachineLimits medians();
 
     size_t memory_bytes() const { return memory_.size(); }
@@ -65,7 +68,7 @@ class LimitMeter {
         int64_t turns = 0;  // in a tile of the pool's
     };
     std::array<Peak, kLimits - 1> peaks_;
-    std::array<std::vector<double>, kLimits> samples_;
+    std::array<std::vector<double>, kLimits> clean_, disturbed_;
 };
 
 // Bytes that no cache holds, read by so many threads.

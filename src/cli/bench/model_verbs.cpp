@@ -24,34 +24,34 @@ struct Kinds {
     bool prefill = false, decode = false, batch = false;
 };
 
-// What --weights would have to say for the formats that the model has; a class that INT4 does not take by itself is
-// added.
-std::string weights_name(const OpenModel& open) {
+std::string weights_of(const OpenModel& open) {
     bool int4_experts = false, int4_linear = false;
     open.loaded.model->visit([&](const model::WeightSlot& slot) {
         if (!slot.matrix || slot.matrix->format != math::WeightFormat::int4_g32) return;
         (slot.role == model::WeightRole::expert ? int4_experts : int4_linear) = true;
     });
-    const std::string name = int4_linear ? "int4" : int4_experts ? "int4-experts" : "bf16";
-    if (name == "bf16" || open.int4_class == math::NumericClass::i8g32) return name;
-    return fmt::format("{}-{}", name, math::name_of(open.int4_class));
+    return weights_name(int4_linear, int4_experts, open.int4_class);
 }
 
-// Rows of this process's memory, less what belongs to the benchmark.
-void add_memory(const std::string& model, double own_bytes, std::vector<BenchRow>& rows) {
-    struct Field {
-        const char *key, *name;
-        bool has_own;
-    };
-    constexpr Field kFields[] = {{"VmHWM:", "peak", true}, {"RssAnon:", "private", true}, {"RssFile:", "file", false}};
+// A field of this process's /proc/self/status; 0 where the system does not tell.
+double status_bytes(std::string_view field) {
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
-        for (const Field& field : kFields) {
-            if (!line.starts_with(field.key)) continue;
-            const double kib = std::strtod(line.c_str() + std::string_view(field.key).size(), nullptr);
-            const Repetition size{.value = std::max(0.0, kib * 1024 - (field.has_own ? own_bytes : 0)) / 0x1p30};
-            rows.push_back(summarise(fmt::format("memory/{}/{}", model, field.name), "GiB", {&size, 1}));
-        }
+        if (line.starts_with(field)) return 1024 * std::strtod(line.c_str() + field.size(), nullptr);
+    }
+    return 0;
+}
+
+// Rows of this process's memory, less what belongs to the benchmark. The peak may have been while the model was loaded,
+// when there was nothing of the benchmark yet.
+void add_memory(const std::string& model, double loading_peak, double own_bytes, std::vector<BenchRow>& rows) {
+    const std::pair<const char*, double> sizes[] = {
+        {"peak", std::max(loading_peak, status_bytes("VmHWM:") - own_bytes)},
+        {"private", std::max(0.0, status_bytes("RssAnon:") - own_bytes)},
+        {"file", status_bytes("RssFile:")}};
+    for (const auto& [name, bytes] : sizes) {
+        const Repetition size{.value = bytes / 0x1p30};
+        rows.push_back(summarise(fmt::format("memory/{}/{}", model, name), "GiB", {&size, 1}, 1));
     }
 }
 
@@ -96,6 +96,7 @@ Status bench_model(ModelFlags& flags, const Kinds& kinds) {
     const bool quiet = flags.output.hides_progress();
     auto open = open_model(flags.model, quiet);
     if (!open) return open.error();
+    const double loading_peak = status_bytes("VmHWM:");
     auto meter = LimitMeter::create(*open->pool, *open->kernels);
     if (!meter) return meter.error();
     const int64_t pages = pages_needed(flags, kinds);
@@ -112,9 +113,9 @@ Status bench_model(ModelFlags& flags, const Kinds& kinds) {
     BenchReport report{
         .machine = this_machine(math::name_of(open->kernels->isa), open->pool->threads()), .limits = {}, .rows = {}};
     report.machine.numeric_class = numeric_class_name(*open);
-    const std::string model = fmt::format("{}/{}", open->loaded.name, weights_name(*open));
+    const std::string model = fmt::format("{}/{}", open->loaded.name, weights_of(*open));
     run_workloads(**workloads, model, flags, kinds, report.rows);
-    add_memory(model, static_cast<double>(meter->memory_bytes()), report.rows);
+    add_memory(model, loading_peak, static_cast<double>(meter->memory_bytes()), report.rows);
     report.limits = meter->medians();
     print_report(report, flags.output);
     return ok();
@@ -157,7 +158,11 @@ void add_bench_model(CLI::App& bench, int& status) {
     constexpr const char* kFooter =
         "Rows: prefill/MODEL/WEIGHTS/PROMPT, decode/MODEL/WEIGHTS/depthD, batch/MODEL/WEIGHTS/streamsN; indented "
         "below\n"
-        "each, the phases in ms, of the whole prompt or of one step.\n"
+        "each, its phases in ms, of the whole prompt or of one step, which add up to its time: attention, experts "
+        "(their\n"
+        "products), dense (the other products, the head apart), head, router, quantise (preparing activations for "
+        "them\n"
+        "outside experts), other (norms, rotary, sums and the rest).\n"
         "The limit of a phase is what it takes at least at the rates measured around it: its matrix products (in\n"
         "attention, products of bf16 with every key that a row sees) at the peak, or its weights, chosen experts, "
         "keys\n"

@@ -13,8 +13,9 @@
 namespace hone::cli {
 namespace {
 
-// How much the middle half of the values spreads, as a part of their median.
-double spread_of(std::vector<double> values) {
+// How much the middle half of the values spreads, as a part of their median; one value says nothing.
+std::optional<double> spread_of(std::vector<double> values) {
+    if (values.size() < 2) return std::nullopt;
     std::ranges::sort(values);
     const size_t cut = values.size() / 4;
     const double middle = values[values.size() / 2];
@@ -47,7 +48,7 @@ Result<BenchRow> row_from(const boost::json::value& value) {
     row.value = *number;
     row.limit = number_in(*object, "limit");
     row.fraction = number_in(*object, "fraction");
-    row.spread = number_in(*object, "spread").value_or(0);
+    row.spread = number_in(*object, "spread");
     const auto* is_void = object->if_contains("void");
     row.is_void = is_void && is_void->is_bool() && is_void->as_bool();
     return row;
@@ -65,6 +66,7 @@ std::string header(const BenchReport& report) {
     std::string text = fmt::format("{}, {} CPUs, {:.1f} GiB; {} threads, {}", machine.processor, machine.cpus,
                                    machine.memory_gib, machine.threads, machine.isa);
     if (!machine.numeric_class.empty()) text += ", class " + machine.numeric_class;
+    if (!machine.tells_load) text += "; foreign load unknown: rows that others disturbed are not marked";
     return text + fmt::format(
                       "\nlimits of this run: int8 {:.0f} GOP/s, bf16 {:.0f} GFLOP/s, fp32 {:.0f} GFLOP/s, "
                       "memory {:.1f} GB/s\n\n",
@@ -78,19 +80,20 @@ bool is_cost(std::string_view unit) {
     return unit == "ms" || unit == "s" || unit == "GiB" || unit == "MiB";
 }
 
-BenchRow summarise(std::string name, std::string unit, std::span<const Repetition> repetitions) {
+BenchRow summarise(std::string name, std::string unit, std::span<const Repetition> repetitions, int wanted) {
     CHECK(!repetitions.empty());
-    const bool any_clean = std::ranges::any_of(repetitions, &Repetition::is_clean);
+    const auto clean = std::ranges::count(repetitions, true, &Repetition::is_clean);
+    const bool is_void = clean < std::max((wanted + 1) / 2, std::min(wanted, 2));
     std::vector<double> values, limits, fractions;
     for (const Repetition& repetition : repetitions) {
-        if (any_clean && !repetition.is_clean) continue;
+        if (!is_void && !repetition.is_clean) continue;
         values.push_back(repetition.value);
         if (!(repetition.limit > 0) || !(repetition.value > 0)) continue;
         limits.push_back(repetition.limit);
         fractions.push_back(is_cost(unit) ? repetition.limit / repetition.value : repetition.value / repetition.limit);
     }
     BenchRow row{.name = std::move(name), .value = median(values), .unit = std::move(unit)};
-    row.is_void = !any_clean;
+    row.is_void = is_void;
     if (fractions.size() == values.size()) {
         row.limit = median(limits);
         row.fraction = median(fractions);
@@ -99,6 +102,12 @@ BenchRow summarise(std::string name, std::string unit, std::span<const Repetitio
         row.spread = spread_of(std::move(values));
     }
     return row;
+}
+
+std::string weights_name(bool int4_linear, bool int4_experts, math::NumericClass int4_class) {
+    if (!int4_linear && !int4_experts) return "bf16";
+    const std::string name = int4_linear ? "int4" : "int4-experts";
+    return int4_class == math::NumericClass::i8g32 ? name : fmt::format("{}-{}", name, math::name_of(int4_class));
 }
 
 Machine this_machine(std::string_view isa, int threads) {
@@ -110,6 +119,7 @@ Machine this_machine(std::string_view isa, int threads) {
             .cpus = static_cast<int>(usable_cpus().size()),
             .threads = threads,
             .memory_gib = static_cast<double>(physical_memory_bytes()) / 0x1p30,
+            .tells_load = ForeignLoad().is_known(),
             .date = fmt::format("{:04}-{:02}-{:02}", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday)};
 }
 
@@ -146,16 +156,18 @@ std::string to_table(const BenchReport& report) {
         const auto whole = whole_of(rows, i);
         const std::string name = whole ? "    " + row.name.substr(rows[*whole].name.size() + 1) : row.name;
         const std::string share = row.is_void ? "VOID" : whole ? percent(row.value / parts[*whole]) : "";
-        table += fmt::format("{:<{}} {:>10} {:<9} {:>9} {:>7} {:>7} {:>7}", name, width, format_value(row.value),
-                             row.unit, row.limit ? format_value(*row.limit) : "",
-                             row.fraction ? percent(*row.fraction) : "", percent(row.spread), share);
+        table +=
+            fmt::format("{:<{}} {:>10} {:<9} {:>9} {:>7} {:>7} {:>7}", name, width, format_value(row.value), row.unit,
+                        row.limit ? format_value(*row.limit) : "", row.fraction ? percent(*row.fraction) : "",
+                        row.spread ? percent(*row.spread) : "-", share);
         table.resize(table.find_last_not_of(' ') + 1);
         table += '\n';
     }
     if (!std::ranges::any_of(rows, &BenchRow::is_void)) return table;
     return table + fmt::format(
-                       "\nVOID: in every repetition other programs, or the hypervisor, took more than {:.0f} % of the "
-                       "CPUs. Such a row says nothing; measure it again on a quiet machine.\n",
+                       "\nVOID: too few repetitions were measured undisturbed: others took more than {:.0f} % of the "
+                       "CPUs, or a start found the\npage cache other than it should. Such a row says nothing; measure "
+                       "it again on a quiet machine.\n",
                        100 * kForeignShare);
 }
 
@@ -167,7 +179,7 @@ boost::json::object to_json(const BenchReport& report) {
                         {"unit", row.unit},
                         {"limit", or_null(row.limit)},
                         {"fraction", or_null(row.fraction)},
-                        {"spread", row.spread},
+                        {"spread", or_null(row.spread)},
                         {"void", row.is_void}});
     }
     boost::json::object machine{{"processor", report.machine.processor},
@@ -175,7 +187,8 @@ boost::json::object to_json(const BenchReport& report) {
                                 {"memory_gib", report.machine.memory_gib},
                                 {"threads", report.machine.threads},
                                 {"isa", report.machine.isa},
-                                {"date", report.machine.date}};
+                                {"date", report.machine.date},
+                                {"foreign_load", report.machine.tells_load ? "watched" : "unknown"}};
     if (!report.machine.numeric_class.empty()) machine["class"] = report.machine.numeric_class;
     boost::json::object limits;
     for (const LimitField& field : kLimitFields) limits[field.name] = report.limits[field.limit] / 1e9;

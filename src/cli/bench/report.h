@@ -1,6 +1,6 @@
 // What every kind of `hone bench` ends with: the machine, its limits, and rows of results; as a table and as JSON.
 //
-//   {"machine": {...}, "limits": {"int8_gops", "bf16_gflops", "fp32_gflops", "dram_gbps"},
+//   {"machine": {..., "foreign_load": "watched" or "unknown"}, "limits": {"int8_gops", "bf16_gflops", "fp32_gflops", "dram_gbps"},
 //    "rows": [{"name", "value", "unit", "limit", "fraction", "spread", "void"}]}
 //
 // Values; free functions, any thread.
@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "cli/bench/machine_limits.h"
+#include "math/quant/weight.h"
 
 namespace hone::cli {
 
@@ -26,8 +27,8 @@ struct BenchRow {
     std::string unit;                // "tokens/s", "GOP/s", "GB/s", "ms", "s", "GiB", "MiB"
     std::optional<double> limit;     // in the unit; nothing where none is defined
     std::optional<double> fraction;  // of the limit that was reached: 1 is best, for times too
-    double spread = 0;               // range of the middle half of the repetitions over their median
-    bool is_void = false;            // others used the machine in every repetition
+    std::optional<double> spread;    // range of the middle half of the repetitions over their median; not of one
+    bool is_void = false;            // too few repetitions were measured undisturbed
 };
 
 // Where more is worse: times and sizes.
@@ -39,14 +40,20 @@ struct Repetition {
     bool is_clean = true;
 };
 
-// Medians of the clean repetitions; of all, and void, where none is. At least one repetition.
-BenchRow summarise(std::string name, std::string unit, std::span<const Repetition> repetitions);
+// Medians of the clean repetitions. Of all, and void, where fewer are clean than half of those that were wanted, or
+// than two of several. At least one repetition.
+BenchRow summarise(std::string name, std::string unit, std::span<const Repetition> repetitions, int wanted);
+
+// What --weights would have to say for the INT4 weights that a model has, as rows call them; a class that INT4 does not
+// take by itself is added: "bf16", "int4-experts", "int4-i8p32".
+std::string weights_name(bool int4_linear, bool int4_experts, math::NumericClass int4_class);
 
 struct Machine {
     std::string processor, isa, numeric_class;  // numeric_class only where a model ran
     int cpus = 0, threads = 0;
     double memory_gib = 0;
-    std::string date;  // "2026-11-24"
+    bool tells_load = true;  // whether others' use of the CPUs is known; where not, every repetition counts
+    std::string date;        // "2026-11-24"
 };
 
 // This machine, today.

@@ -9,6 +9,7 @@
 #include "cli/bench/bench_verbs.h"
 #include "cli/bench/page_cache.h"
 #include "cli/bench/server_process.h"
+#include "cli/bench/start_rows.h"
 #include "cli/model_options.h"
 #include "engine/cache/page_pool.h"
 #include "model/checkpoint/inspect.h"
@@ -19,7 +20,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr int kPromptTokens = 16;
-constexpr double kWarm = 0.999, kCold = 0.01;  // shares of the files that count as in memory, and as out of it
 
 struct StartFlags {
     ModelOptions model;
@@ -27,11 +27,10 @@ struct StartFlags {
     int repeats = 3;
 };
 
-// One start.
-struct Start {
-    double listening = 0, first_token = 0;  // seconds from the process's start
-    double private_bytes = 0;               // after the first token
-    bool counts = true;                     // it found the files in the page cache, or out of it, as it should
+// Starts of one kind, and the load over all of them.
+struct Starts {
+    std::vector<Start> each;
+    ForeignShare load;
 };
 
 class StartBench {
@@ -42,27 +41,21 @@ class StartBench {
     Result<std::vector<BenchRow>> run();
 
   private:
-    Result<Start> start_once(bool warm);
-    Result<std::vector<Start>> start_often(bool warm);
+    Result<Start> start_once(PageCache cache);
+    // The server's times alone, from its process's start to its end.
+    Result<Start> measure(const std::string& body);
+    Result<Starts> start_often(PageCache cache);
     std::vector<std::string> server_arguments() const;
     std::string request_body();
     std::string prefix() const;
-    void add_times(std::string_view kind, std::span<const Start> starts, std::vector<BenchRow>& rows) const;
-    void add_memory(std::span<const Start> starts, std::vector<BenchRow>& rows) const;
+    BenchRow kv_pages() const;
 
     const StartFlags& flags_;
     const model::Inspection inspection_;
     const std::vector<std::filesystem::path> files_;
+    const ForeignLoad load_;
     Random random_{1};
 };
-
-// A row of what `value` makes of each start.
-BenchRow row_of(std::string name, std::string unit, std::span<const Start> starts,
-                FunctionRef<double(const Start&)> value) {
-    std::vector<Repetition> repetitions;
-    for (const Start& start : starts) repetitions.push_back({.value = value(start), .is_clean = start.counts});
-    return summarise(std::move(name), std::move(unit), repetitions);
-}
 
 std::vector<std::string> StartBench::server_arguments() const {
     const ModelOptions& model = flags_.model;
@@ -87,12 +80,7 @@ std::string StartBench::request_body() {
         {"prompt", prompt}, {"max_tokens", 1}, {"stream", true}, {"temperature", 0}, {"return_token_ids", true}});
 }
 
-Result<Start> StartBench::start_once(bool warm) {
-    const Status prepared = warm ? warm_page_cache(files_) : drop_page_cache(files_);
-    if (!prepared) return prepared.error();
-    const auto cached = cached_share(files_);
-    if (!cached) return cached.error();
-    const std::string body = request_body();
+Result<Start> StartBench::measure(const std::string& body) {
     const double started = monotonic_seconds();
     auto server = ServerProcess::start(server_arguments());
     if (!server) return server.error();
@@ -104,67 +92,81 @@ Result<Start> StartBench::start_once(bool warm) {
     if (!own) return own.error();
     return Start{.listening = listening - started,
                  .first_token = *first_token - started,
-                 .private_bytes = static_cast<double>(*own),
-                 .counts = warm ? *cached >= kWarm : *cached <= kCold};
+                 .private_bytes = static_cast<double>(*own)};
 }
 
-Result<std::vector<Start>> StartBench::start_often(bool warm) {
-    std::vector<Start> starts;
-    Progress progress(warm ? "warm starts" : "cold starts", static_cast<uint64_t>(flags_.repeats),
+Result<Start> StartBench::start_once(PageCache cache) {
+    const Status prepared = cache == PageCache::warm ? warm_page_cache(files_) : drop_page_cache(files_);
+    if (!prepared) return prepared.error();
+    const auto cached = cached_share(files_);
+    if (!cached) return cached.error();
+    const std::string body = request_body();
+    const LoadReading before = load_.read();
+    auto start = measure(body);
+    if (!start) return start.error();
+    start->cached = *cached;
+    start->load = load_.share(before, load_.read());  // the server has ended, so that its time is known as ours
+    return start;
+}
+
+Result<Starts> StartBench::start_often(PageCache cache) {
+    Starts starts;
+    Progress progress(fmt::format("{} starts", name_of(cache)), static_cast<uint64_t>(flags_.repeats),
                       Progress::Unit::items, flags_.output.hides_progress());
+    const LoadReading before = load_.read();
     for (int i = 0; i < flags_.repeats; i++) {
-        auto start = start_once(warm);
+        auto start = start_once(cache);
         if (!start) return start.error();
-        starts.push_back(*start);
+        starts.each.push_back(*start);
         progress.advance(1);
     }
+    starts.load = load_.share(before, load_.read());
     progress.finish();
-    if (const auto others = std::ranges::count(starts, false, &Start::counts); others > 0)
+    const auto others = std::ranges::count_if(starts.each, [&](const Start& start) { return !found(cache, start); });
+    const auto counting =
+        std::ranges::count_if(starts.each, [&](const Start& start) { return counts(cache, start, starts.load); });
+    const auto disturbed = std::ssize(starts.each) - others - counting;
+    if (others > 0)
         fmt::print(stderr, "{} of {} {} starts do not count: {} of the model was in the page cache\n", others,
-                   starts.size(), warm ? "warm" : "cold", warm ? "not all" : "some");
+                   starts.each.size(), name_of(cache), cache == PageCache::warm ? "not all" : "some");
+    if (disturbed > 0)
+        fmt::print(stderr, "{} of {} {} starts do not count: others used the machine\n", disturbed, starts.each.size(),
+                   name_of(cache));
     return starts;
 }
 
-// "start/NAME/WEIGHTS", the weights as --weights calls them.
+// "start/NAME/WEIGHTS".
 std::string StartBench::prefix() const {
     const std::string int4(math::name_of(math::WeightFormat::int4_g32));
     const auto has_int4 = [&](model::WeightRole role) {
         return std::ranges::any_of(inspection_.totals,
                                    [&](const auto& total) { return total.role == role && total.format == int4; });
     };
-    const bool dense = has_int4(model::WeightRole::linear), experts = has_int4(model::WeightRole::expert);
     const std::filesystem::path path = std::filesystem::absolute(flags_.model.path).lexically_normal();
     const std::string name = (path.has_filename() ? path : path.parent_path()).stem().string();
-    return fmt::format("start/{}/{}", name, dense ? "int4" : experts ? "int4-experts" : "bf16");
+    return fmt::format("start/{}/{}", name,
+                       weights_name(has_int4(model::WeightRole::linear), has_int4(model::WeightRole::expert),
+                                    int4_class_for(flags_.model)));
 }
 
-void StartBench::add_times(std::string_view kind, std::span<const Start> starts, std::vector<BenchRow>& rows) const {
-    const std::string name = fmt::format("{}/{}", prefix(), kind);
-    rows.push_back(row_of(name, "s", starts, [](const Start& start) { return start.first_token; }));
-    rows.push_back(row_of(name + "/listening", "s", starts, [](const Start& start) { return start.listening; }));
-    rows.push_back(row_of(name + "/first_token", "s", starts,
-                          [](const Start& start) { return start.first_token - start.listening; }));
-}
-
-void StartBench::add_memory(std::span<const Start> starts, std::vector<BenchRow>& rows) const {
-    constexpr double kMiB = 1 << 20;
+// Of the private memory: the cache's pages that the prompt takes.
+BenchRow StartBench::kv_pages() const {
     const auto pages = static_cast<double>(engine::pages_for(kPromptTokens));
     const double page_bytes = static_cast<double>(inspection_.kv_bytes_per_token) * engine::kPageTokens;
-    const Repetition kv_pages{.value = pages * page_bytes / kMiB};
-    rows.push_back(row_of(prefix() + "/private_memory", "MiB", starts,
-                          [](const Start& start) { return start.private_bytes / kMiB; }));
-    rows.push_back(summarise(prefix() + "/private_memory/kv_pages", "MiB", {&kv_pages, 1}));
+    const Repetition size{.value = pages * page_bytes / 0x1p20};
+    return summarise(prefix() + "/private_memory/kv_pages", "MiB", {&size, 1}, 1);
 }
 
 Result<std::vector<BenchRow>> StartBench::run() {
-    const auto warm = start_often(true);
+    const auto warm = start_often(PageCache::warm);
     if (!warm) return warm.error();
-    const auto cold = start_often(false);
+    const auto cold = start_often(PageCache::cold);
     if (!cold) return cold.error();
-    std::vector<BenchRow> rows;
-    add_times("warm", *warm, rows);
-    add_times("cold", *cold, rows);
-    add_memory(*warm, rows);
+    std::vector<BenchRow> rows = time_rows(prefix(), PageCache::warm, warm->each, warm->load);
+    const auto cold_rows = time_rows(prefix(), PageCache::cold, cold->each, cold->load);
+    rows.insert(rows.end(), cold_rows.begin(), cold_rows.end());
+    rows.push_back(memory_row(prefix(), warm->each));
+    rows.push_back(kv_pages());
     return rows;
 }
 
@@ -206,7 +208,8 @@ void add_bench_start(CLI::App& bench, int& status) {
     verb->footer(fmt::format(
         "Rows: start/MODEL/WEIGHTS/warm and /cold, seconds from the start of a process to its first served token of a\n"
         "prompt of {} ids; below, what of it passed until it listened. Private memory is anonymous memory after that\n"
-        "token, key and value pages of the cache included.",
+        "token, key and value pages of the cache included. A start does not count if others used the machine, if a\n"
+        "warm one did not find all of the model in the page cache, or a cold one some of it.",
         kPromptTokens));
     verb->callback([flags, &status] { status = report(bench_start(*flags)); });
 }

@@ -8,19 +8,28 @@ namespace hone::cli {
 
 std::vector<Timing> Stopwatch::time(int repeats, const Work& needs, FunctionRef<void()> body) const {
     std::vector<Timing> timings;
-    LoadReading load = load_.read();
+    std::vector<ForeignShare> shares;
+    const LoadReading first = load_.read();
+    LoadReading load = first;
+    ForeignShare row;
     MachineLimits limits = meter_.sample(needs);
-    for (int clean = 0; clean < repeats && std::ssize(timings) < 2 * repeats;) {
+    for (int64_t clean = 0; clean < repeats && std::ssize(timings) < 2 * repeats;) {
         const double started = monotonic_seconds();
         body();
         const double seconds = monotonic_seconds() - started;
         // A repetition's load is that of both its samples too; the one behind it is the next one's before it.
         const LoadReading load_behind = load_.read();
         const MachineLimits limits_behind = meter_.sample(needs);
-        const bool is_clean = load_.is_clean(load, load_.read());
-        timings.push_back({seconds, between(limits, limits_behind), is_clean});
-        clean += is_clean;
+        const LoadReading last = load_.read();
+        shares.push_back(load_.share(load, last));
+        timings.push_back({.seconds = seconds, .limits = between(limits, limits_behind)});
+        row = load_.share(first, last);
+        clean = std::ranges::count_if(shares, [&](const ForeignShare& share) { return is_clean(share, row); });
         load = load_behind, limits = limits_behind;
+    }
+    for (size_t i = 0; i < timings.size(); i++) {
+        timings[i].is_clean = is_clean(shares[i], row);
+        meter_.record(timings[i].limits, timings[i].is_clean);
     }
     return timings;
 }
@@ -40,7 +49,7 @@ BenchRow Stopwatch::rate(std::string name, std::string unit, double amount, cons
     for (const Timing& timing : timings) {
         repetitions.push_back({calls * amount / timing.seconds, amount / work.seconds(timing.limits), timing.is_clean});
     }
-    return summarise(std::move(name), std::move(unit), repetitions);
+    return summarise(std::move(name), std::move(unit), repetitions, repeats);
 }
 
 }  // namespace hone::cli

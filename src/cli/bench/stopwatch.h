@@ -14,7 +14,7 @@ namespace hone::cli {
 struct Timing {
     double seconds = 0;
     MachineLimits limits;  // of just before and after
-    bool is_clean = true;  // nobody else took more than kForeignShare of the CPUs
+    bool is_clean = true;  // others took at most kForeignShare of the CPUs (foreign_load.h)
 };
 
 class Stopwatch {
@@ -23,7 +23,7 @@ class Stopwatch {
     explicit Stopwatch(LimitMeter& meter) : meter_(meter) {}
 
     // Calls body() `repeats` times, and up to twice as often while fewer than that are clean. `needs` says which limits
-    // are sampled. The timings are in the order of the calls.
+    // are sampled, and recorded by the meter. The timings are in the order of the calls.
     std::vector<Timing> time(int repeats, const Work& needs, FunctionRef<void()> body) const;
 
     // A row of a body that always does the same: `amount` of the unit, which is one of a rate, and `work`. It is called

@@ -80,10 +80,11 @@ std::vector<BenchRow> BenchWorkloads::measure(const std::string& name, int32_t t
             phases[p].push_back({ms * samples[i].seconds[p], ms * work[p].seconds(timing.limits), timing.is_clean});
         }
     }
-    std::vector<BenchRow> rows{summarise(name, "tokens/s", whole)};
+    std::vector<BenchRow> rows{summarise(name, "tokens/s", whole, repeats)};
     for (const Phase phase :
          {Phase::attention, Phase::experts, Phase::dense, Phase::head, Phase::router, Phase::quantise, Phase::other}) {
-        BenchRow row = summarise(fmt::format("{}/{}", name, name_of(phase)), "ms", phases[static_cast<size_t>(phase)]);
+        BenchRow row =
+            summarise(fmt::format("{}/{}", name, name_of(phase)), "ms", phases[static_cast<size_t>(phase)], repeats);
         if (row.value > 0) rows.push_back(std::move(row));  // a dense model has no experts
     }
     return rows;
