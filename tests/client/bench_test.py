@@ -9,7 +9,7 @@ from hone_server import run_hone
 
 TINY = ["--shape", "tiny-moe", "--prompt", 70, "--chunk", 32, "--steps", 2, "--repeats", 1, "--streams", 3, "--depth", "0,70"]
 KERNELS = ["kernels", "--shape", "tiny-moe", "--quick", "--filter", "gemm_f32_f32", "--repeats", 1]
-PHASES = ["attention", "experts", "dense", "head", "router", "quantise", "other"]
+PHASES = ["attention", "experts", "dense", "head", "router", "quantise", "sampling", "other"]
 
 
 def report_of(*arguments):

@@ -47,7 +47,7 @@ struct Judgement {
 };
 
 Judgement judge(std::span<const BenchRow> rows, std::span<const BenchRow> recorded);
-// Why that is not good; nothing if something was judged, nothing is missing and nothing is short. `path` is the record's.
+// Why that is not good: something is short or missing, or nothing is recorded to judge by. `path` is the record's.
 Status verdict(const Judgement& judgement, std::string_view path);
 
 }  // namespace hone::cli

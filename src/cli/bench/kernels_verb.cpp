@@ -126,7 +126,7 @@ void add_bench_kernels(CLI::App& bench, int& status) {
     verb->add_option(
         "--expect", flags->expect_path,
         "A file that --json wrote: fail if a row is under half of the fraction recorded there, or if one of "
-        "this ISA that is recorded there is not measured, or if none could be judged. A row that is void, "
+        "this ISA that is recorded there is not measured, or if none is recorded. A row that is void, "
         "or under half, is measured again up to twice");
     verb->add_option("--repeats", flags->repeats,
                      fmt::format("Repetitions of a row; 0: {}, with --quick {}", kRepeats, kQuickRepeats))

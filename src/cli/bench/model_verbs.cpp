@@ -156,21 +156,16 @@ void add_bench_model(CLI::App& bench, int& status) {
     // One set of flags for all: `hone bench --shape NAME decode` is as good as `hone bench decode --shape NAME`.
     auto flags = std::make_shared<ModelFlags>();
     constexpr const char* kFooter =
-        "Rows: prefill/MODEL/WEIGHTS/PROMPT, decode/MODEL/WEIGHTS/depthD, batch/MODEL/WEIGHTS/streamsN; indented "
-        "below\n"
-        "each, its phases in ms, of the whole prompt or of one step, which add up to its time: attention, experts "
-        "(their\n"
-        "products), dense (the other products, the head apart), head, router, quantise (preparing activations for "
-        "them\n"
-        "outside experts), other (norms, rotary, sums and the rest).\n"
+        "Rows: prefill/MODEL/WEIGHTS/PROMPT, decode/MODEL/WEIGHTS/depthD, batch/MODEL/WEIGHTS/streamsN; indented\n"
+        "below each, its phases in ms, of the whole prompt or of one step, which add up to its time: attention,\n"
+        "experts (their products), dense (the other products, the head apart), head, router, quantise (preparing\n"
+        "activations for them outside experts), sampling (a token at temperature 1), other (norms, rotary, the rest).\n"
         "The limit of a phase is what it takes at least at the rates measured around it: its matrix products (in\n"
-        "attention, products of bf16 with every key that a row sees) at the peak, or its weights, chosen experts, "
-        "keys\n"
-        "and values at the memory's read rate, whichever is longer. The limit of a row is the sum over its phases.\n"
-        "Left out: norms, rotary, elementwise work, preparing activations, the embedding, writing keys and values.\n"
-        "Scheduler and sampler do not run; keys and values before --depth are random; positions may go beyond what "
-        "the\n"
-        "model was made for. Memory is the process's, less the benchmark's own.";
+        "attention, products of bf16 with every key that a row sees) at the peak, or its weights, chosen experts,\n"
+        "keys and values at the memory's read rate, whichever is longer. The limit of a row is the sum over its\n"
+        "phases. Left out: norms, rotary, elementwise work, preparing activations, sampling, the embedding, writing\n"
+        "keys and values. The scheduler does not run; keys and values before --depth are random; positions may go\n"
+        "beyond what the model was made for. Memory is the process's, less the benchmark's own.";
     struct Verb {
         const char *name, *help;
         Kinds kinds;

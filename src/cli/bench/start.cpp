@@ -208,8 +208,8 @@ void add_bench_start(CLI::App& bench, int& status) {
     verb->footer(fmt::format(
         "Rows: start/MODEL/WEIGHTS/warm and /cold, seconds from the start of a process to its first served token of a\n"
         "prompt of {} ids; below, what of it passed until it listened. Private memory is anonymous memory after that\n"
-        "token, key and value pages of the cache included. A start does not count if others used the machine, if a\n"
-        "warm one did not find all of the model in the page cache, or a cold one some of it.",
+        "token, key and value pages of the cache included. A warm start does not count if it did not find all of the\n"
+        "model in the page cache, or others used the machine; a cold one, which waits for the disk, if it found some.",
         kPromptTokens));
     verb->callback([flags, &status] { status = report(bench_start(*flags)); });
 }

@@ -23,7 +23,7 @@ struct Start {
 
 // Whether the page cache was as it should be, but for a little.
 bool found(PageCache cache, const Start& start);
-// Whether a start counts: by the page cache, and by the load of all starts of its kind.
+// Whether a start counts: by the page cache, and a warm one by the load of all starts of its kind.
 bool counts(PageCache cache, const Start& start, const ForeignShare& all);
 
 // "PREFIX/warm" in seconds, and what of it passed until the server listened, and from then on. At least one start.

@@ -21,6 +21,8 @@ BenchWorkloads::BenchWorkloads(const OpenModel& open, LimitMeter& meter, engine:
       watch_(meter),
       pages_(std::move(pages)),
       ops_{*open.pool, workspace_, *open.kernels, open.int4_class, &clock_},
+      samplers_(static_cast<size_t>(open.pool->threads()),
+                engine::Sampler(*open.kernels, open.loaded.model->spec().vocabulary)),
       quiet_(quiet) {}
 
 std::vector<BenchRow> BenchWorkloads::prefill(const std::string& name, int32_t prompt, int32_t chunk, int32_t repeats) {
@@ -81,8 +83,8 @@ std::vector<BenchRow> BenchWorkloads::measure(const std::string& name, int32_t t
         }
     }
     std::vector<BenchRow> rows{summarise(name, "tokens/s", whole, repeats)};
-    for (const Phase phase :
-         {Phase::attention, Phase::experts, Phase::dense, Phase::head, Phase::router, Phase::quantise, Phase::other}) {
+    for (const Phase phase : {Phase::attention, Phase::experts, Phase::dense, Phase::head, Phase::router,
+                              Phase::quantise, Phase::sampling, Phase::other}) {
         BenchRow row =
             summarise(fmt::format("{}/{}", name, name_of(phase)), "ms", phases[static_cast<size_t>(phase)], repeats);
         if (row.value > 0) rows.push_back(std::move(row));  // a dense model has no experts
@@ -123,7 +125,18 @@ void BenchWorkloads::extend(std::vector<Stream>& streams, int32_t tokens, bool w
         }
         counts.experts += static_cast<double>(std::count(chosen.begin(), chosen.end(), true));
     };
-    engine::Executor(model_, ops_, pages_.data()).run(segments, [](auto, auto) {}, {.router = count_experts});
+    engine::Executor(model_, ops_, pages_.data())
+        .run(segments, [&](auto, math::MatrixView<const float> logits) { draw(logits); }, {.router = count_experts});
+}
+
+void BenchWorkloads::draw(math::MatrixView<const float> logits) {
+    const math::PhaseScope phase(ops_, Phase::sampling);
+    const engine::SamplingParams params;
+    ops_.pool.parallel_for(logits.rows, [&](int64_t row, int worker) {
+        const auto drawn = samplers_[static_cast<size_t>(worker)].draw(
+            logits.row_span(row), {.params = params, .seed = static_cast<uint64_t>(row), .tokens = {}});
+        CHECK(drawn.ok(), "{}", drawn.error().message);
+    });
 }
 
 void BenchWorkloads::fill_cache(Stream& stream, int32_t depth) {

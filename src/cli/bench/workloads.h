@@ -1,5 +1,5 @@
 // Prefill and decode of one model under a stopwatch, beside what the machine could do at that moment. Runs the executor
-// without scheduler and sampler: what is measured is the model. One thread, which owns the model's pool.
+// and the sampler without a scheduler. One thread, which owns the model's pool.
 #pragma once
 
 #include <memory>
@@ -12,6 +12,7 @@
 #include "cli/bench/stopwatch.h"
 #include "cli/model_options.h"
 #include "engine/cache/page_pool.h"
+#include "engine/decode/sampler.h"
 #include "engine/executor.h"
 
 namespace hone::cli {
@@ -48,8 +49,10 @@ class BenchWorkloads {
 
     BenchWorkloads(const OpenModel& open, LimitMeter& meter, engine::PagePool pages, bool quiet);
 
-    // Appends `tokens` random tokens to every stream in one pass, through the head for the last of each if asked.
+    // Appends `tokens` random tokens to every stream in one pass; if asked, through the head for the last of each, from
+    // whose logits a token is drawn at temperature 1.
     void extend(std::vector<Stream>& streams, int32_t tokens, bool wants_logits, PassCounts& counts);
+    void draw(math::MatrixView<const float> logits);
     void fill_cache(Stream& stream, int32_t depth);
     void release(std::vector<Stream>& streams);
     // Repeats body(counts), which takes `tokens` tokens in so many steps.
@@ -63,6 +66,7 @@ class BenchWorkloads {
     math::Workspace workspace_;
     math::PhaseClock clock_;
     math::OpContext ops_;
+    std::vector<engine::Sampler> samplers_;  // one a thread
     Random random_{1};
     bool quiet_;
 };

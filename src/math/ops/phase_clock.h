@@ -14,13 +14,13 @@ namespace hone::math {
 
 // dense: matrix products that every row passes, with what is fused to them; experts: those of chosen rows; quantise:
 // preparing activations for any of these, but not what gate and up hand to down within experts; other: norms, rotary,
-// residual sums, and the rest.
-enum class Phase : uint8_t { other, attention, experts, dense, head, router, quantise };
-inline constexpr int kPhases = 7;
+// residual sums, and the rest; sampling: what the caller does with logits.
+enum class Phase : uint8_t { other, attention, experts, dense, head, router, quantise, sampling };
+inline constexpr int kPhases = 8;
 
 constexpr std::string_view name_of(Phase phase) {
-    constexpr std::string_view kNames[kPhases] = {"other", "attention", "experts", "dense",
-                                                  "head",  "router",    "quantise"};
+    constexpr std::string_view kNames[kPhases] = {"other", "attention", "experts",  "dense",
+                                                  "head",  "router",    "quantise", "sampling"};
     return kNames[static_cast<size_t>(phase)];
 }
 
