@@ -238,8 +238,8 @@ Status chat(ChatFlags& flags) {
     if (auto checksums = std::exchange(open->loaded.checksums, {}); checksums.file) {
         verification = std::make_unique<model::BackgroundVerification>(std::move(checksums), [&](Status verified) {
             if (verified) return;
+            damaged = true;  // before it is told: what is typed after the message is not answered
             fmt::print(stderr, "\nhone: {}\n", verified.error().message);
-            damaged = true;
         });
     }
 

@@ -77,9 +77,12 @@ def test_kernels_against_records(tmp_path):
     easy = [row | {"fraction": 1e-6} for row in rows.values()]
     done, count = judged(easy)
     assert done.stdout.count("kernel/gemm_f32_f32__") == 8  # in the table and in the comparison
-    assert done.returncode == (0 if count else 1) and ("no row was judged" in done.stderr) == (not count)
+    # A machine that others keep busy proves nothing: a run without a row that could be judged says so, and passes.
+    assert done.returncode == 0 and (f"{4 - count} recorded rows not judged" in done.stderr) == (count < 4)
     done, count = judged([row | {"fraction": 1e6} for row in rows.values()])
-    assert done.returncode == 1 and done.stderr.count("recorded 100000000.0 %") == count
+    assert done.returncode == (1 if count else 0) and done.stderr.count("recorded 100000000.0 %") == count
+    done, count = judged([row | {"fraction": None} for row in rows.values()])
+    assert done.returncode == 1 and count == 0 and "no row was judged" in done.stderr
     gone = easy[0]["name"].replace("gemm_f32_f32__", "gemm_gone__")
     done, _ = judged([*easy, easy[0] | {"name": gone}])
     assert gone not in done.stderr  # --filter leaves it out
