@@ -123,15 +123,11 @@ Result<BenchRow> measure_experts(KernelStage& stage, const std::string& name, co
 }  // namespace
 
 std::vector<KernelCase> expert_cases(const math::KernelTable& kernels, const ZooShapes& shapes) {
-    ThreadPool pool(1);
-    math::Workspace workspace;
     std::set<std::string> known;
     std::vector<KernelCase> cases;
     for (const auto int4_class : math::kNumericClasses) {
-        const math::OpContext context{pool, workspace, kernels, int4_class};
         for (const ExpertShape& shape : shapes.experts) {
-            const std::string_view kernel =
-                math::matrix_product(context, {shape.format, shape.inner, shape.hidden, nullptr}).gemm.name;
+            const std::string_view kernel = math::matrix_product(kernels.gemm, int4_class, shape.format).gemm.name;
             const bool is_quick = int4_class == math::NumericClass::i8g32 && shape.format != math::WeightFormat::bf16;
             for (const int32_t tokens : kTokens) {
                 std::string name = fmt::format("kernel/moe{}/m{}/{}x{}x{}", kernel.substr(kernel.find('_')), tokens,

@@ -50,10 +50,10 @@ class GemmRun {
             const int64_t row = call * x_.rows + activations_.blocks.first(block);
             const int64_t column = runs_.first(run) * math::panel_columns(weight_.format);
             math::GemmTask gemm = task_of(block, runs_.first(run), runs_.size(run));
-            gemm.weight = copy_of(call);
+            gemm.weight = copy_of(call).data;
             if (follower < calls_ * runs_.parts * blocks) {
-                gemm.next = copy_of(follower / blocks / runs_.parts) +
-                            runs_.first(follower / blocks % runs_.parts) * math::panel_bytes(weight_.format, weight_.k);
+                gemm.next = math::panel_of(copy_of(follower / blocks / runs_.parts),
+                                           runs_.first(follower / blocks % runs_.parts));
             }
             gemm.y = y_.row(row) + column;
             gemm.y_stride = y_.stride;
@@ -102,8 +102,10 @@ class GemmRun {
     }
 
   private:
-    const std::byte* copy_of(int64_t call) const {
-        return weight_.data + (is_streamed_ ? static_cast<size_t>(call) * bytes_ : 0);
+    math::Weight copy_of(int64_t call) const {
+        math::Weight copy = weight_;
+        if (is_streamed_) copy.data += static_cast<size_t>(call) * bytes_;
+        return copy;
     }
     double operations() const { return 2.0 * static_cast<double>(x_.rows) * weight_.n * weight_.k; }
 
@@ -151,14 +153,11 @@ bool is_largest(const MatrixShape& shape, std::span<const MatrixShape> all) {
 }  // namespace
 
 std::vector<KernelCase> gemm_cases(const math::KernelTable& kernels, const ZooShapes& shapes) {
-    ThreadPool pool(1);
-    math::Workspace workspace;
     std::set<std::string> known;
     std::vector<KernelCase> cases;
     for (const auto int4_class : math::kNumericClasses) {
-        const math::OpContext context{pool, workspace, kernels, int4_class};
         for (const MatrixShape& shape : shapes.matrices) {
-            const char* kernel = math::matrix_product(context, {shape.format, shape.n, shape.k, nullptr}).gemm.name;
+            const char* kernel = math::matrix_product(kernels.gemm, int4_class, shape.format).gemm.name;
             for (const int32_t rows : kRows) {
                 // The executor takes no more rows at once through the head.
                 if (shape.is_head && size_t{4} * static_cast<size_t>(shape.n) * static_cast<size_t>(rows) >

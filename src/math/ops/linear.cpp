@@ -21,9 +21,7 @@ struct Job {
     int64_t tasks() const { return runs.parts * x->blocks.parts; }
 
     // Where a task begins to read. Blocks of one run are neighbours, so that its weights are read from memory once.
-    const std::byte* weights_of(int64_t task) const {
-        return weight->data + runs.first(task / x->blocks.parts) * panel_bytes(weight->format, weight->k);
-    }
+    const std::byte* weights_of(int64_t task) const { return panel_of(*weight, runs.first(task / x->blocks.parts)); }
     void run(int64_t task, const std::byte* next) const {
         const int64_t block = task % x->blocks.parts, run = task / x->blocks.parts;
         const int64_t column = runs.first(run) * panel_columns(weight->format);

@@ -13,15 +13,14 @@ constexpr int64_t kBlockBytes = int64_t{512} << 10;
 
 }  // namespace
 
-MatrixProduct matrix_product(const OpContext& context, const Weight& weight) {
-    const GemmKernels& kernels = context.kernels.gemm;
-    switch (weight.format) {
+MatrixProduct matrix_product(const GemmKernels& kernels, NumericClass int4_class, WeightFormat format) {
+    switch (format) {
         case WeightFormat::f32:
             return {ActivationFormat::f32, kernels.prepare_f32, kernels.f32_f32};
         case WeightFormat::bf16:
             return {ActivationFormat::bf16, kernels.prepare_bf16, kernels.bf16_bf16};
         case WeightFormat::int4_g32:
-            switch (context.int4_class) {
+            switch (int4_class) {
                 case NumericClass::f32seq:
                     return {ActivationFormat::bf16, kernels.prepare_bf16, kernels.bf16_int4g32};
                 case NumericClass::i8g32:
@@ -33,7 +32,7 @@ MatrixProduct matrix_product(const OpContext& context, const Weight& weight) {
         case WeightFormat::bf16_rows:
             break;
     }
-    CHECK(false, "no matrix product over weights of format {}", name_of(weight.format));
+    CHECK(false, "no matrix product over weights of format {}", name_of(format));
     __builtin_unreachable();
 }
 

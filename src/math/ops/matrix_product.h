@@ -12,10 +12,17 @@ struct MatrixProduct {
     GemmKernels::PrepareRow prepare;
     GemmKernels::Gemm gemm;
 };
-MatrixProduct matrix_product(const OpContext& context, const Weight& weight);
+MatrixProduct matrix_product(const GemmKernels& kernels, NumericClass int4_class, WeightFormat format);
+inline MatrixProduct matrix_product(const OpContext& context, const Weight& weight) {
+    return matrix_product(context.kernels.gemm, context.int4_class, weight.format);
+}
 
 // The panels that hold n outputs, the last one perhaps partly.
 int64_t panel_count(const Weight& weight);
+// Where a panel begins.
+inline const std::byte* panel_of(const Weight& weight, int64_t panel) {
+    return weight.data + panel * panel_bytes(weight.format, weight.k);
+}
 
 // Rows of activations [rows, k] cut into blocks, and each block into tiles (quant/packed_layout.h). The workspace owns
 // the data.

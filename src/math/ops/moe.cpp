@@ -90,10 +90,6 @@ struct Moe {
     void compute_output(const MatrixView<float>& slot_weights, MatrixView<float> y);
 };
 
-const std::byte* panel_of(const Weight& weight, int64_t panel) {
-    return weight.data + panel * panel_bytes(weight.format, weight.k);
-}
-
 void run_gemm(const GemmKernels::Gemm& gemm, const std::byte* activations, int64_t rows, const Weight& weight,
               int64_t panel, int64_t panels, float* y, int64_t y_stride, const std::byte* next) {
     gemm.run({.activations = activations,
