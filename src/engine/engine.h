@@ -25,6 +25,8 @@ using RequestId = Strong<uint64_t, RequestIdTag>;
 struct Request {
     std::vector<int32_t> prompt;  // at least one token, ids inside the vocabulary
     SamplingParams sampling;
+    int32_t priority = 0;  // smaller runs earlier
+    uint32_t tenant = 0;   // shares are fair between tenants (API keys)
 };
 
 enum class FinishReason { stop, length, cancelled, error };

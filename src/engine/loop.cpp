@@ -36,6 +36,9 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     sequence.id = sequence_of(id);
     sequence.tokens = std::move(request.prompt);
     sequence.every_row = request.sampling.prompt_logprobs >= 0;
+    sequence.priority = request.priority;
+    sequence.tenant = request.tenant;
+    sequence.arrival_ns = static_cast<int64_t>(monotonic_seconds() * 1e9);
     LiveRequest live;
     live.sampling = std::move(request.sampling);
     live.sink = std::move(sink);

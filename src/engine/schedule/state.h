@@ -25,6 +25,9 @@ struct SequenceState {
     std::vector<int32_t> tokens;  // prompt and generated
     // Each row's logits are wanted once (prompt log-probabilities): the cache may not skip them.
     bool every_row = false;
+    int32_t priority = 0;    // smaller runs earlier
+    uint32_t tenant = 0;     // shares are fair between tenants
+    int64_t arrival_ns = 0;  // on the engine's clock
 
     int32_t computed = 0, issued = 0;  // computed <= issued <= tokens.size()
     int32_t frontier = 0;              // next layer of the rows [computed, issued); 0 when there are none
