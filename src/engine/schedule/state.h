@@ -11,14 +11,11 @@
 #include <map>
 #include <vector>
 
-#include "base/strong_type.h"
 #include "engine/cache/page_pool.h"
 #include "engine/cache/prefix_tree.h"
+#include "engine/schedule/plan.h"
 
 namespace hone::engine {
-
-struct SequenceIdTag;
-using SequenceId = Strong<uint64_t, SequenceIdTag>;
 
 struct SequenceState {
     SequenceId id;
@@ -42,20 +39,6 @@ struct SequenceState {
 
     int32_t length() const { return static_cast<int32_t>(tokens.size()); }
     bool resting() const { return issued > computed; }
-};
-
-// The rows of tokens [first_token, end_token) pass layers [first_layer, end_layer).
-struct Segment {
-    SequenceId sequence;
-    int32_t first_token = 0, end_token = 0;
-    int32_t first_layer = 0, end_layer = 0;
-    bool operator==(const Segment&) const = default;
-};
-
-// One step's work; sequences appear at most once.
-struct Plan {
-    std::vector<Segment> segments;
-    std::vector<SequenceId> preempted;  // lost their pages and resting rows; they wait again
 };
 
 struct ScheduleLimits {
