@@ -185,6 +185,7 @@ class Filling {
         size_t begun = 0;
         for (SequenceState* sequence : sequences) {
             if (tokens == 0) break;
+            if (awaits_shared_page(state_, *sequence)) continue;  // of one that has just begun
             const int32_t count = std::min(tokens, sequence->length() - sequence->computed);
             issue_rows(state_, plan_, *sequence, count, choice.layers);
             tokens -= count;
