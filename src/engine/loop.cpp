@@ -27,6 +27,9 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
       schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
       executor_(model, ops_, pages_.data()),
       samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
+    pages_.set_row_copier([&model](const std::byte* from, std::byte* to, int32_t rows) {
+        model.copy_cache_rows(from, to, rows);
+    });
     metrics_.pages_total = pages_.total();
 }
 

@@ -18,6 +18,7 @@ SimulationSetup any_setup() {
     setup.seed = *rc::gen::arbitrary<uint64_t>();
     setup.arrival = *rc::gen::element(0.02, 0.3, 1.0);
     setup.cancellation = *rc::gen::element(0.0, 0.02, 0.3);
+    setup.evict_all_at_end = *rc::gen::arbitrary<bool>();
     return setup;
 }
 

@@ -61,6 +61,17 @@ void PagePool::set_cached(int32_t page, bool cached) {
     free_.push_back(page);
 }
 
+void PagePool::copy_rows(int32_t from, int32_t to, int32_t rows) {
+    CHECK(from != to, "page {}", from);
+    CHECK_GT(state(to).references, 0);
+    const std::byte* source = data() + static_cast<size_t>(from) * page_bytes_;
+    std::byte* target = data() + static_cast<size_t>(to) * page_bytes_;
+    if (copier_)
+        copier_(source, target, rows);
+    else
+        std::memcpy(target, source, page_bytes_);
+}
+
 PagePool::State& PagePool::state(int32_t page) {
     CHECK(page >= 0 && page < total(), "page {} of {}", page, total());
     return states_[static_cast<size_t>(page)];

@@ -37,7 +37,8 @@ struct SequenceState {
 
     std::vector<int32_t> pages;                 // page table, a reference each
     int32_t reserved = 0;                       // pages promised beyond those taken
-    PrefixTree::Node tail = PrefixTree::kRoot;  // tree node of the last published page
+    PrefixTree::Node root = PrefixTree::kRoot;  // of the cache salt, held while the sequence lives
+    PrefixTree::Node tail = PrefixTree::kRoot;  // tree node of the last published page, or root
     int32_t published = 0;                      // pages up to tail: pages[i] is the tree's for i < published
 
     int32_t length() const { return static_cast<int32_t>(tokens.size()); }
@@ -82,18 +83,19 @@ struct ScheduleState {
 // Whether a sequence of `tokens` tokens could ever run, alone if need be. Others are refused before they are enqueued.
 bool can_ever_fit(const ScheduleState& state, int32_t tokens);
 
-// A new sequence waits; its id is larger than all before it.
+// A new sequence waits; its id is larger than all before it. Its root is let go of when it is removed.
 void enqueue(ScheduleState& state, SequenceState sequence);
 
 // Waiting sequences start to run, first come first served, while the batch and the pages for all their known tokens
 // (and one more page for every sequence that runs already) allow.
 void admit(ScheduleState& state);
 
-// Takes over pages that the prefix tree has beyond what is computed. At least one known token stays to be computed, and
-// where every row counts only rows computed before are skipped. No rows may rest.
+// Takes over what others computed of the same tokens: whole pages of the prefix tree are shared, and rows of the page
+// after them, which the tree or a running sequence has, are copied into a page of the sequence's own. At least one known
+// token stays to be computed, and where every row counts only rows computed before are skipped. No rows may rest.
 void adopt_cached(ScheduleState& state, SequenceState& sequence);
 
-// Whether a sequence that arrived before has rows under way that will complete this one's next page: waiting is
+// Whether a sequence that arrived before has rows under way that this one could take over, enough of them that waiting is
 // cheaper.
 bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence);
 
@@ -103,7 +105,7 @@ void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32
 void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer);
 
 // Takes pages and resting rows from a running sequence that the plan has no segment for; it waits again, in its old
-// place, to be computed anew.
+// place, to be computed anew as far as the cache does not keep it.
 void preempt(ScheduleState& state, Plan& plan, SequenceId id);
 
 // The plan was run: frontiers move, rows that crossed the last layer are computed, pages they filled are published.
