@@ -25,8 +25,9 @@ using RequestId = Strong<uint64_t, RequestIdTag>;
 struct Request {
     std::vector<int32_t> prompt;  // at least one token, ids inside the vocabulary
     SamplingParams sampling;
-    int32_t priority = 0;  // smaller runs earlier
-    uint32_t tenant = 0;   // shares are fair between tenants (API keys)
+    int32_t priority = 0;      // smaller runs earlier
+    uint32_t tenant = 0;       // shares are fair between tenants (API keys)
+    std::string cache_salt{};  // pages of the prefix cache are shared only between requests of equal salts
 };
 
 enum class FinishReason { stop, length, cancelled, error };
@@ -73,7 +74,9 @@ struct EngineMetrics {
     uint64_t steps = 0, preemptions = 0;
     int32_t running = 0, waiting = 0;
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
-    double busy_seconds = 0;                                      // in steps
+    uint64_t queried_tokens = 0;                                  // prompt tokens looked for in the prefix cache
+    uint64_t evicted_pages = 0;
+    double busy_seconds = 0;  // in steps
 };
 
 class Engine {

@@ -27,9 +27,8 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
       schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
       executor_(model, ops_, pages_.data()),
       samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
-    pages_.set_row_copier([&model](const std::byte* from, std::byte* to, int32_t rows) {
-        model.copy_cache_rows(from, to, rows);
-    });
+    pages_.set_row_copier(
+        [&model](const std::byte* from, std::byte* to, int32_t rows) { model.copy_cache_rows(from, to, rows); });
     metrics_.pages_total = pages_.total();
 }
 
@@ -42,6 +41,7 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     sequence.priority = request.priority;
     sequence.tenant = request.tenant;
     sequence.arrival_ns = static_cast<int64_t>(monotonic_seconds() * 1e9);
+    if (options_.limits.prefix_cache) sequence.root = tree_.hold_root(request.cache_salt);
     LiveRequest live;
     live.sampling = std::move(request.sampling);
     live.sink = std::move(sink);
@@ -96,7 +96,11 @@ std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
     for (const Segment& segment : plan.segments) {
         LiveRequest& live = live_.at({segment.sequence.value});
         const SequenceState& sequence = schedule_.running.at(segment.sequence);
-        if (!live.scheduled) metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
+        if (!live.scheduled) {
+            const auto tokens = static_cast<uint64_t>(live.prompt_tokens);
+            metrics_.prompt_tokens += tokens;
+            if (options_.limits.prefix_cache && !sequence.every_row) metrics_.queried_tokens += tokens;
+        }
         live.scheduled = true;
         BatchSegment laid{.segment = segment, .live = &live, .sequence = &sequence, .records = {}};
         if (segment.end_layer == options_.limits.layers) {
@@ -257,6 +261,7 @@ void Loop::count_sequences_and_pages() {
     metrics_.waiting = static_cast<int32_t>(schedule_.waiting.size());
     metrics_.pages_in_use = pages_.in_use();
     metrics_.pages_cached = pages_.cached_only();
+    metrics_.evicted_pages = tree_.evictions();
 }
 
 Status check_request(const Request& request, int32_t vocabulary, int32_t max_context) {

@@ -1,7 +1,7 @@
 // Runs requests over any model under a schedule drawn from a seed, and tells what each request got: whoever runs the
 // same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, random chunks by
 // random layers), budgets, batch size, page count (preemption), prefix cache, threads, arrival times, batch mates (some
-// share prefixes, some are cancelled) and forced preemptions. Single-threaded but for the model's own loops, so a seed
+// share prefixes, some have a cache salt, some are cancelled) and forced preemptions. Single-threaded but for the model's own loops, so a seed
 // always gives the same schedule.
 #pragma once
 
@@ -144,6 +144,7 @@ inline Arrival make_mate(const std::vector<engine::Request>& requests, int32_t v
     }
     mate.request.sampling.max_tokens = 1 + static_cast<int32_t>(random.below(20));
     if (random.below(3) == 0) mate.request.sampling.prompt_logprobs = 0;
+    if (random.below(4) == 0) mate.request.cache_salt = "mates";
     if (random.below(3) == 0) mate.cancel_step = 1 + static_cast<int64_t>(random.below(40));
     return mate;
 }
