@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,13 @@ using EventSink = std::function<void(RequestEvent)>;
 
 enum class PrefillPolicy { chunked, layered };
 
+// Where evicted pages of the prefix cache are kept on disk.
+struct SpillOptions {
+    std::string folder{};    // made if need be; empty: nowhere
+    size_t bytes = 0;        // most that its file may take
+    std::string identity{};  // of model, weights and arithmetic: what another one computed is never used
+};
+
 struct EngineOptions {
     int threads = 0;             // 0: every usable CPU
     size_t kv_bytes = 0;         // memory for cache pages; 0: a share of what is free
@@ -59,12 +67,22 @@ struct EngineOptions {
     int32_t max_context = 0;     // tokens of one sequence; 0: what the model and the cache allow
     PrefillPolicy prefill = PrefillPolicy::chunked;
     bool prefix_cache = true;
+    SpillOptions spill;
     math::NumericClass int4_class = math::NumericClass::i8g32;
 };
 
 // Bytes that cache pages take unless told: half of what is available beside files that should stay in memory (which the
 // system counts as available). 0 available: not known.
 size_t default_cache_bytes(size_t available, size_t mapped);
+
+// Of the pages on disk, each with its bytes; failures are reads and writes that failed, and pages found damaged.
+struct SpillMetrics {
+    uint64_t pages = 0;  // there now
+    uint64_t written_pages = 0, written_bytes = 0;
+    uint64_t read_pages = 0, read_bytes = 0;
+    uint64_t skipped_pages = 0;  // evicted without being written: the disk did not keep pace, or writing has stopped
+    uint64_t failures = 0;
+};
 
 // A consistent snapshot, taken without waiting for the engine.
 struct EngineMetrics {
@@ -76,8 +94,12 @@ struct EngineMetrics {
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
     uint64_t queried_tokens = 0;                                  // prompt tokens looked for in the prefix cache
     uint64_t evicted_pages = 0;
+    SpillMetrics spill;
     double busy_seconds = 0;  // in steps
 };
+
+// What messages about pages on disk begin with.
+constexpr std::string_view kSpillContext = "cache on disk";
 
 class Engine {
   public:

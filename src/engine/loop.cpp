@@ -17,7 +17,8 @@ static LoopOptions with_layers(LoopOptions options, int32_t layers) {
     return options;
 }
 
-Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options)
+Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
+           std::unique_ptr<SpillStore> spill)
     : model_(model),
       options_(with_layers(std::move(options), model.spec().layers)),
       threads_(options_.threads),
@@ -25,10 +26,12 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
       pages_(std::move(pages)),
       tree_(pages_),
       schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
+      spill_(std::move(spill)),
       executor_(model, ops_, pages_.data()),
       samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
     pages_.set_row_copier(
         [&model](const std::byte* from, std::byte* to, int32_t rows) { model.copy_cache_rows(from, to, rows); });
+    if (spill_) schedule_.source = &fetcher_.emplace(schedule_, *spill_);
     metrics_.pages_total = pages_.total();
 }
 
@@ -71,7 +74,9 @@ void Loop::cancel_all() {
 
 void Loop::step() {
     const double started = monotonic_seconds();
+    if (fetcher_) fetcher_->advance();
     const Plan plan = make_plan();
+    if (plan.segments.empty()) return fetcher_->wait();
     std::vector<BatchSegment> batch = lay_out(plan);
     run_layers(batch);
     commit_step(plan, batch);
@@ -82,8 +87,8 @@ void Loop::step() {
 
 Plan Loop::make_plan() {
     Plan plan = options_.policy(schedule_);
-    CHECK(!plan.segments.empty(), "nothing planned: {} run, {} wait", schedule_.running.size(),
-          schedule_.waiting.size());
+    CHECK(!plan.segments.empty() || (fetcher_ && fetcher_->busy()), "nothing planned: {} run, {} wait",
+          schedule_.running.size(), schedule_.waiting.size());
     metrics_.preemptions = schedule_.preemptions;
     for (const SequenceId id : plan.preempted) live_.at({id.value}).resting = {};
     return plan;
@@ -262,6 +267,7 @@ void Loop::count_sequences_and_pages() {
     metrics_.pages_in_use = pages_.in_use();
     metrics_.pages_cached = pages_.cached_only();
     metrics_.evicted_pages = tree_.evictions();
+    if (spill_) metrics_.spill = spill_->metrics();
 }
 
 Status check_request(const Request& request, int32_t vocabulary, int32_t max_context) {

@@ -4,17 +4,20 @@
 
 #include "tests/parity/golden_models.h"
 #include "tests/parity/random_schedule.h"
+#include "tests/temporary_folder.h"
 
 namespace hone::parity {
 namespace {
 
 class AgentParityOnModels : public testing::TestWithParam<Subject> {
   protected:
-    AgentParityOnModels() {
-        auto pages = engine::PagePool::create(model().cache_spec().page_bytes, 40);
+    AgentParityOnModels() { start(40); }
+    void start(int32_t page_count, std::unique_ptr<engine::SpillStore> spill = nullptr) {
+        auto pages = engine::PagePool::create(model().cache_spec().page_bytes, page_count);
         engine::LoopOptions loop_options{.threads = 2, .int4_class = GetParam().int4_class};
         loop_options.limits.token_budget = 100;
-        loop = std::make_unique<engine::Loop>(model(), kernels, std::move(*pages), std::move(loop_options));
+        loop = std::make_unique<engine::Loop>(model(), kernels, std::move(*pages), std::move(loop_options),
+                                              std::move(spill));
     }
     const model::Model& model() const { return *loaded.model; }
     std::vector<int32_t> draw_tokens(size_t count) {
@@ -85,6 +88,27 @@ TEST_P(AgentParityOnModels, PromptsThatArriveTogetherShareWhatTheyHaveAlike) {
     const auto outcomes = run(requests);
     EXPECT_EQ(outcomes[0].cached_tokens, 0);
     for (size_t i = 1; i < 4; i++) EXPECT_EQ(outcomes[i].cached_tokens, i < 3 ? 150 : 149);
+}
+
+TEST_P(AgentParityOnModels, PagesThatWereOnDiskSayTheSame) {
+    const TemporaryFolder folder;
+    const auto start_over = [&](int32_t pages) {
+        loop.reset();
+        auto spill =
+            engine::SpillStore::open({folder.path(), size_t{1} << 30, "golden"}, model().cache_spec().page_bytes);
+        ASSERT_TRUE(spill.ok()) << spill.error().message;
+        start(pages, std::move(*spill));
+    };
+    const auto first = draw_tokens(200), second = draw_tokens(220);
+    start_over(5);
+    EXPECT_EQ(run({ask(first, 9)})[0].cached_tokens, 0);
+    EXPECT_EQ(run({ask(second, 9)})[0].cached_tokens, 0);
+    EXPECT_GT(loop->metrics().evicted_pages, 0u);
+    EXPECT_EQ(run({ask(first, 9)})[0].cached_tokens, 199);
+    start_over(20);
+    const auto outcomes = run({ask(first, 9), ask(second, 9)});
+    EXPECT_EQ(outcomes[0].cached_tokens, 199);
+    EXPECT_EQ(outcomes[1].cached_tokens, 219);
 }
 
 INSTANTIATE_TEST_SUITE_P(Subjects, AgentParityOnModels, testing::ValuesIn(subjects()),

@@ -27,6 +27,7 @@ struct Outcome {
 // How the schedule went, to see that a test met what it is about.
 struct ScheduleStatistics {
     int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0;
+    int64_t fetched_pages = 0;
 
     bool met_everything() const {
         return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0;
@@ -35,6 +36,7 @@ struct ScheduleStatistics {
         runs += other.runs, steps += other.steps, preemptions += other.preemptions,
             cached_tokens += other.cached_tokens;
         resting_segments += other.resting_segments, mates += other.mates, cancelled += other.cancelled;
+        fetched_pages += other.fetched_pages;
     }
 };
 
@@ -42,6 +44,7 @@ struct RandomScheduleOptions {
     int max_threads = 2;
     math::NumericClass int4_class = math::NumericClass::i8g32;
     int32_t max_mates = 5;
+    std::string spill_folder{};  // where evicted pages go; empty: nowhere
 };
 
 inline bool same_bits(float a, float b) {
@@ -110,6 +113,7 @@ class RandomPolicy {
             engine::advance_rows(plan, sequence, sequence.frontier + (whole ? left : from_one_to(left)));
         } else {
             engine::adopt_cached(state, sequence);
+            if (random_.below(4) > 0 && !plan.segments.empty() && engine::awaits_shared_page(state, sequence)) return;
             const int32_t left = sequence.length() - sequence.computed;
             engine::issue_rows(state, plan, sequence, from_one_to(std::min(left, state.limits.token_budget)),
                                whole ? state.limits.layers : from_one_to(state.limits.layers));
@@ -248,13 +252,21 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
     auto pages = engine::PagePool::create(model.cache_spec().page_bytes, least + static_cast<int32_t>(more));
     CHECK(pages.ok(), "{}", pages.error().message);
 
-    engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options));
+    std::unique_ptr<engine::SpillStore> spill;
+    if (!options.spill_folder.empty() && loop_options.limits.prefix_cache) {
+        auto opened =
+            engine::SpillStore::open({options.spill_folder, 1 << 20, "parity"}, model.cache_spec().page_bytes);
+        CHECK(opened.ok(), "{}", opened.error().message);
+        spill = std::move(*opened);
+    }
+    engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options), std::move(spill));
     auto outcomes = detail::run_arrivals(loop, std::move(arrivals), requests.size());
     CHECK_EQ(loop.metrics().pages_in_use, 0);
     own.runs = 1;
     own.mates = mates;
     own.steps = static_cast<int64_t>(loop.metrics().steps);
     own.preemptions = static_cast<int64_t>(loop.metrics().preemptions);
+    own.fetched_pages = static_cast<int64_t>(loop.metrics().spill.read_pages);
     own.cached_tokens = static_cast<int64_t>(loop.metrics().cached_tokens);
     if (statistics) statistics->add(own);
     return outcomes;

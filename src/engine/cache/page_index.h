@@ -77,6 +77,9 @@ class PageIndex {
         return place;
     }
     void remove(Place place) { pages_.erase(place); }
+    void for_each(auto&& visit) const {
+        for (const auto& [key, value] : pages_) visit(value);
+    }
     Place end() const { return pages_.end(); }
     size_t size() const { return pages_.size(); }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/huge_pages.h"
@@ -41,6 +42,7 @@ class PagePool {
     void copy_rows(int32_t from, int32_t to, int32_t rows);
 
     int32_t references(int32_t page) const { return state(page).references; }
+    std::span<std::byte> bytes(int32_t page) const;
     std::byte* data() const { return memory_.data(); }  // page p begins at data() + p * page_bytes()
     size_t page_bytes() const { return page_bytes_; }
 

@@ -1,5 +1,8 @@
 #include "engine/cache/prefix_tree.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "base/check.h"
 
 namespace hone::engine {
@@ -41,6 +44,7 @@ PrefixTree::Node PrefixTree::publish(Node parent, std::span<const int32_t> token
     const Node added = new_node();
     NodeState& node = at(added);
     node.parent = parent;
+    node.depth = at(parent).depth + 1;
     node.page = page;
     node.used = ++now_;
     node.place = pages_.add(parent, tokens, added);
@@ -66,11 +70,33 @@ bool PrefixTree::evict() {
     // At most one leaf a running sequence is referenced, so this skips few.
     for (const auto& [used, leaf] : leaves_) {
         if (pool_.references(at(leaf).page) > 0) continue;
+        if (eviction_sink_) eviction_sink_(leaf);
         remove(leaf);
         evictions_++;
         return true;
     }
     return false;
+}
+
+const PathId& PrefixTree::path(Node node) const {
+    // From the closest ancestor whose path is known.
+    std::vector<Node> unknown;
+    for (; !at(node).path && !is_root(node); node = at(node).parent) unknown.push_back(node);
+    if (!at(node).path) at(node).path = root_path(node == kRoot ? std::string_view() : at(node).salt->first);
+    for (; !unknown.empty(); unknown.pop_back()) {
+        at(unknown.back()).path = page_path(*at(node).path, tokens(unknown.back()));
+        node = unknown.back();
+    }
+    return *at(node).path;
+}
+
+std::vector<PrefixTree::Node> PrefixTree::by_use() const {
+    std::vector<std::tuple<uint64_t, int32_t, Node>> order;
+    pages_.for_each([&](Node node) { order.emplace_back(~at(node).used, at(node).depth, node); });
+    std::ranges::sort(order);
+    std::vector<Node> nodes;
+    for (const auto& entry : order) nodes.push_back(std::get<2>(entry));
+    return nodes;
 }
 
 PrefixTree::Node PrefixTree::new_node() {

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -14,6 +16,7 @@
 
 #include "engine/cache/page_index.h"
 #include "engine/cache/page_pool.h"
+#include "engine/cache/path_id.h"
 
 namespace hone::engine {
 
@@ -46,11 +49,20 @@ class PrefixTree {
     // already, that one is returned and the tree does not take `page`; where both are whole, the caller uses page(node)
     // in its place (the same bits by parity). A page of fewer tokens is never referenced, only copied from.
     Node publish(Node parent, std::span<const int32_t> tokens, int32_t page);
+    // Of a page's node; parent() may be a root.
     int32_t page(Node node) const { return at(node).page; }
+    Node parent(Node node) const { return at(node).parent; }
+    std::span<const int32_t> tokens(Node node) const { return at(node).place->first.tokens.span(); }
+    // The name of a page or root outside of this process.
+    const PathId& path(Node node) const;
     // Marks the node and its path as used now.
     void touch(Node node);
     // Gives the page of the least recently used leaf that nobody references back to the pool; false if there is none.
     bool evict();
+    // Called with each node that evict() is about to remove.
+    void set_eviction_sink(std::function<void(Node)> sink) { eviction_sink_ = std::move(sink); }
+    // All pages, the last used first, parents before their children.
+    std::vector<Node> by_use() const;
 
     int32_t size() const { return static_cast<int32_t>(pages_.size()); }
     int32_t salts() const { return static_cast<int32_t>(salts_.size()); }
@@ -63,10 +75,12 @@ class PrefixTree {
         Node parent = kNone;  // kNone: a root
         int32_t page = -1;
         int32_t children = 0;
+        int32_t depth = 0;
         uint64_t used = 0;
-        Pages::Place place;          // in pages_, of a page
-        Salts::const_iterator salt;  // in salts_, of a root other than kRoot
-        int32_t holders = 0;         // of a root
+        Pages::Place place;                    // in pages_, of a page
+        Salts::const_iterator salt;            // in salts_, of a root other than kRoot
+        int32_t holders = 0;                   // of a root
+        mutable std::optional<PathId> path{};  // once it was asked for
     };
     NodeState& at(Node node) { return nodes_[static_cast<size_t>(node)]; }
     const NodeState& at(Node node) const { return nodes_[static_cast<size_t>(node)]; }
@@ -82,6 +96,7 @@ class PrefixTree {
     Pages pages_;
     Salts salts_;
     std::set<std::pair<uint64_t, Node>> leaves_;  // pages by last use
+    std::function<void(Node)> eviction_sink_;
 };
 
 }  // namespace hone::engine

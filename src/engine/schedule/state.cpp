@@ -6,10 +6,7 @@
 
 namespace hone::engine {
 
-constexpr int32_t kWorthWaiting = 16;  // tokens; computing fewer beside others costs less than a step's delay
-
-// Tokens of a page, as far as they come before `end`.
-static std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page, int32_t end) {
+std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page, int32_t end) {
     const int32_t first = page * kPageTokens, count = std::min(kPageTokens, end - first);
     return std::span(sequence.tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(std::max(0, count)));
 }
@@ -167,9 +164,21 @@ void adopt_cached(ScheduleState& state, SequenceState& sequence) {
     state.tree.touch(sequence.tail);
 }
 
+bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<const int32_t> tokens,
+                   std::span<const std::byte> bytes) {
+    if (state.pool.free() + state.pool.cached_only() == 0) return false;
+    const int32_t computed = sequence.computed, page = take_page(state);
+    std::ranges::copy(bytes, state.pool.bytes(page).begin());
+    state.tree.publish(sequence.tail, tokens, page);
+    state.pool.release(page);
+    adopt_cached(state, sequence);
+    return sequence.computed > computed;
+}
+
 bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence) {
     if (!state.limits.prefix_cache) return false;
     const int32_t first = sequence.published * kPageTokens, limit = reusable_tokens(sequence);
+    if (state.source && state.source->fetches(sequence, limit)) return true;
     for (const auto& [id, other] : state.running) {
         if (id >= sequence.id) return false;
         if (!other.resting() || other.tail != sequence.tail) continue;
@@ -206,7 +215,7 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
     SequenceState& sequence = node.mapped();
     release_pages(state, sequence);
     sequence.computed = sequence.issued = sequence.frontier = 0;
-    sequence.decoding = false;
+    sequence.decoding = sequence.fetched_in_vain = false;
     state.waiting.insert(std::move(node));
     state.preemptions++;
     plan.preempted.push_back(id);

@@ -34,6 +34,7 @@ struct SequenceState {
     int32_t computed_ever = 0;         // the largest `computed` by own work or cache; preemption does not lower it
     int32_t cached = 0;                // tokens that the prefix cache spared this sequence
     bool decoding = false;             // one token is outstanding: the one sampled last
+    bool fetched_in_vain = false;      // there was no room for a page that was fetched: no more are
 
     std::vector<int32_t> pages;                 // page table, a reference each
     int32_t reserved = 0;                       // pages promised beyond those taken
@@ -59,11 +60,26 @@ struct Plan {
     std::vector<SequenceId> preempted;  // lost their pages and resting rows; they wait again
 };
 
+// Fewer tokens are computed rather than waited for: beside others they cost less than a step's delay.
+constexpr int32_t kWorthWaiting = 16;
+
+// The sequence's tokens in a page, as far as they come before `end`.
+std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page, int32_t end);
+
 struct ScheduleLimits {
     int32_t layers = 1;
     int32_t max_batch = 64;      // sequences running at once
     int32_t token_budget = 512;  // prompt tokens through all layers a step, or as much work over fewer layers
     bool prefix_cache = true;
+};
+
+// Where pages come from that are neither computed nor in memory.
+class PageSource {
+  public:
+    virtual ~PageSource() = default;
+    // Whether pages after the sequence's tail, of its first `reusable` tokens, are being fetched for it; begins to if
+    // there are any.
+    virtual bool fetches(const SequenceState& sequence, int32_t reusable) = 0;
 };
 
 // `pool` and `tree` outlive the state.
@@ -72,8 +88,9 @@ struct ScheduleState {
     PagePool& pool;
     PrefixTree& tree;
     std::map<SequenceId, SequenceState> waiting, running;
-    int32_t reserved = 0;       // sum over running
-    int32_t cohort_layers = 0;  // of the layered policy: layers that its cohort advances a step
+    PageSource* source = nullptr;  // if there is one
+    int32_t reserved = 0;          // sum over running
+    int32_t cohort_layers = 0;     // of the layered policy: layers that its cohort advances a step
     uint64_t preemptions = 0;
 
     // Pages that may be taken without breaking a promise: free ones and those only kept for prefix hits.
@@ -96,8 +113,12 @@ void admit(ScheduleState& state);
 void adopt_cached(ScheduleState& state, SequenceState& sequence);
 
 // Whether a sequence that arrived before has rows under way that this one could take over, enough of them that waiting is
-// cheaper.
+// cheaper; or whether its next pages are being fetched.
 bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence);
+
+// Takes over a page that was fetched: `tokens` begin like those after the sequence's tail. False if that spared nothing.
+bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<const int32_t> tokens,
+                   std::span<const std::byte> bytes);
 
 // Adds a segment: `count` more rows from layer 0 up to end_layer. Takes their pages, which are reserved or spare.
 void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32_t count, int32_t end_layer);
