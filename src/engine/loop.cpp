@@ -21,7 +21,8 @@ static ModelShape shape_of(const model::ModelSpec& spec) {
     return {spec.layers, spec.routed_layers, spec.experts, spec.experts_per_token};
 }
 
-Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options)
+Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
+           std::unique_ptr<SpillStore> spill)
     : model_(model),
       options_(with_layers(std::move(options), model.spec().layers)),
       threads_(options_.threads),
@@ -29,11 +30,15 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
       pages_(std::move(pages)),
       tree_(pages_),
       schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
+      spill_(std::move(spill)),
       executor_(model, ops_, pages_.data()),
       cost_model_(shape_of(model.spec())),
       samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
     schedule_.shape = cost_model_.shape();
     schedule_.costs = cost_model_.costs();
+    pages_.set_row_copier(
+        [&model](const std::byte* from, std::byte* to, int32_t rows) { model.copy_cache_rows(from, to, rows); });
+    if (spill_) schedule_.source = &fetcher_.emplace(schedule_, *spill_);
     metrics_.pages_total = pages_.total();
 }
 
@@ -46,6 +51,7 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     sequence.priority = request.priority;
     sequence.tenant = request.tenant;
     sequence.arrival_ns = static_cast<int64_t>(monotonic_seconds() * 1e9);
+    if (options_.limits.prefix_cache) sequence.root = tree_.hold_root(request.cache_salt);
     LiveRequest live;
     live.sampling = std::move(request.sampling);
     live.sink = std::move(sink);
@@ -75,7 +81,9 @@ void Loop::cancel_all() {
 
 void Loop::step() {
     const double started = monotonic_seconds();
+    if (fetcher_) fetcher_->advance();
     Plan plan = make_plan();
+    if (plan.segments.empty()) return fetcher_->wait();
     std::vector<BatchSegment> batch = lay_out(plan);
     const TimeBudget budget(schedule_, plan);
     const LayerGate gate = [&](int32_t layer) {
@@ -95,8 +103,8 @@ void Loop::step() {
 
 Plan Loop::make_plan() {
     Plan plan = options_.policy(schedule_);
-    CHECK(!plan.segments.empty(), "nothing planned: {} run, {} wait", schedule_.running.size(),
-          schedule_.waiting.size());
+    CHECK(!plan.segments.empty() || (fetcher_ && fetcher_->busy()), "nothing planned: {} run, {} wait",
+          schedule_.running.size(), schedule_.waiting.size());
     metrics_.preemptions = schedule_.preemptions;
     for (const SequenceId id : plan.preempted) live_.at({id.value}).resting = {};
     return plan;
@@ -109,7 +117,11 @@ std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
     for (const Segment& segment : plan.segments) {
         LiveRequest& live = live_.at({segment.sequence.value});
         const SequenceState& sequence = schedule_.running.at(segment.sequence);
-        if (!live.scheduled) metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
+        if (!live.scheduled) {
+            const auto tokens = static_cast<uint64_t>(live.prompt_tokens);
+            metrics_.prompt_tokens += tokens;
+            if (options_.limits.prefix_cache && !sequence.every_row) metrics_.queried_tokens += tokens;
+        }
         live.scheduled = true;
         BatchSegment laid{
             .segment = segment, .live = &live, .sequence = &sequence, .prompt = !sequence.decoding, .records = {}};
@@ -337,6 +349,8 @@ void Loop::count_sequences_and_pages() {
     metrics_.waiting = static_cast<int32_t>(schedule_.waiting.size());
     metrics_.pages_in_use = pages_.in_use();
     metrics_.pages_cached = pages_.cached_only();
+    metrics_.evicted_pages = tree_.evictions();
+    if (spill_) metrics_.spill = spill_->metrics();
 }
 
 Status check_request(const Request& request, int32_t vocabulary, int32_t max_context) {

@@ -15,6 +15,7 @@
 #include "engine/decode/sampler.h"
 #include "engine/engine.h"
 #include "engine/executor.h"
+#include "engine/page_fetcher.h"
 #include "engine/schedule/cost_model.h"
 #include "engine/schedule/policy.h"
 #include "engine/schedule/time_budget.h"
@@ -34,7 +35,9 @@ struct LoopOptions {
 class Loop {
   public:
     // `model` and `kernels` outlive the loop.
-    Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options);
+    // `spill`: where evicted pages go, if anywhere.
+    Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
+         std::unique_ptr<SpillStore> spill = nullptr);
 
     // The request was checked (check_request) and has its seed; ids ascend.
     void add(RequestId id, Request request, EventSink sink);
@@ -101,6 +104,8 @@ class Loop {
     PagePool pages_;
     PrefixTree tree_;
     ScheduleState schedule_;
+    std::unique_ptr<SpillStore> spill_;
+    std::optional<PageFetcher> fetcher_;  // with spill_
     Executor executor_;
     CostModel cost_model_;
     std::vector<Sampler> samplers_;  // one per thread

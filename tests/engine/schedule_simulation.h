@@ -26,6 +26,7 @@ struct SimulationSetup {
     double arrival = 0.3, cancellation = 0.02;  // chance a step
     int32_t most = 30;                          // sequences at once
     int audit_every = 1;                        // steps between full looks at every page
+    bool evict_all_at_end = false;
 };
 
 class ScheduleSimulation {
@@ -40,6 +41,13 @@ class ScheduleSimulation {
         const std::vector<int32_t> routed(setup.limits.layers > 1 ? 1 : 0, setup.limits.layers / 2);
         state_.shape = ModelShape(setup.limits.layers, routed, 8, 2);
         state_.costs = setup.costs;
+        pool_.set_row_copier([this](const std::byte* from, std::byte* to, int32_t rows) {
+            const auto slots_at = [this](const std::byte* page) {
+                return slots_.begin() +
+                       (page - pool_.data()) / static_cast<std::ptrdiff_t>(pool_.page_bytes()) * kPageTokens;
+            };
+            std::copy_n(slots_at(from), rows, slots_at(to));
+        });
     }
 
     // Steps until `steps` were made or a check failed, then lets everything end and checks that nothing is left.
@@ -51,6 +59,9 @@ class ScheduleSimulation {
         }
         for (; !shadows_.empty() && !testing::Test::HasFailure(); step_++) step();
         if (testing::Test::HasFailure()) return;
+        while (setup_.evict_all_at_end && tree_.evict()) {
+        }
+        EXPECT_TRUE(!setup_.evict_all_at_end || (pool_.free() == setup_.pages && tree_.salts() == 0));
         EXPECT_EQ(pool_.in_use(), 0);
         EXPECT_EQ(state_.reserved, 0);
         EXPECT_EQ(pool_.cached_only(), tree_.size());
@@ -80,8 +91,10 @@ class ScheduleSimulation {
         sequence.id = {++last_id_};
         const auto total = 1 + static_cast<int32_t>(random_.below(static_cast<uint64_t>(setup_.longest)));
         const auto prompt = 1 + static_cast<int32_t>(random_.below(static_cast<uint64_t>(total)));
-        // Prompts share one of three beginnings for a random stretch, so that whole pages repeat.
+        // Prompts share one of three beginnings for a random stretch, so that pages and parts of pages repeat.
         const auto kind = static_cast<int32_t>(random_.below(3));
+        const auto salt = random_.below(4) == 0 ? fmt::format("tenant {}", random_.below(2)) : std::string();
+        sequence.root = tree_.hold_root(salt);
         const auto shared = static_cast<int32_t>(random_.below(static_cast<uint64_t>(prompt) + 1));
         for (int32_t i = 0; i < prompt; i++) {
             sequence.tokens.push_back(i < shared ? kind : static_cast<int32_t>(random_.below(1000)));
@@ -91,14 +104,17 @@ class ScheduleSimulation {
         Shadow shadow;
         shadow.remaining = std::max(1, total - prompt);
         shadow.last_planned = step_;
+        // What another salt computed never counts as the same.
+        shadow.prefix.push_back(std::hash<std::string>()(salt) | 1);
         for (const int32_t token : sequence.tokens) extend(shadow, token);
-        if (!can_ever_fit(state_, prompt + shadow.remaining)) return;
+        shadow.prefix.erase(shadow.prefix.begin());
+        if (!can_ever_fit(state_, prompt + shadow.remaining)) return tree_.release_root(sequence.root);
         shadows_.emplace(sequence.id, std::move(shadow));
         enqueue(state_, std::move(sequence));
     }
 
     static void extend(Shadow& shadow, int32_t token) {
-        const uint64_t before = shadow.prefix.empty() ? 1 : shadow.prefix.back();
+        const uint64_t before = shadow.prefix.back();
         shadow.prefix.push_back((before ^ static_cast<uint64_t>(token + 1)) * 0x9E3779B97F4A7C15);
         shadow.crossed.push_back(0);
     }
@@ -181,7 +197,9 @@ class ScheduleSimulation {
         const SequenceState& sequence = state_.running.at(id);
         for (int32_t i = 0; i < sequence.computed; i++) {
             if (shadow.crossed[static_cast<size_t>(i)] == setup_.limits.layers) continue;
-            ASSERT_TRUE(i < sequence.published * kPageTokens);
+            ASSERT_EQ(slot_of(sequence, i).prefix, shadow.prefix[static_cast<size_t>(i)]);
+            ASSERT_EQ(slot_of(sequence, i).layers, setup_.limits.layers);
+            ASSERT_LT(i, sequence.length() - 1);
             ASSERT_TRUE(!sequence.every_row || i < sequence.computed_ever);
             shadow.crossed[static_cast<size_t>(i)] = setup_.limits.layers;
         }
