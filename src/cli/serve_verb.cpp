@@ -105,6 +105,7 @@ Status serve_model(ServeFlags& flags) {
     const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
     if (!engine_options) return engine_options.error();
     if (const Status settled = settle_limits(flags); !settled) return settled;
+    flags.server.max_streams = engine_options->max_batch;
     auto listener = serve::Listener::bind(flags.listener);  // an address in use is told before minutes of loading
     if (!listener) return listener.error();
     auto open = open_model(flags.model, false);
@@ -141,6 +142,27 @@ Status serve_model(ServeFlags& flags) {
     return verified;
 }
 
+// What the server does when more is asked of it than it can do.
+void add_overload_flags(CLI::App& verb, ServeFlags& flags) {
+    constexpr int kMost = 1 << 20;
+    verb.add_option("--max-waiting", flags.server.max_waiting,
+                    "Most sequences that wait while --max-streams run; requests beyond get 429")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+    verb.add_option("--max-queue-time", flags.server.max_queue_seconds,
+                    "Seconds that a request may wait for its first step before it gets 429; 0: no limit")
+        ->check(number_within(0, 1e6))
+        ->capture_default_str();
+    verb.add_option("--key-streams", flags.server.key_streams,
+                    "Most sequences of one API key that run or wait at once; 0: no limit")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+    verb.add_option("--key-waiting", flags.server.key_waiting,
+                    "Most sequences of one API key without a first token at once; 0: no limit")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+}
+
 }  // namespace
 
 void add_serve(CLI::App& app, int& status) {
@@ -167,6 +189,10 @@ void add_serve(CLI::App& app, int& status) {
                      "What clients call the model; the folder's or file's name otherwise");
     verb->add_option("--drain", flags->drain_seconds, "Seconds that running requests may take after SIGTERM")
         ->check(number_within(0, 1e6))
+        ->capture_default_str();
+    add_overload_flags(*verb, *flags);
+    verb->add_option("--request-log", flags->server.request_log,
+                     "File that gets a line of JSON for every request; - for stderr")
         ->capture_default_str();
     verb->add_option("--max-body", flags->max_body, "Largest request body: 16M, 1G")->capture_default_str();
     verb->add_option("--header-timeout", flags->listener.limits.header_seconds,

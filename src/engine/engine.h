@@ -3,6 +3,7 @@
 // src/engine/README.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,9 +28,10 @@ struct Request {
     SamplingParams sampling;
     int32_t priority = 0;  // smaller runs earlier
     uint32_t tenant = 0;   // shares are fair between tenants (API keys)
+    double max_wait = 0;   // seconds within which a step must begin it, or it ends (expired); 0: no limit
 };
 
-enum class FinishReason { stop, length, cancelled, error };
+enum class FinishReason { stop, length, cancelled, error, expired };
 
 // What the engine tells about a request; events of one request come in order, the last one has `finish`.
 struct RequestEvent {
@@ -38,10 +40,11 @@ struct RequestEvent {
     std::vector<TokenRecord> prompt_logprobs;
     std::vector<TokenRecord> tokens;  // new since the last event
     int32_t cached_tokens = 0;        // of the prompt, found in the prefix cache (set in the first event)
+    double scheduled_at = 0;          // monotonic seconds of the first step that had rows of it; 0: none had
     uint64_t seed = 0;                // given or drawn
     std::optional<FinishReason> finish;
     std::optional<int32_t> stop_token;  // the stop id that ended it, if one did; it is the last token of `tokens`
-    std::string message;                // for FinishReason::error
+    std::string message;                // for FinishReason::error and expired
 };
 
 // Called on the engine thread; must not block (post to another thread).
@@ -65,15 +68,24 @@ struct EngineOptions {
 // system counts as available). 0 available: not known.
 size_t default_cache_bytes(size_t available, size_t mapped);
 
+// How many tokens steps had: steps[i] of them more than kBounds[i-1] and at most kBounds[i], the last ones more than all
+// bounds. Tokens count in the step in which they cross the last layer.
+struct StepSizes {
+    static constexpr std::array<int32_t, 13> kBounds{1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+    std::array<uint64_t, kBounds.size() + 1> steps{};
+    uint64_t tokens = 0;  // together
+};
+
 // A consistent snapshot, taken without waiting for the engine.
 struct EngineMetrics {
-    uint64_t requests_submitted = 0, requests_finished = 0, requests_cancelled = 0;
+    uint64_t requests_submitted = 0, requests_finished = 0, requests_cancelled = 0;  // cancelled: expired ones too
     uint64_t prompt_tokens = 0;  // of requests that a step has begun
     uint64_t cached_tokens = 0, generated_tokens = 0;
     uint64_t steps = 0, preemptions = 0;
     int32_t running = 0, waiting = 0;
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
     double busy_seconds = 0;                                      // in steps
+    StepSizes step_sizes;
 };
 
 class Engine {

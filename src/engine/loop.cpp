@@ -43,6 +43,8 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     live.sampling = std::move(request.sampling);
     live.sink = std::move(sink);
     live.prompt_tokens = sequence.length();
+    live.max_wait = request.max_wait;
+    if (request.max_wait > 0) deadlines_.emplace(monotonic_seconds() + request.max_wait, id);
     held_tokens_ += live.prompt_tokens;
     enqueue(schedule_, std::move(sequence));
     CHECK(live_.emplace(id, std::move(live)).second, "request {}", id.value);
@@ -50,13 +52,16 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     count_sequences_and_pages();
 }
 
+// Of a request that has not ended.
+const SequenceState& Loop::known_sequence(RequestId id) const {
+    const auto running = schedule_.running.find(sequence_of(id));
+    return running != schedule_.running.end() ? running->second : schedule_.waiting.at(sequence_of(id));
+}
+
 void Loop::cancel(RequestId id) {
     const auto found = live_.find(id);
     if (found == live_.end() || found->second.ended) return;
-    const SequenceId sequence = sequence_of(id);
-    const auto running = schedule_.running.find(sequence);
-    RequestEvent event = new_event(
-        id, found->second, running != schedule_.running.end() ? running->second : schedule_.waiting.at(sequence));
+    RequestEvent event = new_event(id, found->second, known_sequence(id));
     event.prompt_logprobs.clear();  // not whole
     finish(found->second, std::move(event), FinishReason::cancelled);
     count_sequences_and_pages();
@@ -64,6 +69,18 @@ void Loop::cancel(RequestId id) {
 
 void Loop::cancel_all() {
     for (const auto& [id, live] : live_) cancel(id);
+}
+
+void Loop::expire(double now) {
+    for (; !deadlines_.empty() && deadlines_.top().first <= now; deadlines_.pop()) {
+        const RequestId id = deadlines_.top().second;
+        const auto found = live_.find(id);
+        if (found == live_.end() || found->second.ended || found->second.scheduled_at > 0) continue;
+        RequestEvent event = new_event(id, found->second, known_sequence(id));
+        event.message = fmt::format("the request waited {} s without being begun", found->second.max_wait);
+        finish(found->second, std::move(event), FinishReason::expired);
+    }
+    count_sequences_and_pages();
 }
 
 void Loop::step() {
@@ -93,8 +110,10 @@ std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
     for (const Segment& segment : plan.segments) {
         LiveRequest& live = live_.at({segment.sequence.value});
         const SequenceState& sequence = schedule_.running.at(segment.sequence);
-        if (!live.scheduled) metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
-        live.scheduled = true;
+        if (live.scheduled_at == 0) {
+            metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
+            live.scheduled_at = monotonic_seconds();
+        }
         BatchSegment laid{.segment = segment, .live = &live, .sequence = &sequence, .records = {}};
         if (segment.end_layer == options_.limits.layers) {
             const int32_t rows = segment.end_token - segment.first_token;
@@ -152,7 +171,18 @@ Result<TokenRecord> Loop::sample_row(Sampler& sampler, const BatchSegment& segme
 
 void Loop::commit_step(const Plan& plan, std::vector<BatchSegment>& batch) {
     commit(schedule_, plan);
+    count_step(plan);
     for (BatchSegment& segment : batch) settle(segment);
+}
+
+void Loop::count_step(const Plan& plan) {
+    int32_t tokens = 0;
+    for (const Segment& segment : plan.segments)
+        if (segment.end_layer == options_.limits.layers) tokens += segment.end_token - segment.first_token;
+    StepSizes& sizes = metrics_.step_sizes;
+    const auto bound = std::ranges::lower_bound(StepSizes::kBounds, tokens);
+    sizes.steps[static_cast<size_t>(bound - StepSizes::kBounds.begin())]++;
+    sizes.tokens += static_cast<uint64_t>(tokens);
 }
 
 // Notes what the segment brought; at the sequence's end that is a token or the end of the request.
@@ -203,6 +233,7 @@ RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceStat
     live.reported = true;
     event.prompt_logprobs = std::move(live.prompt_logprobs);
     event.cached_tokens = std::min(sequence.cached, live.prompt_tokens);
+    event.scheduled_at = live.scheduled_at;
     metrics_.cached_tokens += static_cast<uint64_t>(event.cached_tokens);
     return event;
 }
@@ -210,7 +241,8 @@ RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceStat
 // The request's pages are free from here on.
 void Loop::finish(LiveRequest& live, RequestEvent event, FinishReason reason) {
     live.ended = true;
-    (reason == FinishReason::cancelled ? metrics_.requests_cancelled : metrics_.requests_finished)++;
+    const bool is_cancelled = reason == FinishReason::cancelled || reason == FinishReason::expired;
+    (is_cancelled ? metrics_.requests_cancelled : metrics_.requests_finished)++;
     event.finish = reason;
     remove_sequence(schedule_, sequence_of(event.request));
     events_.push_back(std::move(event));
@@ -258,6 +290,7 @@ void Loop::count_sequences_and_pages() {
 
 Status check_request(const Request& request, int32_t vocabulary, int32_t max_context) {
     if (const Status status = request.sampling.validate(); !status) return status;
+    if (!(request.max_wait >= 0)) return error("max_wait is {}; it must be 0 (no limit) or more", request.max_wait);
     if (request.prompt.empty()) return error("the prompt is empty; it needs at least one token");
     const int64_t length = std::ssize(request.prompt) + int64_t{request.sampling.max_tokens};
     if (length > max_context) {

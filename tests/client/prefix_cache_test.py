@@ -86,10 +86,10 @@ def test_prompt_logprobs_are_the_same_for_a_cached_prompt(client, model, prompt)
 
 
 def test_hits_are_counted(server, ask, prompt):
-    before = server.metric("hone_cached_tokens_total")
+    before = server.metric("vllm:prefix_cache_hits_total")
     ask(prompt(130))
     ask(prompt(130))
-    assert server.metric("hone_cached_tokens_total") == before + 2 * PAGE
+    assert server.metric("vllm:prefix_cache_hits_total") == before + 2 * PAGE
     assert server.metric("hone_kv_pages_cached") > 0
 
 

@@ -81,6 +81,18 @@ TEST_F(ListenerTest, KeepsConnectionsForFurtherRequests) {
     }
 }
 
+TEST_F(ListenerTest, AnswersCarryTheIdOfTheirRequest) {
+    start();
+    RawClient client(listener_->port());
+    ASSERT_TRUE(client.send(post("/echo", "one", "X-Request-Id: of-the-client\r\n") + post("/echo", "two")));
+    const std::string answers = client.read_until("two");
+    EXPECT_NE(answers.find("\r\nX-Request-Id: of-the-client\r\n"), std::string::npos) << answers;
+    EXPECT_NE(answers.rfind("\r\nX-Request-Id: "), answers.find("\r\nX-Request-Id: ")) << answers;
+    RawClient refused(listener_->port());
+    ASSERT_TRUE(refused.send(post("/refused", "three", "X-Request-Id: no\r\n")));
+    EXPECT_NE(refused.read_until("\r\n\r\nno").find("\r\nX-Request-Id: no\r\n"), std::string::npos);
+}
+
 TEST_F(ListenerTest, ReadsRequestsSentAhead) {
     start();
     RawClient client(listener_->port());
@@ -117,7 +129,8 @@ TEST_F(ListenerTest, HeadHasNoBodyAndHttp10ClosesAfterTheAnswer) {
     RawClient client(listener_->port());
     ASSERT_TRUE(client.send("HEAD /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody" + post("/echo", "next")));
     const std::string answers = client.read_until("next");
-    EXPECT_NE(answers.find("Content-Length: 4\r\nConnection: keep-alive\r\n\r\nHTTP/1.1 200"), std::string::npos)
+    EXPECT_NE(answers.find("Content-Length: 4\r\nConnection: keep-alive\r\n"), std::string::npos) << answers;
+    EXPECT_EQ(answers.find("\r\n\r\nHTTP/1.1 200"), answers.find("\r\n\r\n"))
         << answers;
 
     RawClient old(listener_->port());

@@ -8,6 +8,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "serve/http/answer_text.h"
 #include "serve/http/ascii.h"
@@ -110,6 +111,8 @@ net::awaitable<void> Connection::run() {
         const bool requested = co_await wait_for_request();
         if (!requested) break;
         const bool keep_alive = co_await serve_one();
+        transfer_->ended = monotonic_seconds();
+        transfer_ = nullptr;
         if (!keep_alive) break;
     }
     beast::error_code ignored;
@@ -133,6 +136,8 @@ net::awaitable<bool> Connection::serve_one() {
     stream_.expires_after(seconds(context_.limits.header_seconds));
     auto [failure, count] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
     Request request;
+    if (!failure) request = head_of(parser.get());
+    begin_transfer(request);
     if (failure) {
         const bool readable = failure.category() == make_error_code(http::error::bad_method).category();
         if (!readable || failure == http::error::end_of_stream || failure == http::error::partial_message)
@@ -143,10 +148,10 @@ net::awaitable<bool> Connection::serve_one() {
         co_return false;
     }
 
-    request = head_of(parser.get());
     const bool head_only = request.method == "HEAD";
     const std::string_view target = parser.get().target();
     const bool has_target = target == "*" || split_target(target, request.path, request.query);
+    transfer_->path = request.path;
     const std::optional<Verdict> fault = check_framing(parser);
     std::optional<Response> refusal;
     if (fault) {
@@ -170,6 +175,7 @@ net::awaitable<bool> Connection::serve_one() {
             co_await refuse(*refusal, request);
             co_return false;
         }
+        transfer_->bytes_in = request.body.size();
     }
     const AnswerStyle style{.path = request.path,
                             .extra_headers = extra_headers(request),
@@ -243,6 +249,14 @@ net::awaitable<Connection::Verdict> Connection::read_body(Parser& parser, std::s
     co_return Verdict{};
 }
 
+void Connection::begin_transfer(Request& request) {
+    transfer_ = context_.handlers.begin_transfer ? context_.handlers.begin_transfer() : std::make_shared<Transfer>();
+    transfer_->id = request_id_of(request);
+    transfer_->method = request.method;
+    transfer_->arrived = monotonic_seconds();
+    request.transfer = transfer_;
+}
+
 void Connection::release_body() {
     *context_.body_bytes -= std::exchange(body_reserved_, 0);
 }
@@ -308,6 +322,7 @@ net::awaitable<bool> Connection::write_answer(Exchange& exchange, const AnswerSt
         if (output->head) {
             streaming = output->streamed;
             keep_alive = keep_alive && !context_.draining && (style.chunked || !streaming);
+            transfer_->status = output->head->status;
             context_.handlers.observe(style.path, output->head->status);
         }
         const std::string bytes = answer_bytes(*output, style, streaming, keep_alive);
@@ -321,7 +336,9 @@ net::awaitable<bool> Connection::write_answer(Exchange& exchange, const AnswerSt
 }
 
 HeaderList Connection::extra_headers(const Request& request) const {
-    return context_.handlers.extra_headers ? context_.handlers.extra_headers(request) : HeaderList{};
+    HeaderList headers = context_.handlers.extra_headers ? context_.handlers.extra_headers(request) : HeaderList{};
+    headers.emplace_back("X-Request-Id", request.transfer->id);
+    return headers;
 }
 
 // Ends when the client closes or half-closes its connection. What it sends ahead is kept for the next request; beyond a
@@ -344,6 +361,7 @@ net::awaitable<void> Connection::watch_client(Exchange& exchange) {
 
 // Answers a request whose body was not read, and closes: reads on for a while without keeping anything.
 net::awaitable<void> Connection::refuse(const Response& response, const Request& request) {
+    transfer_->status = response.status;
     context_.handlers.observe(request.path, response.status);
     const AnswerStyle style{.path = request.path,
                             .extra_headers = extra_headers(request),
@@ -370,6 +388,7 @@ net::awaitable<bool> Connection::send(std::string_view bytes) {
         const std::string_view piece = bytes.substr(0, kWriteBytes);
         stream_.expires_after(seconds(context_.limits.write_seconds));
         auto [failure, count] = co_await net::async_write(stream_, net::buffer(piece), kAwait);
+        transfer_->bytes_out += count;
         if (failure) co_return false;
         bytes.remove_prefix(piece.size());
     }

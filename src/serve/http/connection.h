@@ -77,6 +77,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Awaitable<void> refuse(const Response& response, const Request& request);
     HeaderList extra_headers(const Request& request) const;
     Awaitable<bool> send(std::string_view bytes);
+    void begin_transfer(Request& request);
     void release_body();
     void hand_over_body(Request& request);
 
@@ -85,6 +86,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     boost::asio::steady_timer output_ready_;
     ConnectionContext& context_;
     size_t body_reserved_ = 0;
+    std::shared_ptr<Transfer> transfer_;  // of the request that is being served
 };
 
 }  // namespace hone::serve

@@ -40,6 +40,8 @@ struct HttpHandlers {
     std::function<void(std::string_view path, int status)> observe;
     // Headers that every answer to this request carries. Optional.
     std::function<HeaderList(const Request& head)> extra_headers = {};
+    // What the connection notes a request in; optional.
+    std::function<std::shared_ptr<Transfer>()> begin_transfer = {};
 };
 
 struct ListenerOptions {

@@ -17,6 +17,7 @@ struct ApiError {
     std::string type = "invalid_request_error";
     std::string param = {};  // the field at fault; empty: none
     std::string code = {};   // a word for programs; empty: none
+    int retry_after = 1;     // seconds, told with 429 and 503
 };
 
 boost::json::object error_body(const ApiError& error);
