@@ -2,6 +2,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include <sys/resource.h>
+
 #include "base/env.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -69,6 +71,21 @@ void print_welcome(const std::string& url, const std::string& name, bool reads_t
     std::fflush(stdout);
 }
 
+// Each connection takes a file descriptor; the usual soft limit of 1,024 is there for programs that use select().
+void fit_connections(int& connections) {
+    constexpr rlim_t kOtherFiles = 256;
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    const rlim_t wanted = static_cast<rlim_t>(connections) + kOtherFiles;
+    if (files.rlim_cur < wanted) {
+        files.rlim_cur = std::min(wanted, files.rlim_max);
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur >= wanted) return;
+    connections = static_cast<int>(std::max<rlim_t>(files.rlim_cur, kOtherFiles + 1) - kOtherFiles);
+    LOG_WARN("the system allows {} open files (ulimit -n): --max-connections is {}", files.rlim_cur, connections);
+}
+
 // What can be said of the flags before a model is loaded.
 Status settle_limits(ServeFlags& flags) {
     for (const std::string& key : flags.server.api_keys)
@@ -78,6 +95,7 @@ Status settle_limits(ServeFlags& flags) {
     serve::HttpLimits& limits = flags.listener.limits;
     limits.body_bytes = *max_body;
     limits.all_bodies_bytes = std::max(limits.all_bodies_bytes, limits.body_bytes);
+    fit_connections(limits.max_connections);
     flags.model.verify = flags.verify == "before";
     return ok();
 }
@@ -195,6 +213,14 @@ void add_serve(CLI::App& app, int& status) {
                      "File that gets a line of JSON for every request; - for stderr")
         ->capture_default_str();
     verb->add_option("--max-body", flags->max_body, "Largest request body: 16M, 1G")->capture_default_str();
+    verb->add_option("--max-connections", flags->listener.limits.max_connections,
+                     "Most open connections; one beyond takes the place of the longest idle")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    verb->add_option("--write-timeout", flags->listener.limits.write_seconds,
+                     "Seconds that a client may take to read 64 KiB of its answer before it is dropped")
+        ->check(number_within(0.01, 1e6))
+        ->capture_default_str();
     verb->add_option("--header-timeout", flags->listener.limits.header_seconds,
                      "Seconds in which a client must have sent the head of a request")
         ->check(number_within(0.01, 1e6))

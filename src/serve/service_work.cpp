@@ -28,12 +28,15 @@ void Service::take_in(Request request, ExchangePtr exchange, Work work) {
     auto body = std::make_shared<std::string>(std::move(request.body));
     intake_->post([body, reservation = std::move(request.reservation), record = record_of(request),
                    exchange = std::move(exchange), work = std::move(work)]() mutable {
-        json::value parsed;
-        std::optional<ApiError> problem = parse_json_object(*body, parsed);
-        *body = std::string();
-        if (!problem) problem = work(parsed.get_object(), exchange);
-        if (problem) refuse(*problem, *record, *exchange);
-        parsed = nullptr;
+        try {
+            json::value parsed;
+            std::optional<ApiError> problem = parse_json_object(*body, parsed);
+            *body = std::string();
+            if (!problem) problem = work(parsed.get_object(), exchange);
+            if (problem) refuse(*problem, *record, *exchange);
+        } catch (const std::bad_alloc&) {
+            if (exchange) refuse(out_of_memory(), *record, *exchange);
+        }
         reservation = nullptr;
     });
 }

@@ -42,4 +42,8 @@ ApiError plain_error(int status, std::string message) {
     return error;
 }
 
+ApiError out_of_memory() {
+    return plain_error(503, "the server has not the memory for this request; try again later");
+}
+
 }  // namespace hone::serve

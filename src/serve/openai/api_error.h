@@ -25,5 +25,7 @@ Response error_response(const ApiError& error);
 
 // The error of an HTTP status that needs no more than a sentence: type and code follow from the status.
 ApiError plain_error(int status, std::string message);
+// Of a request that there is no memory for (503).
+ApiError out_of_memory();
 
 }  // namespace hone::serve

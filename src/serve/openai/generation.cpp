@@ -1,11 +1,13 @@
 #include "serve/openai/generation.h"
 
 #include <ctime>
+#include <new>
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "serve/http/sse.h"
 
@@ -40,7 +42,7 @@ std::string_view outcome_of(engine::FinishReason reason) {
 void Generation::start(const GenerationContext& context, GenerationJob job, ExchangePtr exchange) {
     if (!job.request.sampling.seed) job.request.sampling.seed = draw_seed();
     const auto generation = std::make_shared<Generation>(context, std::move(job), std::move(exchange));
-    generation->jobs_->post([generation] { generation->submit_all(); });
+    generation->post([](Generation& self) { self.submit_all(); });
 }
 
 Generation::Generation(const GenerationContext& context, GenerationJob job, ExchangePtr exchange)
@@ -66,10 +68,22 @@ Generation::Generation(const GenerationContext& context, GenerationJob job, Exch
     open_ = choices_.size();
 }
 
+void Generation::post(std::function<void(Generation&)> step) {
+    jobs_->post([self = shared_from_this(), step = std::move(step)] {
+        try {
+            if (self->lost_event_) throw std::bad_alloc();
+            step(*self);
+        } catch (const std::bad_alloc&) {
+            LOG_ERROR("serve: no memory for request {}", self->job_.record->id);
+            self->fail(out_of_memory());
+        }
+    });
+}
+
 void Generation::submit_all() {
     exchange_->on_abandoned([weak = weak_from_this()](Abandoned why) {
         const auto self = weak.lock();
-        if (self) self->jobs_->post([self, why] { self->abandon(why); });
+        if (self) self->post([why](Generation& generation) { generation.abandon(why); });
     });
     const GenerationRequest& request = job_.request;
     context_.metrics.submitted(request.choices, choices_.size(), request.sampling.max_tokens);
@@ -107,8 +121,14 @@ std::optional<ApiError> Generation::submit(size_t index) {
     // On the engine's thread: the time is taken, the rest is posted.
     engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {
         const double when = monotonic_seconds();
-        self->jobs_->post(
-            [self, index, when, event = std::move(event)]() mutable { self->handle(index, std::move(event), when); });
+        try {
+            self->post([index, when, event = std::move(event)](Generation& generation) mutable {
+                generation.handle(index, std::move(event), when);
+            });
+        } catch (const std::bad_alloc&) {  // the engine drops the sequence; the request ends with its next event
+            self->lost_event_ = true;
+            throw;
+        }
     };
     if (const Status fine = context_.generator.check(request); !fine) return ApiError{.message = fine.error().message};
     choice.times = {.arrived = job_.arrived, .submitted = monotonic_seconds()};
@@ -251,23 +271,24 @@ UsageCounts Generation::usage() const {
 
 // A stream that has begun ends with the error as its last event, without [DONE].
 void Generation::fail(const ApiError& error) {
-    cancel_unfinished();
+    const ExchangePtr exchange = std::exchange(exchange_, nullptr);
+    if (!exchange) return;
     job_.record->error = error.code.empty() ? error.type : error.code;
     const bool streaming = job_.request.stream && submitted_ == choices_.size();
     if (streaming) {
-        exchange_->write(sse_event(error_response(error).body));
-        exchange_->end();
+        exchange->write(sse_event(error_response(error).body));
+        exchange->end();
     } else {
-        exchange_->respond(error_response(error));
+        exchange->respond(error_response(error));
     }
-    exchange_ = nullptr;
+    cancel_unfinished();
 }
 
 void Generation::abandon(Abandoned why) {
     if (!exchange_) return;
     if (why == Abandoned::server_stopping) return fail(plain_error(503, "the server is shutting down"));
-    cancel_unfinished();
     exchange_ = nullptr;
+    cancel_unfinished();
 }
 
 void Generation::cancel_unfinished() {

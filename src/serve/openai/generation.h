@@ -4,6 +4,7 @@
 // once.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,6 +61,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
         bool reported = false;
     };
 
+    // Runs a step of the request in its sequence of jobs; one that gets no memory ends the request.
+    void post(std::function<void(Generation&)> step);
     void submit_all();
     std::optional<ApiError> submit(size_t index);
     void handle(size_t index, engine::RequestEvent event, double when);
@@ -84,6 +87,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::vector<Choice> choices_;
     size_t submitted_ = 0, open_ = 0;
     bool introduced_ = false;
+    std::atomic<bool> lost_event_ = false;  // there was no memory to post it
 };
 
 }  // namespace hone::serve
