@@ -6,8 +6,7 @@ namespace hone::serve {
 
 namespace {
 
-constexpr size_t kMostEnds = 64;     // that the rate is taken from
-constexpr double kRateSeconds = 60;  // and how old they may be
+constexpr double kRateSeconds = 60;  // the rate is that of the ends within
 constexpr double kUnknownWait = 2;   // for one place, while no sequence has ended
 constexpr int64_t kShareOfFree = 4;  // how many times the free places a key may have
 
@@ -41,8 +40,8 @@ void Place::ended(bool with_tokens) {
 }
 
 void Place::release() {
-    if (const auto admission = std::exchange(admission_, nullptr))
-        admission->change(tenant_, -waiting_, -running_, waiting_ + running_);
+    const auto admission = std::exchange(admission_, nullptr);
+    if (admission && waiting_ + running_ > 0) admission->change(tenant_, -waiting_, -running_, waiting_ + running_);
     waiting_ = running_ = 0;
 }
 
@@ -98,8 +97,14 @@ int32_t Admission::retry_after() {
 
 int32_t Admission::retry_after_locked() {
     const double now = clock_();
-    while (!ends_.empty() && ends_.front() < now - kRateSeconds) ends_.pop_front();
-    const double spacing = ends_.empty() ? kUnknownWait : (now - ends_.front()) / static_cast<double>(ends_.size());
+    double oldest = now;
+    int32_t count = 0;
+    for (size_t i = 0; i < std::min(end_count_, ends_.size()); ++i) {
+        if (ends_[i] < now - kRateSeconds) continue;
+        oldest = std::min(oldest, ends_[i]);
+        ++count;
+    }
+    const double spacing = count == 0 ? kUnknownWait : (now - oldest) / count;
     promised_until_ = std::min(std::max(promised_until_, now) + spacing, now + kLongestWait);
     return std::max(1, static_cast<int32_t>(std::ceil(promised_until_ - now)));
 }
@@ -113,10 +118,7 @@ void Admission::change_locked(uint32_t tenant, int32_t waiting, int32_t running,
     Count& own = tenants_[tenant];
     for (Count* count : {&own, &all_}) count->waiting += waiting, count->running += running;
     if (own.all() == 0) tenants_.erase(tenant);
-    for (int32_t i = 0; i < ends; ++i) {
-        ends_.push_back(clock_());
-        if (ends_.size() > kMostEnds) ends_.pop_front();
-    }
+    for (int32_t i = 0; i < ends; ++i) ends_[end_count_++ % ends_.size()] = clock_();
 }
 
 }  // namespace hone::serve

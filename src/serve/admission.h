@@ -3,8 +3,8 @@
 // free, at the rate of the last ends, is promised to one of those refused. Any thread; no call blocks.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -81,8 +81,9 @@ class Admission : public std::enable_shared_from_this<Admission> {
     std::mutex mutex_;
     Count all_;
     std::unordered_map<uint32_t, Count> tenants_;
-    std::deque<double> ends_;    // when the last sequences ended
-    double promised_until_ = 0;  // the places that become free until then are promised
+    std::array<double, 64> ends_{};  // when the last sequences ended, a ring; giving back must not need memory
+    size_t end_count_ = 0;           // of all times
+    double promised_until_ = 0;      // the places that become free until then are promised
 };
 
 }  // namespace hone::serve
