@@ -93,6 +93,18 @@ TEST_F(ListenerTest, AnswersCarryTheIdOfTheirRequest) {
     EXPECT_NE(refused.read_until("\r\n\r\nno").find("\r\nX-Request-Id: no\r\n"), std::string::npos);
 }
 
+// Its end may be read before the answer is sent, and is not read again.
+TEST_F(ListenerTest, AConnectionWhoseClientHalfClosedDoesNotLinger) {
+    start();
+    for (int i = 0; i < 20; ++i) {
+        RawClient client(listener_->port());
+        ASSERT_TRUE(client.send(post("/echo", "hi")));
+        client.half_close();
+        client.read_all(2);
+        ASSERT_TRUE(client.ended()) << i;
+    }
+}
+
 TEST_F(ListenerTest, ReadsRequestsSentAhead) {
     start();
     RawClient client(listener_->port());

@@ -294,7 +294,8 @@ net::awaitable<bool> Connection::answer(Request& request, const AnswerStyle& sty
     Awaitable<void> watching = watch_client(*exchange);
     const auto first = co_await (std::move(writing) || std::move(watching));
     const bool* another = std::get_if<bool>(&first);
-    co_return another&&* another;
+    if (!another || client_gone_) co_return false;
+    co_return *another;
 }
 
 // Sends what the exchange gives until it is complete; whether the connection can be kept.
@@ -348,6 +349,7 @@ net::awaitable<void> Connection::watch_client(Exchange& exchange) {
         auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
         if (failure == net::error::operation_aborted) co_return;
         if (failure) {
+            client_gone_ = true;
             exchange.abandon(Abandoned::client_gone);
             co_return;
         }

@@ -91,6 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ConnectionContext& context_;
     size_t body_reserved_ = 0;
     std::atomic<double> idle_since_;
+    bool client_gone_ = false;            // its end was read; Asio waits for ever for another one
     std::shared_ptr<Transfer> transfer_;  // of the request that is being served
 };
 
