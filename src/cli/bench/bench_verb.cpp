@@ -48,6 +48,8 @@ void add_bench(CLI::App& app, int& status) {
     add_bench_start(*verb, status);
     add_bench_serve(*verb, status);
     add_bench_interference(*verb, status);
+    add_bench_soak(*verb, status);
+    add_bench_agents(*verb, status);
 }
 
 }  // namespace hone::cli

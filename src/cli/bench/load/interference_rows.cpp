@@ -46,8 +46,9 @@ Result<InterferencePolicy> interference_policy(const std::string& name) {
         if (failure == std::errc() && end == name.data() + name.size() && budget > 0)
             return InterferencePolicy{.name = name,
                                       .flags = {"--prefill", "chunked", "--token-budget", std::to_string(budget)}};
-    } else if (name.starts_with(kAs) && name.size() > kAs.size()) {
-        return InterferencePolicy{.name = name, .flags = {"--prefill", "auto"}, .gap_of = name.substr(kAs.size())};
+    } else if (name.starts_with(kAs)) {
+        if (name.size() > kAs.size())
+            return InterferencePolicy{.name = name, .flags = {"--prefill", "auto"}, .gap_of = name.substr(kAs.size())};
     } else if (name.starts_with(kAuto) && name.size() > kAuto.size()) {
         return InterferencePolicy{.name = name,
                                   .flags = {"--prefill", "auto", "--token-gap", name.substr(kAuto.size())}};
