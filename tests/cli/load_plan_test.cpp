@@ -28,16 +28,16 @@ TEST(Lengths, AreWhatTheTextSays) {
     for (const double length : draws(lengths("512"), 10)) EXPECT_EQ(length, 512);
     const auto uniform = draws(lengths("100-103"), 4000);
     for (const double length : {100, 101, 102, 103}) EXPECT_NEAR(std::ranges::count(uniform, length), 1000, 120);
-    const Spread log_normal = spread_over(draws(lengths("lognormal:1000,600"), 40000));
+    const LatencySpread log_normal = spread_over(draws(lengths("lognormal:1000,600"), 40000));
     EXPECT_NEAR(log_normal.mean, 1000, 40);
     EXPECT_NEAR(log_normal.p50, 600, 20);
-    const Spread exponential = spread_over(draws(lengths("exponential:400"), 40000));
+    const LatencySpread exponential = spread_over(draws(lengths("exponential:400"), 40000));
     EXPECT_NEAR(exponential.mean, 400, 10);
     EXPECT_NEAR(exponential.p50, 400 * std::log(2), 10);
 }
 
 TEST(Lengths, OfPublishedWorkloadsHaveTheirMoments) {
-    const Spread prompts = spread_over(draws(lengths("sharegpt"), 40000));
+    const LatencySpread prompts = spread_over(draws(lengths("sharegpt"), 40000));
     EXPECT_NEAR(prompts.mean, 2340, 40);
     EXPECT_NEAR(prompts.p50, 1730, 50);
     EXPECT_NEAR(prompts.p90, 5696, 100);

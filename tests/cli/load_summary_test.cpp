@@ -85,7 +85,7 @@ TEST(Record, FindsTheMessageOfAnAnswer) {
 }
 
 TEST(Spreads, InterpolatePercentiles) {
-    const Spread spread = spread_over({40, 10, 30, 20});
+    const LatencySpread spread = spread_over({40, 10, 30, 20});
     EXPECT_EQ(spread.mean, 25);
     EXPECT_EQ(spread.p50, 25);
     EXPECT_DOUBLE_EQ(spread.p90, 37);
@@ -145,7 +145,7 @@ TEST(Summary, GoodputNeedsTheFirstTokenAndEveryGap) {
 
 TEST(Summary, IsWrittenForPeopleAndForPrograms) {
     const LoadRun run = three_and_a_failure();
-    const LatencyTargets targets{.ttft = 2, .gap = {}};
+    const LoadTargets targets{.ttft = 2, .gap = {}};
     const LoadSummary summary = summarise(run, targets);
     const std::string table = to_table(summary, targets);
     EXPECT_NE(table.find("3 requests succeeded, 1 failed, in 10.00 s"), std::string::npos);

@@ -107,7 +107,7 @@ std::string table_of(const std::vector<Turn>& turns) {
     for (size_t i = 0; i < turns.size(); i++) {
         if (i % step != 0 && i + 1 != turns.size()) continue;
         const Turn& turn = turns[i];
-        const Spread gaps = spread_over(turn.record.gaps());
+        const LatencySpread gaps = spread_over(turn.record.gaps());
         table += fmt::format("{:>6}{:>10}{:>10}{:>10}{:>14}{:>14}{:>14}\n", i, turn.prompt_tokens,
                              turn.record.cached_tokens, turn.prompt_tokens - turn.record.cached_tokens,
                              format_value(1e3 * turn.record.first_token_seconds()), format_value(1e3 * gaps.mean),

@@ -118,7 +118,7 @@ std::string to_table(std::span<const InterferenceRow> rows, std::span<const Inte
     table += fmt::format("{:<24}{:>12}{:>10}{:>10}{:>10}{:>9}{:>10}{:>10}{:>10}{:>11}\n", "policy", "gap p50, ms", "ms",
                          "ms", "ms", "undist.", "s", "TTFT, s", "work, s", "tokens/s");
     for (const InterferenceRow& row : rows) {
-        const Spread& gaps = row.during.gaps;
+        const LatencySpread& gaps = row.during.gaps;
         const double quiet = row.undisturbed.gaps.p50;
         table += fmt::format("{:<24}{:>12}{:>10}{:>10}{:>10}{:>8.2f}x{:>10}{:>10}{:>10}{:>11}{}\n", row.policy.name,
                              format_value(1e3 * quiet), format_value(1e3 * gaps.p50), format_value(1e3 * gaps.p99),

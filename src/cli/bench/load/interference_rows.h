@@ -29,7 +29,7 @@ Result<InterferencePolicy> interference_policy(const std::string& name);
 
 // The gaps of some streams in a window of time.
 struct GapWindow {
-    Spread gaps;  // seconds; of gaps that overlap the window
+    LatencySpread gaps;  // seconds; of gaps that overlap the window
     double tokens_per_second = 0;
     double steps = 0;  // tokens that arrived for each stream
 };

@@ -15,7 +15,7 @@ int64_t prompt_tokens(const LoadedRequest& request) {
     return request.record.prompt_tokens >= 0 ? request.record.prompt_tokens : request.planned.prompt_tokens;
 }
 
-json::object milliseconds(const Spread& spread) {
+json::object milliseconds(const LatencySpread& spread) {
     return {{"mean", 1e3 * spread.mean},
             {"p50", 1e3 * spread.p50},
             {"p90", 1e3 * spread.p90},
@@ -35,7 +35,7 @@ double rate(int64_t amount, double seconds) {
     return seconds > 0 ? static_cast<double>(amount) / seconds : 0;
 }
 
-std::string row(const char* name, const Spread& spread) {
+std::string row(const char* name, const LatencySpread& spread) {
     std::string text = fmt::format("{:<28}", name);
     for (const double seconds : {spread.mean, spread.p50, spread.p90, spread.p99, spread.max})
         text += fmt::format(" {:>9}", format_value(1e3 * seconds));
@@ -55,7 +55,7 @@ double percentile(std::span<const double> sorted, double part) {
     return sorted[low] + (place - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
 
-Spread spread_over(std::vector<double> values) {
+LatencySpread spread_over(std::vector<double> values) {
     if (values.empty()) return {};
     std::ranges::sort(values);
     const double sum = std::accumulate(values.begin(), values.end(), 0.0);
@@ -67,13 +67,13 @@ Spread spread_over(std::vector<double> values) {
             .max = values.back()};
 }
 
-bool meets(const StreamRecord& record, const LatencyTargets& targets) {
+bool meets(const StreamRecord& record, const LoadTargets& targets) {
     if (!record.succeeded() || record.arrivals.empty()) return false;
     if (targets.ttft && record.first_token_seconds() > *targets.ttft) return false;
     return !targets.gap || std::ranges::none_of(record.gaps(), [&](double gap) { return gap > *targets.gap; });
 }
 
-LoadSummary summarise(const LoadRun& run, const LatencyTargets& targets) {
+LoadSummary summarise(const LoadRun& run, const LoadTargets& targets) {
     LoadSummary summary{.seconds = run.ended - run.started};
     std::vector<double> ttft, gaps, tpot, e2e, late;
     int64_t good = 0;
@@ -110,7 +110,7 @@ LoadSummary summarise(const LoadRun& run, const LatencyTargets& targets) {
     return summary;
 }
 
-std::string to_table(const LoadSummary& summary, const LatencyTargets& targets) {
+std::string to_table(const LoadSummary& summary, const LoadTargets& targets) {
     std::string table = fmt::format("{} requests succeeded, {} failed, in {:.2f} s\n", summary.successful,
                                     summary.failed, summary.seconds);
     for (const auto& [status, failure] : summary.failures)
@@ -136,7 +136,7 @@ std::string to_table(const LoadSummary& summary, const LatencyTargets& targets) 
     return table;
 }
 
-json::object to_json(const LoadSummary& summary, const LatencyTargets& targets) {
+json::object to_json(const LoadSummary& summary, const LoadTargets& targets) {
     json::array failures;
     for (const auto& [status, failure] : summary.failures)
         failures.push_back({{"status", status}, {"count", failure.count}, {"message", failure.message}});

@@ -98,14 +98,16 @@ Result<SoakSample> Soak::sample(double started) {
     if (!own) return own.error();
     SoakSample sample{.seconds = monotonic_seconds() - started, .private_bytes = static_cast<double>(*own)};
     struct Metric {
-        const char* name;
+        std::vector<const char*> names;  // the first that is there
         double& value;
     };
-    for (const Metric& metric :
-         {Metric{"hone_kv_pages_in_use", sample.pages_in_use}, Metric{"hone_kv_pages_cached", sample.pages_cached},
-          Metric{"hone_num_requests_running", sample.running}}) {
-        const auto value = metric_in(*metrics, metric.name);
-        if (!value) return error("the server's /metrics do not tell {}", metric.name);
+    const Metric wanted[] = {{{"hone_kv_pages_in_use"}, sample.pages_in_use},
+                             {{"hone_kv_pages_cached"}, sample.pages_cached},
+                             {{"vllm:num_requests_running", "hone_num_requests_running"}, sample.running}};
+    for (const Metric& metric : wanted) {
+        std::optional<double> value;
+        for (const char* name : metric.names) value = value ? value : metric_in(*metrics, name);
+        if (!value) return error("the server's /metrics do not tell {}", metric.names.front());
         metric.value = *value;
     }
     return sample;
