@@ -52,6 +52,11 @@ struct Told {
             call.complete = piece.complete;
         }
     }
+    friend void PrintTo(const Told& told, std::ostream* out) {
+        *out << boost::json::serialize(boost::json::array{told.reasoning, told.content});
+        for (const ToldCall& call : told.calls)
+            *out << boost::json::serialize(boost::json::array{call.name, call.id, call.arguments, call.complete});
+    }
     size_t finished_calls() const {
         return static_cast<size_t>(std::ranges::count_if(calls, [](const ToldCall& call) { return call.complete; }));
     }

@@ -14,9 +14,11 @@ namespace json = boost::json;
 
 // Everything that outputs of any dialect are made of.
 std::vector<std::string> fragments() {
-    std::vector<std::string> out{"{",  "}", "[",  "]", "\"", "\\", ",", ":", "\n",   " ",
-                                 ";",  "<", "</", ">", "=",  "1",  "é", "☔", "null", "\"name\": \"ping\"",
-                                 "to="};
+    std::vector<std::string> out{"{",   "}", "[",  "]", "\"", "\\", ",", ":", "\n",   " ",
+                                 ";",   "<", "</", ">", "=",  "1",  "é", "☔", "null", "\"name\": \"ping\"",
+                                 "to=", "`", "```"};
+    for (const size_t length : {1020, 1030})
+        for (const char byte : {' ', '\n', 'n'}) out.emplace_back(length, byte);
     for (const char* text : {"{\"name\": \"ping\", \"arguments\": {}}", "\"arguments\": {\"code\": \"x\"}",
                              "<function=", "<function=ping>", "</function>", "<parameter=", "<parameter=code>",
                              "</parameter>", "<invoke name=\"run\">", "</invoke>", "<parameter name=\"code\">",

@@ -27,7 +27,8 @@ class DeepSeekV3Reader final : public TokenReader {
         const std::string_view lines = text.substr(0, whole && !end.marker ? text.npos : end.at);
         const size_t line = skip_blanks(lines, 0), newline = lines.find('\n', line);
         const bool is_over = end.marker || whole;
-        if (newline == lines.npos && !is_over) return lines.size() <= kLongestHead ? Step::more : Step::broken;
+        if (std::min(newline, lines.size()) > kLongestHead) return Step::broken;
+        if (newline == lines.npos && !is_over) return Step::more;
         const size_t name_end = std::min(newline, lines.size());
         const std::string_view name = trimmed(lines.substr(line, name_end - line));
         if (name.empty()) return whole && !end.marker ? Step::more : Step::broken;
@@ -44,17 +45,20 @@ class DeepSeekV3Reader final : public TokenReader {
         return Step::next;
     }
 
-    size_t not_of_arguments(std::string_view text, bool over) const override {
-        if (!fenced_) return TokenReader::not_of_arguments(text, over);
-        const std::string_view body = text.substr(0, text.find_last_not_of(kBlanks) + 1);
-        size_t fence = text.find_last_not_of('`') + 1;  // what may become the end of the fence
+    // A newline and the end of the fence, or what may become that.
+    size_t not_of_arguments(std::string_view text, size_t blanks, bool over) const override {
+        if (!fenced_) return blanks;
+        const std::string_view body = text.substr(0, text.size() - blanks);
+        size_t end = text.size();
         if (body.ends_with(kFenceEnd)) {
-            fence = body.size() - kFenceEnd.size();
+            end = body.size() - kFenceEnd.size();
         } else if (over) {
             return 0;
+        } else {
+            while (text.size() - end < kFenceEnd.size() && end > 0 && text[end - 1] == '`') --end;
         }
-        if (fence > 0 && text[fence - 1] == '\n') --fence;
-        return text.size() - fence;
+        if (end > 0 && text[end - 1] == '\n') --end;
+        return text.size() - end;
     }
 
     bool fenced_ = false;

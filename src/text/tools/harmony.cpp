@@ -72,15 +72,17 @@ class HarmonyParser final : public OutputParser {
         const size_t blanks = is_first_ ? skip_blanks(text_, 0) : 0;
         const std::string_view rest = std::string_view(text_).substr(blanks);
         const auto marker = std::ranges::find_if(markers_, [&](const auto& text) { return rest.starts_with(text); });
-        const bool is_marker = marker != markers_.end();
+        const bool is_text = blanks > kLongestHead;
+        const bool is_marker = marker != markers_.end() && !is_text;
         const bool may_be_marker =
             std::ranges::any_of(markers_, [&](const auto& text) { return could_become(rest, text); }) ||
             (is_first_ && could_become(rest, kRecipient));
-        if (!is_marker && may_be_marker && !whole_ && text_.size() <= kLongestHead) return false;
+        if (!is_marker && may_be_marker && !whole_ && !is_text) return false;
         looks_like_text_ = !is_marker;
+        header_begin_ = is_marker ? blanks + marker->size() : 0;
         if (is_marker && std::ranges::find(ends_, *marker) != ends_.end()) {
             text_.erase(0, blanks + marker->size());
-        } else if (is_marker || (is_first_ && rest.starts_with(kRecipient))) {
+        } else if (is_marker || (is_first_ && !is_text && rest.starts_with(kRecipient))) {
             part_ = Part::header;
         } else {
             begin_message(Kind::content);
@@ -91,11 +93,11 @@ class HarmonyParser final : public OutputParser {
     bool read_header() {
         const std::string_view text = text_;
         const size_t end = text.find(message());
-        if (end == text.npos) {
-            if (text.size() <= kLongestHead) return false;
+        if (end == text.npos && text.size() < kLongestHead + message().size()) return false;
+        if (end > kLongestHead) {
             begin_message(Kind::content);
-            tell(text);
-            text_.clear();
+            tell(text.substr(0, header_begin_));
+            text_.erase(0, header_begin_);
             return true;
         }
         const std::string_view header = text.substr(0, end);
@@ -171,6 +173,7 @@ class HarmonyParser final : public OutputParser {
     std::string text_;  // what is not settled
     bool is_first_ = true, whole_ = false;
     bool looks_like_text_ = false;  // the header, which no marker began
+    size_t header_begin_ = 0;       // behind the marker that began it
     bool told_ = false;             // something of the message's body
     bool has_reasoning_ = false, has_content_ = false;
 };

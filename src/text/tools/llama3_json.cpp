@@ -47,7 +47,11 @@ class Llama3Parser final : public OutputParser {
     bool read_start(bool whole) {
         at_ = skip_blanks(text_, 0);
         const std::string_view rest = std::string_view(text_).substr(at_);
-        if (!whole && could_become(rest, tag_) && at_ <= kLongestHead) return false;
+        if (at_ > kLongestHead) {
+            part_ = Part::content;
+            return true;
+        }
+        if (!whole && could_become(rest, tag_)) return false;
         if (rest.starts_with(tag_)) {
             at_ += tag_.size();
             part_ = Part::calls;

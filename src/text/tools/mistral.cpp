@@ -55,6 +55,7 @@ class MistralReader final : public CallReader {
         size_t at = begin;
         listed_ = at < text.size() && (text[at] == '[' || text[at] == ',');
         if (listed_) at = skip_blanks(text, at + 1);
+        if (at - begin > kLongestHead) return Progress::broken;
         if (at == text.size()) return Progress::more;
         if (listed_ && text[begin] == '[' && text[at] == ']') {
             taken_ = at + 1;
@@ -97,9 +98,9 @@ class MistralReader final : public CallReader {
         }
         if (!name_.empty()) marker(arguments_marker_);
         if (at < text.size() && !may_go_on) at = skip_blanks(text, at);
+        if (at - begin > kLongestHead) return Progress::broken;
         if (at < text.size() && text[at] == '{' && !name_.empty()) return Progress::item;
-        const bool goes_on = at == text.size() || may_go_on;
-        return goes_on && at - begin <= kLongestHead ? Progress::more : Progress::broken;
+        return at == text.size() || may_go_on ? Progress::more : Progress::broken;
     }
 
     // The JSON is whole.
@@ -119,7 +120,8 @@ class MistralReader final : public CallReader {
         if (listed_) {
             end = skip_blanks(text, at_);
             const bool at_end = end == text.size();
-            if (at_end && !whole && end - at_ <= kLongestHead) return Progress::more;
+            if (end - at_ > kLongestHead) return Progress::broken;
+            if (at_end && !whole) return Progress::more;
             goes_on = !at_end && text[end] == ',';
             if (!at_end && !goes_on && text[end] != ']') return Progress::broken;
             if (!at_end && !goes_on) ++end;

@@ -25,6 +25,7 @@ class Qwen3Reader final : public CallReader {
         }
         const size_t after = skip_blanks(text, at_);
         const std::string_view rest = text.substr(after);
+        if (after - at_ > kLongestHead) return Progress::broken;
         if (rest.starts_with(close_)) {
             taken_ = after + close_.size();
         } else if (rest.starts_with(open_) || (whole && could_become(rest, open_) && !could_become(rest, close_))) {
@@ -33,7 +34,7 @@ class Qwen3Reader final : public CallReader {
             taken_ = text.size();
         } else {
             const bool may_end = could_become(rest, close_) || could_become(rest, open_);
-            return may_end && after - at_ <= kLongestHead ? Progress::more : Progress::broken;
+            return may_end ? Progress::more : Progress::broken;
         }
         if (tell(text.substr(open_.size(), at_ - open_.size()), out)) return Progress::ended;
         taken_ = 0;

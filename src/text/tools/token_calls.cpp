@@ -40,6 +40,7 @@ CallReader::Progress TokenReader::read(std::string_view text, bool whole, Output
 CallReader::Progress TokenReader::read_between(std::string_view text, bool whole) {
     const size_t at = skip_blanks(text, at_);
     const std::string_view rest = text.substr(at);
+    if (at - at_ > kLongestHead) return has_calls_ ? Progress::ended : Progress::broken;
     if (rest.starts_with(markers_->section_end)) {
         taken_ = at + markers_->section_end.size();
         return Progress::ended;
@@ -54,14 +55,15 @@ CallReader::Progress TokenReader::read_between(std::string_view text, bool whole
         taken_ = text.size();
         return Progress::ended;
     }
-    if ((may_end || could_become(rest, markers_->call)) && at - at_ <= kLongestHead) return Progress::more;
+    if (may_end || could_become(rest, markers_->call)) return Progress::more;
     return has_calls_ ? Progress::ended : Progress::broken;
 }
 
 TokenReader::Step TokenReader::read_to_separator(std::string_view text, OutputWriter& out) {
     const std::string_view head = text.substr(at_);
     const FoundMarker found = find_marker(head, ends_of_head_);
-    if (!found.marker) return head.size() <= kLongestHead ? Step::more : Step::broken;
+    if (found.at > kLongestHead) return Step::broken;
+    if (!found.marker) return Step::more;
     if (*found.marker != markers_->separator) return Step::broken;
     const Step step = read_head(head.substr(0, found.at), out);
     if (step != Step::next) return step;
@@ -82,7 +84,7 @@ TokenReader::Step TokenReader::read_to_arguments(std::string_view text, bool who
     phase_ = Phase::arguments;
     scanner_ = {};
     arguments_begun_ = !drops_leading_blanks_;
-    at_ = 0;
+    at_ = blanks_from_ = searched_ = 0;
     return step;
 }
 
@@ -96,14 +98,17 @@ CallReader::Progress TokenReader::read_arguments(std::string_view text, OutputWr
     }
     std::string_view arguments = text.substr(0, end.at);
     if (!arguments_begun_) arguments.remove_prefix(skip_blanks(arguments, 0));
-    const size_t behind = not_of_arguments(arguments, end.marker != nullptr);
-    if (end.marker || behind <= kLongestHead) arguments.remove_suffix(behind);
+    const size_t begin = static_cast<size_t>(arguments.data() - text.data());
+    const size_t blanks = trailing_blanks(text.substr(0, end.at));
+    arguments.remove_suffix(not_of_arguments(arguments, std::min(blanks, arguments.size()), end.marker != nullptr));
     arguments_begun_ |= !arguments.empty();
     out.arguments(arguments);
     if (!end.marker) {
-        const auto told = static_cast<size_t>(arguments.data() + arguments.size() - text.data());
+        const size_t told = begin + arguments.size();
         taken_ += told;
         at_ = std::max(at_, told) - told;
+        blanks_from_ = std::max(blanks_from_, told) - told;
+        searched_ = end.at - told;
         return Progress::more;
     }
     out.end_call();
@@ -114,8 +119,15 @@ CallReader::Progress TokenReader::read_arguments(std::string_view text, OutputWr
     return Progress::item;
 }
 
-size_t TokenReader::not_of_arguments(std::string_view text, bool) const {
-    return text.size() - (text.find_last_not_of(kBlanks) + 1);
+// Of a text that grows: looks at no byte twice.
+size_t TokenReader::trailing_blanks(std::string_view text) {
+    const size_t last = text.substr(searched_).find_last_not_of(kBlanks);
+    if (last != text.npos) blanks_from_ = searched_ + last + 1;
+    return text.size() - blanks_from_;
+}
+
+size_t TokenReader::not_of_arguments(std::string_view, size_t blanks, bool) const {
+    return blanks;
 }
 
 std::optional<size_t> TokenReader::broken_end(std::string_view text) {

@@ -30,9 +30,9 @@ class TokenReader : public CallReader {
     virtual Step read_head(std::string_view head, OutputWriter& out) = 0;
     // For dialects with more before the arguments. `text` begins behind the separator; `used` is what was read of it.
     virtual Step read_name(std::string_view text, bool whole, size_t& used, OutputWriter& out);
-    // How many bytes at the end of the arguments may belong to what follows them, not to them; at the end of the call
-    // (`over`): how many do.
-    virtual size_t not_of_arguments(std::string_view text, bool over) const;
+    // How many bytes at the end of the arguments, which end in that many blanks, may belong to what follows them; at the
+    // end of the call (`over`): how many do.
+    virtual size_t not_of_arguments(std::string_view text, size_t blanks, bool over) const;
     // The arguments are no JSON: their end is the first marker.
     void expect_no_json() { is_json_ = false; }
 
@@ -45,6 +45,7 @@ class TokenReader : public CallReader {
     Step read_to_separator(std::string_view text, OutputWriter& out);
     Step read_to_arguments(std::string_view text, bool whole, OutputWriter& out);
     Progress read_arguments(std::string_view text, OutputWriter& out);
+    size_t trailing_blanks(std::string_view text);
 
     const std::shared_ptr<const TokenMarkers> markers_;
     const bool drops_leading_blanks_;  // of the arguments
@@ -55,6 +56,7 @@ class TokenReader : public CallReader {
     size_t at_ = 0;    // what is before it is understood
     JsonScanner scanner_;
     bool is_json_ = true, arguments_begun_ = false;
+    size_t searched_ = 0, blanks_from_ = 0;  // of the arguments: what was looked at, where the blanks at its end begin
     MarkerFinder end_finder_;
 };
 

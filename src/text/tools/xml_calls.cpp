@@ -109,9 +109,10 @@ XmlReader::Step XmlReader::end_of_value(std::string_view text, size_t at, bool w
     const size_t closed = at + tags_->parameter_end.size();
     next = skip_blanks(text, closed);
     const std::string_view behind = text.substr(next);
+    if (next - closed > kLongestHead) return Step::broken;
     if (behind.starts_with(tags_->parameter) || behind.starts_with(tags_->function_end)) return Step::next;
     const bool may_follow = could_become(behind, tags_->parameter) || could_become(behind, tags_->function_end);
-    return may_follow && next - closed <= kLongestHead ? Step::more : Step::broken;
+    return may_follow ? Step::more : Step::broken;
 }
 
 // A forgotten closing tag: of the last parameter, or before another one that is declared and was not given yet.
@@ -120,9 +121,9 @@ XmlReader::Step XmlReader::forgotten_end(std::string_view text, size_t at, bool 
     if (rest.starts_with(tags_->function_end)) {
         const size_t closed = at + tags_->function_end.size(), after = skip_blanks(text, closed);
         const std::string_view behind = text.substr(after);
+        if (after - closed > kLongestHead) return Step::broken;
         if (behind.starts_with(tags_->section_end) || (whole && behind.empty())) return Step::next;
-        const bool may_follow = could_become(behind, tags_->section_end) && after - closed <= kLongestHead;
-        return may_follow ? Step::more : Step::broken;
+        return could_become(behind, tags_->section_end) ? Step::more : Step::broken;
     }
     Tag tag;
     const Step step = read_tag(text, at, tags_->parameter, tag);
@@ -155,15 +156,18 @@ CallReader::Progress XmlReader::read_after(std::string_view text, bool whole, Ou
     const size_t after = skip_blanks(text, at_);
     const std::string_view rest = text.substr(after);
     Tag tag;
-    const Step another = read_tag(text, after, tags_->function, tag);
+    Step another = read_tag(text, after, tags_->function, tag);
     const bool may_go_on = another == Step::more || could_become(rest, tags_->section_end);
-    if (rest.starts_with(tags_->section_end)) {
+    if (after - at_ > kLongestHead) {
+        another = Step::broken;
+        taken_ = at_;
+    } else if (rest.starts_with(tags_->section_end)) {
         taken_ = after + tags_->section_end.size();
     } else if (another == Step::next) {
         taken_ = after;
     } else if (whole && could_become(rest, tags_->section_end)) {
         taken_ = text.size();
-    } else if (!whole && may_go_on && after - at_ <= kLongestHead) {
+    } else if (!whole && may_go_on) {
         return Progress::more;
     } else {
         taken_ = at_;
@@ -200,6 +204,7 @@ XmlReader::Step XmlReader::read_tag(std::string_view text, size_t at, std::strin
     const size_t end = rest.find_first_of(std::string_view(stops, 2), begin);
     if (end == rest.npos || (tags_->quoted_names && end + 1 == rest.size() && rest[end] == closer))
         return rest.size() <= kLongestHead ? Step::more : Step::broken;
+    if (end > kLongestHead) return Step::broken;
     tag.name = trimmed(rest.substr(begin, end - begin));
     tag.end = at + beginning.size() + end + 1 + begin;
     const bool closed = rest[end] == closer && (!tags_->quoted_names || rest[end + 1] == '>');
