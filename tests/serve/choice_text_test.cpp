@@ -76,6 +76,18 @@ TEST_F(ChoiceTextTest, TextCannotPassForAMarkerThatIsASpecialToken) {
     EXPECT_TRUE(told.calls.empty());
 }
 
+TEST_F(ChoiceTextTest, MarkersThatAreOrdinaryTokensCountAsText) {
+    start("qwen3", "qwen3");
+    const std::string output = "<tool_call>\n{\"name\": \"ping\"}\n</tool_call>";
+    ASSERT_FALSE(tokenizer_->is_special(tokenizer_->token_id("<tool_call>").value()));
+    TextDelta told;
+    for (const int32_t id : tokenizer_->encode(output, {.parse_added_tokens = false}))
+        told.append(choice_->take({.tokens = {{.token = id}}}));
+    ASSERT_EQ(told.calls.size(), 1u);
+    ask_again();
+    EXPECT_EQ(take(output).calls.size(), 1u);
+}
+
 TEST_F(ChoiceTextTest, TheStopTokenMayEndACall) {
     start("o200k", "harmony");
     const TextDelta told = take(kHarmony, "<|call|>");

@@ -100,6 +100,18 @@ TEST_P(AnyOutput, OfAnySizeTakesTimeInProportion) {
             floods.push_back(std::move(tail));
         }
     }
+    // Behind every part of a call.
+    const auto rows = &dialect == &kThink
+                          ? std::vector<json::object>()
+                          : golden::read_lines(golden::tool_calls_folder() / fmt::format("{}.jsonl", dialect.name));
+    const std::string call = rows.empty() ? "" : golden::text_of(rows[std::min<size_t>(1, rows.size() - 1)], "text");
+    for (size_t length = 0; length < call.size(); length += 23) {
+        for (const char* filler : {" ", "\n", "`", "\"", "<", "{\"a\":", "x"}) {
+            std::string flood = call.substr(0, length);
+            while (flood.size() < 100'000) flood += filler;
+            floods.push_back(std::move(flood));
+        }
+    }
     for (const std::string& flood : floods) {
         const double begin = monotonic_seconds();
         std::vector<std::string> pieces;

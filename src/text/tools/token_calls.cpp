@@ -84,12 +84,13 @@ TokenReader::Step TokenReader::read_to_arguments(std::string_view text, bool who
     phase_ = Phase::arguments;
     scanner_ = {};
     arguments_begun_ = !drops_leading_blanks_;
-    at_ = blanks_from_ = searched_ = 0;
+    at_ = blanks_from_ = 0;
     return step;
 }
 
 // `text` begins with what was not told yet of the arguments. An end marker inside a JSON string is part of it.
 CallReader::Progress TokenReader::read_arguments(std::string_view text, OutputWriter& out) {
+    const size_t known = at_;
     if (is_json_) at_ = scanner_.read(text, at_);
     FoundMarker end{text.size(), nullptr};
     if (!is_json_ || scanner_.state() != JsonScanner::State::open) {
@@ -99,16 +100,15 @@ CallReader::Progress TokenReader::read_arguments(std::string_view text, OutputWr
     std::string_view arguments = text.substr(0, end.at);
     if (!arguments_begun_) arguments.remove_prefix(skip_blanks(arguments, 0));
     const size_t begin = static_cast<size_t>(arguments.data() - text.data());
-    const size_t blanks = trailing_blanks(text.substr(0, end.at));
+    const size_t blanks = trailing_blanks(text.substr(0, end.at), known);
     arguments.remove_suffix(not_of_arguments(arguments, std::min(blanks, arguments.size()), end.marker != nullptr));
     arguments_begun_ |= !arguments.empty();
     out.arguments(arguments);
     if (!end.marker) {
         const size_t told = begin + arguments.size();
         taken_ += told;
-        at_ = std::max(at_, told) - told;
+        at_ = end.at - told;
         blanks_from_ = std::max(blanks_from_, told) - told;
-        searched_ = end.at - told;
         return Progress::more;
     }
     out.end_call();
@@ -119,10 +119,9 @@ CallReader::Progress TokenReader::read_arguments(std::string_view text, OutputWr
     return Progress::item;
 }
 
-// Of a text that grows: looks at no byte twice.
-size_t TokenReader::trailing_blanks(std::string_view text) {
-    const size_t last = text.substr(searched_).find_last_not_of(kBlanks);
-    if (last != text.npos) blanks_from_ = searched_ + last + 1;
+size_t TokenReader::trailing_blanks(std::string_view text, size_t known) {
+    const size_t last = text.substr(known).find_last_not_of(kBlanks);
+    if (last != text.npos) blanks_from_ = known + last + 1;
     return text.size() - blanks_from_;
 }
 

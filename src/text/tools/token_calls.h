@@ -45,7 +45,8 @@ class TokenReader : public CallReader {
     Step read_to_separator(std::string_view text, OutputWriter& out);
     Step read_to_arguments(std::string_view text, bool whole, OutputWriter& out);
     Progress read_arguments(std::string_view text, OutputWriter& out);
-    size_t trailing_blanks(std::string_view text);
+    // Of a text that has grown behind text[known].
+    size_t trailing_blanks(std::string_view text, size_t known);
 
     const std::shared_ptr<const TokenMarkers> markers_;
     const bool drops_leading_blanks_;  // of the arguments
@@ -56,7 +57,7 @@ class TokenReader : public CallReader {
     size_t at_ = 0;    // what is before it is understood
     JsonScanner scanner_;
     bool is_json_ = true, arguments_begun_ = false;
-    size_t searched_ = 0, blanks_from_ = 0;  // of the arguments: what was looked at, where the blanks at its end begin
+    size_t blanks_from_ = 0;  // where the blanks at the end of the arguments begin
     MarkerFinder end_finder_;
 };
 
