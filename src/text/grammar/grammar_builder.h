@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/grammar/automaton.h"
 #include "text/grammar/code_points.h"
 #include "text/grammar/grammar.h"
 #include "text/tokenizer/vocabulary.h"
@@ -37,7 +38,11 @@ class GrammarBuilder {
   public:
     static constexpr uint32_t kMostRepetitions = 100'000;
 
-    explicit GrammarBuilder(const GrammarLimits& limits = {});
+    explicit GrammarBuilder(const GrammarLimits& limits = {}) : limits_(limits), budget_(limits) {}
+    GrammarBuilder(const GrammarBuilder&) = delete;
+    GrammarBuilder& operator=(const GrammarBuilder&) = delete;
+
+    const GrammarLimits& limits() const { return limits_; }
 
     Expression empty();
     Expression nothing();  // matches no text at all
@@ -79,8 +84,9 @@ class GrammarBuilder {
     void fail(Error failure);
     bool failed() const { return failure_.has_value(); }
 
-    // The grammar of all texts that `root` matches. Errors: rules that are not defined, never end or begin with
-    // themselves; a language without any text; too large for the limits.
+    // The grammar of all texts that `root` matches. Errors: rules that are not defined or begin with themselves; a
+    // language without any text; too large for the limits. What can never end (a rule that always calls itself) is left
+    // out.
     Result<Grammar> build(Expression root);
 
   private:
@@ -114,9 +120,11 @@ class GrammarBuilder {
     };
 
     Expression add(Node node);
-    Expression repeat_in_blocks(Expression what, uint32_t least, std::optional<uint32_t> most);
+    Expression exactly(Expression what, uint32_t times);
+    Expression at_most(Expression what, uint32_t times);
 
     GrammarLimits limits_;
+    WorkBudget budget_;
     std::vector<Node> nodes_;
     std::vector<Rule> rules_;
     std::optional<Error> failure_;

@@ -70,6 +70,9 @@ class GrammarMatcher {
     std::vector<TokenId> forced() const;
     static constexpr size_t kLongestRun = 4096;
 
+    // allowed() by trying every token: slow, the specification of allowed().
+    TokenMask allowed_by_trying() const;
+
   private:
     void renew() const;  // moves to the grammar's current memory if ours is full
 

@@ -24,6 +24,15 @@ class TokenMask {
         for (const uint64_t word : words_) count += std::popcount(word);
         return count;
     }
+    std::vector<TokenId> tokens() const {
+        std::vector<TokenId> tokens;
+        for (size_t i = 0; i < words_.size(); i++) {
+            for (uint64_t rest = words_[i]; rest != 0; rest &= rest - 1) {
+                tokens.push_back(static_cast<TokenId>(i * 64) + std::countr_zero(rest));
+            }
+        }
+        return tokens;
+    }
 
     // Token i is bit i % 64 of word i / 64; bits beyond the vocabulary are 0.
     std::span<const uint64_t> words() const { return words_; }
