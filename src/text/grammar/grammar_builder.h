@@ -83,6 +83,7 @@ class GrammarBuilder {
     // Keeps the first failure of a front end; build() returns it.
     void fail(Error failure);
     bool failed() const { return failure_.has_value(); }
+    const Error& failure() const { return *failure_; }
 
     // The grammar of all texts that `root` matches. Errors: rules that are not defined or begin with themselves; a
     // language without any text; too large for the limits. What can never end (a rule that always calls itself) is left

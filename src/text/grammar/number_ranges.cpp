@@ -199,8 +199,8 @@ Expression magnitudes(GrammarBuilder& b, const NumberBound& low, const Bound& hi
 Expression numbers_of_side(GrammarBuilder& b, const Bound& low, const Bound& high, bool with_zero) {
     if (high && (high->value.negative || (high->value.is_zero() && (high->exclusive || !with_zero))))
         return b.nothing();
-    NumberBound from = low.value_or(NumberBound{.exclusive = !with_zero});
-    if (from.value.negative) from = {.exclusive = !with_zero};
+    NumberBound from = low.value_or(NumberBound{{}, !with_zero});
+    if (from.value.negative) from = {{}, !with_zero};
     if (from.value.is_zero() && !with_zero) from.exclusive = true;
     return magnitudes(b, from, high);
 }

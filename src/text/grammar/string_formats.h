@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace hone::text {
@@ -10,6 +11,6 @@ namespace hone::text {
 // time, date-time; with the length of months and leap years, without leap seconds), ISO 8601 (duration), RFC 5321 (email,
 // without quoted names), RFC 1123 (hostname), RFC 4291 (ipv6), RFC 3986 (uri, without checking the parts' own rules), RFC
 // 9562 (uuid), RFC 6901 (json-pointer).
-std::optional<std::string_view> pattern_of_format(std::string_view format);
+std::optional<std::string> pattern_of_format(std::string_view format);
 
 }  // namespace hone::text
