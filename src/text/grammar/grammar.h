@@ -1,5 +1,5 @@
 // A context-free grammar over bytes and special tokens, compiled: one deterministic automaton per rule, whose edges are
-// ranges of bytes, single tokens, or calls of rules. Every state can still reach an end, so whoever only takes allowed
+// ranges of bytes, single tokens, or calls of rules; a long repetition is a rule that counts the calls of another. Every state can still reach an end, so whoever only takes allowed
 // steps never gets stuck. Immutable, any thread; made by GrammarBuilder.
 #pragma once
 
@@ -35,10 +35,17 @@ class Grammar {
         uint32_t bytes = 0, tokens = 0, calls = 0, end = 0;  // where its edges of each kind begin
         uint32_t need = 0;     // further frames that it takes to get from here to the end of the rule
         bool accepts = false;  // the rule may end here
+        bool repeats = false;  // no automaton: repetition() of its rule
     };
 
     struct Rule {
         uint32_t start = 0;  // state
+    };
+
+    static constexpr uint32_t kUnbounded = UINT32_MAX;
+    struct Repetition {
+        uint32_t unit = 0;  // rule; it never matches the empty text
+        uint32_t least = 0, most = kUnbounded;
     };
 
     const State& state(uint32_t index) const { return states_[index]; }
@@ -47,7 +54,9 @@ class Grammar {
     std::span<const Transition> token_edges(const State& state) const { return edges(state.tokens, state.calls); }
     std::span<const Transition> call_edges(const State& state) const { return edges(state.calls, state.end); }
     // Nothing but the end of the rule can follow.
-    bool is_last(const State& state) const { return state.accepts && state.bytes == state.end; }
+    bool is_last(const State& state) const { return state.accepts && state.bytes == state.end && !state.repeats; }
+    const Repetition& repetition(const State& state) const { return repetitions_[state.bytes]; }
+    uint32_t start_of_unit(const State& state) const { return rules_[repetition(state).unit].start; }
     uint32_t start_of(Symbol call) const { return rules_[call - kFirstCall].start; }
     uint32_t start() const { return rules_.front().start; }
     uint32_t depth() const { return depth_; }
@@ -66,6 +75,7 @@ class Grammar {
     std::vector<State> states_;
     std::vector<Transition> edges_;
     std::vector<Rule> rules_;  // the first is the root
+    std::vector<Repetition> repetitions_;
     std::array<uint8_t, 256> classes_{};
     unsigned class_count_ = 1;
     uint32_t depth_ = 0;

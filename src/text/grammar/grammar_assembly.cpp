@@ -28,6 +28,15 @@ void GrammarAssembly::add(std::string name, const Automaton& automaton) {
     }
 }
 
+void GrammarAssembly::add_repetition(std::string name, const Grammar::Repetition& repetition) {
+    grammar_.rules_.push_back({static_cast<uint32_t>(grammar_.states_.size())});
+    names_.push_back(std::move(name));
+    // The place where its edges would begin is that of the repetition.
+    const auto place = static_cast<uint32_t>(grammar_.repetitions_.size());
+    grammar_.repetitions_.push_back(repetition);
+    grammar_.states_.push_back({place, place, place, place, kNever, repetition.least == 0, true});
+}
+
 Result<Grammar> GrammarAssembly::finish() {
     count_needs();
     const uint32_t need = grammar_.states_[grammar_.start()].need;
@@ -35,6 +44,7 @@ Result<Grammar> GrammarAssembly::finish() {
     if (need > grammar_.depth_) return error("every text of the grammar is nested deeper than {}", grammar_.depth_);
     drop_dead_ends();
     find_empty_states();
+    if (const Status status = check_repetitions(); !status) return status.error();
     if (const Status status = check_beginnings(); !status) return status.error();
     classify_bytes();
     return std::move(grammar_);
@@ -43,6 +53,10 @@ Result<Grammar> GrammarAssembly::finish() {
 uint32_t GrammarAssembly::need_of(const Grammar::State& state) const {
     const auto& states = grammar_.states_;
     uint32_t least = state.accepts ? 0 : kNever;
+    if (state.repeats && !state.accepts) {
+        const uint32_t unit = states[grammar_.start_of_unit(state)].need;
+        return unit == kNever ? kNever : unit + 1;
+    }
     for (uint32_t i = state.bytes; i < state.calls; i++)
         least = std::min(least, states[grammar_.edges_[i].target].need);
     for (const auto& edge : grammar_.call_edges(state)) {
@@ -58,6 +72,7 @@ void GrammarAssembly::count_needs() {
     std::vector<std::vector<uint32_t>> sources(states.size());  // whose need depends on this state's
     std::vector<uint32_t> open;
     for (uint32_t i = 0; i < states.size(); i++) {
+        if (states[i].repeats) sources[grammar_.start_of_unit(states[i])].push_back(i);
         for (uint32_t e = states[i].bytes; e < states[i].end; e++) {
             const Transition& edge = grammar_.edges_[e];
             sources[edge.target].push_back(i);
@@ -84,6 +99,7 @@ void GrammarAssembly::drop_dead_ends() {
     };
     for (Grammar::State& state : grammar_.states_) {
         const Grammar::State old = state;
+        if (old.repeats) continue;
         const auto keep = [&](uint32_t begin, uint32_t end) {
             for (uint32_t i = begin; i < end; i++) {
                 if (ends(grammar_.edges_[i])) kept.push_back(grammar_.edges_[i]);
@@ -130,12 +146,25 @@ std::vector<uint32_t> GrammarAssembly::first_calls(uint32_t rule) const {
     while (!open.empty()) {
         const auto& state = grammar_.states_[open.back()];
         open.pop_back();
+        if (state.repeats) calls.push_back(grammar_.repetition(state).unit);
         for (const auto& edge : grammar_.call_edges(state)) {
             calls.push_back(edge.low - kFirstCall);
             if (is_empty_[grammar_.start_of(edge.low)] && seen.insert(edge.target).second) open.push_back(edge.target);
         }
     }
     return calls;
+}
+
+Status GrammarAssembly::check_repetitions() const {
+    for (const Grammar::State& state : grammar_.states_) {
+        if (!state.repeats || !is_empty_[grammar_.start_of_unit(state)]) continue;
+        const auto& [unit, least, most] = grammar_.repetition(state);
+        return error(
+            "a repetition of {} times of what may be empty is not supported: leave the number out, or take the empty "
+            "text out of what is repeated",
+            most == Grammar::kUnbounded ? least : most);
+    }
+    return ok();
 }
 
 Status GrammarAssembly::check_beginnings() const {

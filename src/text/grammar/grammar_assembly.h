@@ -17,6 +17,7 @@ class GrammarAssembly {
 
     // Rule 0 is the root; calls name rules in the order in which they are added.
     void add(std::string name, const Automaton& automaton);
+    void add_repetition(std::string name, const Grammar::Repetition& repetition);
     Result<Grammar> finish();
 
   private:
@@ -29,6 +30,7 @@ class GrammarAssembly {
     // Rules that a text of this rule may begin with.
     std::vector<uint32_t> first_calls(uint32_t rule) const;
     Status check_beginnings() const;
+    Status check_repetitions() const;
     void classify_bytes();
 
     Grammar grammar_;

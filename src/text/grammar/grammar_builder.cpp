@@ -8,8 +8,8 @@
 
 namespace hone::text {
 
-// Longer repetitions are made of blocks, which are rules: a hundred thousand characters take a few thousand states.
-constexpr uint32_t kLongestChain = 128;
+// Longer repetitions are counted by whoever follows the grammar.
+constexpr uint32_t kLongestChain = 16;
 
 Expression GrammarBuilder::add(Node node) {
     nodes_.push_back(std::move(node));
@@ -58,30 +58,13 @@ Expression GrammarBuilder::repeat(Expression what, uint32_t least, std::optional
                    most ? std::to_string(*most) : "any number of", kMostRepetitions));
         return empty();
     }
-    if (std::max(least, most.value_or(0)) <= kLongestChain) return add(Repeat{what, least, most});
-    const Expression first = exactly(what, least);
-    return sequence({first, most ? at_most(what, *most - least) : add(Repeat{what, 0, std::nullopt})});
-}
-
-static uint32_t block_size(uint32_t times) {
-    uint32_t size = kLongestChain / 2;
-    while (size * size < times) size *= 2;
-    return size;
-}
-
-Expression GrammarBuilder::exactly(Expression what, uint32_t times) {
-    if (times <= kLongestChain) return add(Repeat{what, times, times});
-    const uint32_t size = block_size(times), blocks = times / size;
-    const Expression block = as_rule("repetition", add(Repeat{what, size, size}));
-    return sequence({add(Repeat{block, blocks, blocks}), add(Repeat{what, times % size, times % size})});
-}
-
-Expression GrammarBuilder::at_most(Expression what, uint32_t times) {
-    if (times <= kLongestChain) return add(Repeat{what, 0, times});
-    const uint32_t size = block_size(times), blocks = times / size;
-    const Expression block = as_rule("repetition", add(Repeat{what, size, size}));
-    return choice({sequence({add(Repeat{block, 0, blocks - 1}), add(Repeat{what, 0, size - 1})}),
-                   sequence({add(Repeat{block, blocks, blocks}), add(Repeat{what, 0, times % size})})});
+    const Expression body = add(Repeat{what, least, most});
+    if (std::max(least, most.value_or(0)) <= kLongestChain) return body;
+    const GrammarRule unit = rule("what is repeated"), counted = rule("repetition");
+    define(unit, what);
+    define(counted, body);
+    rules_[counted.index].repetition = {unit.index, least, most.value_or(Grammar::kUnbounded)};
+    return call(counted);
 }
 
 Expression GrammarBuilder::both(Expression a, Expression b) {
@@ -144,20 +127,25 @@ Result<Grammar> GrammarBuilder::build(Expression root) {
     define(first, root);
     std::vector<uint32_t> place(rules_.size(), UINT32_MAX), order = {first.index};
     place[first.index] = 0;
+    const auto place_of = [&](uint32_t callee) {
+        if (place[callee] == UINT32_MAX) {
+            place[callee] = static_cast<uint32_t>(order.size());
+            order.push_back(callee);
+        }
+        return place[callee];
+    };
     for (size_t at = 0; at < order.size() && !failed() && !budget_.spent(); at++) {
-        const auto& [name, body] = rules_[order[at]];
+        const auto& [name, body, repetition] = rules_[order[at]];
         if (!body) fail(error("rule {} is not defined", name));
         if (failed()) break;
+        if (repetition) {
+            assembly.add_repetition(name, {place_of(repetition->unit), repetition->least, repetition->most});
+            continue;
+        }
         Automaton automaton = Lowering(*this, Lowering::Calls::kKept).automaton_of(*body);
         for (auto& state : automaton.states) {
             for (Transition& edge : state.edges) {
-                if (edge.low < kFirstCall) continue;
-                uint32_t& callee = place[edge.low - kFirstCall];
-                if (callee == UINT32_MAX) {
-                    callee = static_cast<uint32_t>(order.size());
-                    order.push_back(edge.low - kFirstCall);
-                }
-                edge.low = edge.high = kFirstCall + callee;
+                if (edge.low >= kFirstCall) edge.low = edge.high = kFirstCall + place_of(edge.low - kFirstCall);
             }
             std::ranges::sort(state.edges, {}, &Transition::low);
         }

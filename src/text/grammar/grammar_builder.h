@@ -118,11 +118,10 @@ class GrammarBuilder {
     struct Rule {
         std::string name;
         std::optional<Expression> body;
+        std::optional<Grammar::Repetition> repetition;  // the same as the body, for whoever can count
     };
 
     Expression add(Node node);
-    Expression exactly(Expression what, uint32_t times);
-    Expression at_most(Expression what, uint32_t times);
 
     GrammarLimits limits_;
     WorkBudget budget_;

@@ -147,7 +147,7 @@ void Lowering::lower(const GrammarBuilder::Characters& characters, uint32_t from
 void Lowering::lower(const GrammarBuilder::Symbols& symbols, uint32_t from, uint32_t to) {
     if (symbols.low < kFirstCall || calls_ == Calls::kKept) return add_edge(from, symbols.low, symbols.high, to);
     const uint32_t rule = symbols.low - kFirstCall;
-    const auto& [name, body] = builder_.rules_[rule];
+    const auto& [name, body, repetition] = builder_.rules_[rule];
     if (!body) return builder_.fail(error("rule {} is not defined", name));
     if (std::ranges::find(open_rules_, rule) != open_rules_.end()) {
         return builder_.fail(error("rule {} calls itself where only a regular language can be", name));

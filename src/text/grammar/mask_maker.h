@@ -31,18 +31,20 @@ class MaskMaker {
         std::unique_ptr<TokenMask> many;
         std::vector<uint32_t> holes;  // nodes of the trie at which the rule may end, with tokens below
         uint32_t height = 0;          // frames that these tokens take
+        bool is_open = false;         // the rule may end nearly everywhere: no use to look at it alone
     };
 
-    const Local& local(uint32_t state);
-    void add_stack(ParseStates::StackId stack, TokenMask& mask);
-    // Adds the tokens below `root` that `from` allows. With `local`, notes its holes and height.
+    const Local& local(ParseStates::Id alone);
+    // False if the stack has to be looked at as a whole.
+    bool add_stack(ParseStates::StackId stack, TokenMask& mask);
+    // Adds the tokens below `root` that `from` allows. With `local`, notes its holes and height, and gives up
+    // where there are too many.
     void walk(uint32_t root, ParseStates::Id from, TokenMask& mask, Local* local);
-    bool take_whole(uint32_t node, ParseStates::Id state, TokenMask& mask);
 
     const Grammar& grammar_;
     const MaskVocabulary& vocabulary_;
     ParseStates& states_;
-    std::unordered_map<uint32_t, Local> locals_;  // by state of the automaton
+    std::unordered_map<ParseStates::Id, Local> locals_;  // by state above the hole
     std::unordered_map<ParseStates::Id, std::shared_ptr<const TokenMask>> masks_;
     std::array<ParseStates::Id, MaskVocabulary::kLongestToken + 1> path_{};
     size_t memory_ = 0;

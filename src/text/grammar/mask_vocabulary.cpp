@@ -119,9 +119,12 @@ void MaskVocabulary::build_trie() {
             const Utf8Progress own = progress.back();
             path.pop_back();
             progress.pop_back();
-            const unsigned kind = own.broken ? kBroken : node.byte < 0x80 ? kind_of(node.byte) : kCharacters;
-            nodes_[path.back()].kinds |= node.kinds | uint64_t{1} << kind;
-            if (own.left > 0 || own.broken) node.kinds |= uint64_t{1} << kBroken;  // begins inside a character
+            node.kinds |= uint64_t{1} << (own.broken ? kBroken : node.byte < 0x80 ? kind_of(node.byte) : kCharacters);
+            node.characters += !is_continuation(static_cast<char>(node.byte));
+            Node& parent = nodes_[path.back()];
+            parent.kinds |= node.kinds;
+            parent.characters = std::max(parent.characters, node.characters);
+            if (progress.back().left > 0) node.kinds |= uint64_t{1} << kBroken;
         }
     };
     std::string_view before;
@@ -137,6 +140,7 @@ void MaskVocabulary::build_trie() {
             nodes_.push_back({.first_token = i, .depth = static_cast<uint16_t>(depth + 1), .byte = byte});
         }
         before = bytes;
+        longest_ = std::max(longest_, static_cast<uint32_t>(bytes.size()));
     }
     leave(0);
     nodes_[0].end = static_cast<uint32_t>(nodes_.size());

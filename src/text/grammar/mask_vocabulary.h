@@ -34,10 +34,11 @@ class MaskVocabulary {
 
     // The trie, in depth-first order: the nodes below node i are i + 1 .. end - 1.
     struct Node {
-        uint64_t kinds = 0;  // ByteKind bits of what lies below
+        uint64_t kinds = 0;  // of its byte and of those below (kind_of); kBroken if it begins inside a character
         uint32_t end = 0;
         uint32_t first_token = 0;  // of tokens(); those of the node itself come before those below
         uint16_t depth = 0;        // bytes
+        uint16_t characters = 0;   // the most on a way down from here
         uint8_t byte = 0;          // on the way to the node
     };
     std::span<const Node> nodes() const { return nodes_; }       // nodes()[0] is the root; one more than there are
@@ -45,17 +46,22 @@ class MaskVocabulary {
     std::span<const TokenId> tokens_at(uint32_t node) const {
         return tokens().subspan(nodes_[node].first_token, nodes_[node + 1].first_token - nodes_[node].first_token);
     }
-    std::span<const TokenId> tokens_below(uint32_t node) const {
-        const uint32_t first = nodes_[node + 1].first_token;
+    // Those of the node and of all below.
+    std::span<const TokenId> tokens_of(uint32_t node) const {
+        const uint32_t first = nodes_[node].first_token;
         return tokens().subspan(first, nodes_[nodes_[node].end].first_token - first);
     }
     // The node of a byte string, or nothing.
     std::optional<uint32_t> find(std::string_view bytes) const;
 
+    uint32_t longest() const { return longest_; }  // bytes of a token
+
     // Bytes by what grammars tell apart, for skipping subtrees; ASCII only.
     static unsigned kind_of(unsigned char byte);
+    static constexpr unsigned kAsciiKinds = 41, kUnused = 61;
     static constexpr unsigned kCharacters = 62;  // whole (or begun) characters beyond ASCII
     static constexpr unsigned kBroken = 63;      // bytes that are no UTF-8
+    static constexpr uint64_t kAllKinds = ((uint64_t{1} << kAsciiKinds) - 1) | uint64_t{1} << kCharacters;
 
   private:
     void build_trie();
@@ -65,6 +71,7 @@ class MaskVocabulary {
     std::vector<std::string> bytes_;
     std::vector<TokenId> ends_;
     std::vector<Node> nodes_;
+    uint32_t longest_ = 0;
     std::vector<TokenId> tokens_;
 };
 

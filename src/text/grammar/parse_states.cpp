@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "text/grammar/mask_vocabulary.h"
-#include "text/tokenizer/hash_bytes.h"
 
 namespace hone::text {
 
@@ -15,13 +14,25 @@ ParseStates::ParseStates(const Grammar& grammar) : grammar_(grammar), classes_(g
 
 ParseStates::Id ParseStates::start() {
     begin_closure();
-    close(grammar_.start(), kDone);
+    call(grammar_.start(), kDone);
     run_closure();
     return find_set();
 }
 
-ParseStates::Id ParseStates::above_hole(uint32_t state) {
-    return only(find_stack(state, kHole));
+ParseStates::Id ParseStates::above_hole(StackId stack) {
+    const Stack top = stacks_[stack];
+    if (!has_repetition_below(stack)) return only(find_stack(top.state, kHole));
+    const Stack below = stacks_[top.parent];
+    return only(find_stack(top.state, find_stack(below.state, kHole, below.counts)));
+}
+
+bool ParseStates::has_repetition_below(StackId stack) const {
+    const StackId parent = stacks_[stack].parent;
+    return parent > kHole && grammar_.state(stacks_[parent].state).repeats;
+}
+
+ParseStates::StackId ParseStates::bottom_of_rule(StackId stack) const {
+    return stacks_[has_repetition_below(stack) ? stacks_[stack].parent : stack].parent;
 }
 
 ParseStates::Id ParseStates::only(StackId stack) {
@@ -29,9 +40,9 @@ ParseStates::Id ParseStates::only(StackId stack) {
     return find_set();
 }
 
-ParseStates::Id ParseStates::after_return(StackId stack) {
+ParseStates::Id ParseStates::after_return(StackId parent) {
     begin_closure();
-    close_return(stacks_[stack].parent);
+    close_return(parent);
     run_closure();
     return find_set();
 }
@@ -93,12 +104,19 @@ bool ParseStates::fits(uint32_t state, StackId parent) const {
     return stacks_[parent].depth + 1 + grammar_.state(state).need <= grammar_.depth();
 }
 
-void ParseStates::close(uint32_t state, StackId parent) {
+void ParseStates::close(uint32_t state, StackId parent, Counts counts) {
     if (!fits(state, parent)) return;
-    const StackId id = find_stack(state, parent);
+    const StackId id = find_stack(state, parent, counts);
     if (stacks_[id].mark == round_) return;
     stacks_[id].mark = round_;
     open_.push_back(id);
+}
+
+void ParseStates::call(uint32_t start, StackId parent) {
+    const Grammar::State& state = grammar_.state(start);
+    Counts counts{};
+    if (state.repeats) counts = {grammar_.repetition(state).least, grammar_.repetition(state).most};
+    close(start, parent, counts);
 }
 
 void ParseStates::close_return(StackId parent) {
@@ -106,8 +124,21 @@ void ParseStates::close_return(StackId parent) {
         if (stacks_[parent].mark != round_) closure_.push_back(parent);
         stacks_[parent].mark = round_;
     } else {
-        close(stacks_[parent].state, stacks_[parent].parent);
+        const Stack below = stacks_[parent];
+        close(below.state, below.parent, below.counts);
     }
+}
+
+// At the end of a unit, or the beginning: another one, or what is behind all.
+void ParseStates::close_repetition(StackId id) {
+    const Stack top = stacks_[id];
+    const auto& [needed, remaining] = top.counts;
+    if (remaining > 0) {
+        const Counts after = {needed > 0 ? needed - 1 : 0,
+                              remaining == Grammar::kUnbounded ? remaining : remaining - 1};
+        call(grammar_.start_of_unit(grammar_.state(top.state)), find_stack(top.state, top.parent, after));
+    }
+    if (needed == 0) close_return(top.parent);
 }
 
 void ParseStates::run_closure() {
@@ -116,23 +147,28 @@ void ParseStates::run_closure() {
         open_.pop_back();
         const Stack top = stacks_[id];
         const Grammar::State& state = grammar_.state(top.state);
+        if (state.repeats) {
+            close_repetition(id);
+            continue;
+        }
         if (state.bytes != state.calls) closure_.push_back(id);
         for (const auto& edge : grammar_.call_edges(state)) {
             const bool is_last = grammar_.is_last(grammar_.state(edge.target));
             if (!is_last && !fits(edge.target, top.parent)) continue;
-            close(grammar_.start_of(edge.low), is_last ? top.parent : find_stack(edge.target, top.parent));
+            call(grammar_.start_of(edge.low), is_last ? top.parent : find_stack(edge.target, top.parent));
         }
         if (state.accepts) close_return(top.parent);
     }
 }
 
-ParseStates::StackId ParseStates::find_stack(uint32_t state, StackId parent) {
+ParseStates::StackId ParseStates::find_stack(uint32_t state, StackId parent, Counts counts) {
     const auto next = static_cast<StackId>(stacks_.size());
-    const auto [entry, is_new] = stack_index_.try_emplace(uint64_t{state} << 32 | parent, next);
+    const auto [entry, is_new] = stack_index_.try_emplace({state, parent, counts}, next);
     if (is_new) {
         const uint32_t depth = stacks_[parent].depth + 1;
         stacks_.push_back({.state = state,
                            .parent = parent,
+                           .counts = counts,
                            .depth = depth,
                            .height = std::max(depth + grammar_.state(state).need, stacks_[parent].height)});
     }
@@ -175,25 +211,66 @@ bool ParseStates::reads_tokens(Id id) const {
     });
 }
 
-bool ParseStates::loops_on(Id id, uint64_t kinds) {
-    constexpr uint64_t kKnown = uint64_t{1} << MaskVocabulary::kBroken;
-    if (kinds & kKnown) return false;
-    if (!sets_[id].loops) {
-        const uint64_t loops = find_loops(id);
-        sets_[id].loops = loops | kKnown;
+ParseStates::Id ParseStates::with_small_counts(Id id, uint32_t most) {
+    const auto small = [&](Counts counts) {
+        return Counts{std::min(counts.needed, most), counts.remaining >= most ? Grammar::kUnbounded : counts.remaining};
+    };
+    std::vector<StackId> changed;
+    std::vector<StackId> frames;
+    for (const StackId member : std::vector<StackId>(stacks(id).begin(), stacks(id).end())) {
+        frames.clear();
+        StackId stack = member;
+        for (; stack > kHole; stack = stacks_[stack].parent) frames.push_back(stack);
+        for (; !frames.empty(); frames.pop_back()) {
+            const Stack frame = stacks_[frames.back()];
+            stack =
+                find_stack(frame.state, stack, grammar_.state(frame.state).repeats ? small(frame.counts) : Counts{});
+        }
+        changed.push_back(stack);
     }
-    return (kinds & ~sets_[id].loops) == 0;
+    closure_ = std::move(changed);
+    return find_set();
 }
 
-uint64_t ParseStates::find_loops(Id id) {
-    uint64_t loops = ~uint64_t{0};
+// The set after one more unit of the repetitions right below its tops, and how many units look the same.
+ParseStates::Id ParseStates::one_unit_later(Id id, uint32_t& reach) {
+    std::vector<StackId> changed(stacks(id).begin(), stacks(id).end());
+    for (StackId& member : changed) {
+        const Stack top = stacks_[member];
+        if (member <= kHole || top.parent <= kHole) continue;
+        const Stack below = stacks_[top.parent];
+        if (!grammar_.state(below.state).repeats) continue;
+        auto [needed, remaining] = below.counts;
+        reach = std::min({reach, remaining, needed > 0 ? needed : reach});
+        if (needed > 0) needed--;
+        if (remaining > 0 && remaining != Grammar::kUnbounded) remaining--;
+        member = find_stack(top.state, find_stack(below.state, below.parent, {needed, remaining}));
+    }
+    closure_ = std::move(changed);
+    return find_set();
+}
+
+// A text may stay inside one unit of a repetition, or every character be a unit.
+void ParseStates::find_loops(Id id) {
+    uint32_t reach = UINT32_MAX;
+    uint64_t loops = loops_to(id, id);
+    if (loops == 0) {
+        const Id later = one_unit_later(id, reach);
+        if (later != id) loops = loops_to(id, later);
+    }
+    sets_[id].loops = loops | uint64_t{1} << MaskVocabulary::kUnused;
+    sets_[id].reach = reach;
+}
+
+uint64_t ParseStates::loops_to(Id id, Id goal) {
+    uint64_t loops = MaskVocabulary::kAllKinds;
     for (unsigned byte = 0; byte < 128; byte++) {
-        if (step(id, static_cast<uint8_t>(byte)) == id) continue;
+        if (step(id, static_cast<uint8_t>(byte)) == goal) continue;
         loops &= ~(uint64_t{1} << MaskVocabulary::kind_of(static_cast<unsigned char>(byte)));
     }
     const auto leads = [&](unsigned first, unsigned last, unsigned left, uint8_t low, uint8_t high) {
         for (unsigned lead = first; lead <= last; lead++) {
-            if (!loops_on_characters(id, step(id, static_cast<uint8_t>(lead)), left, low, high)) return false;
+            if (!loops_on_characters(goal, step(id, static_cast<uint8_t>(lead)), left, low, high)) return false;
         }
         return true;
     };
@@ -201,17 +278,17 @@ uint64_t ParseStates::find_loops(Id id) {
                      leads(0xE1, 0xEC, 2, 0x80, 0xBF) && leads(0xED, 0xED, 2, 0x80, 0x9F) &&
                      leads(0xEE, 0xEF, 2, 0x80, 0xBF) && leads(0xF0, 0xF0, 3, 0x90, 0xBF) &&
                      leads(0xF1, 0xF3, 3, 0x80, 0xBF) && leads(0xF4, 0xF4, 3, 0x80, 0x8F);
-    if (!all) loops &= ~(uint64_t{1} << MaskVocabulary::kCharacters);
-    return loops;
+    return all ? loops : loops & ~(uint64_t{1} << MaskVocabulary::kCharacters);
 }
 
-bool ParseStates::loops_on_characters(Id id, Id from, unsigned left, uint8_t low, uint8_t high) {
+bool ParseStates::loops_on_characters(Id goal, Id from, unsigned left, uint8_t low, uint8_t high) {
     Id before = kUnknown;
     for (unsigned byte = low; byte <= high; byte++) {
         const Id next = step(from, static_cast<uint8_t>(byte));
         if (next == before) continue;
-        if (left == 1 ? next != id : next == kDead || !loops_on_characters(id, next, left - 1, 0x80, 0xBF))
+        if (left == 1 ? next != goal : next == kDead || !loops_on_characters(goal, next, left - 1, 0x80, 0xBF)) {
             return false;
+        }
         before = next;
     }
     return true;
@@ -221,7 +298,9 @@ ParseStates::Exported ParseStates::export_state(Id id) const {
     Exported exported;
     for (StackId stack : stacks(id)) {
         auto& states = exported.emplace_back();
-        for (; stack > kHole; stack = stacks_[stack].parent) states.push_back(stacks_[stack].state);
+        for (; stack > kHole; stack = stacks_[stack].parent) {
+            states.push_back({stacks_[stack].state, stacks_[stack].counts});
+        }
     }
     return exported;
 }
@@ -230,7 +309,9 @@ ParseStates::Id ParseStates::import_state(const Exported& exported) {
     std::vector<StackId> ids;
     for (const auto& states : exported) {
         StackId stack = kDone;
-        for (auto state = states.rbegin(); state != states.rend(); ++state) stack = find_stack(*state, stack);
+        for (auto frame = states.rbegin(); frame != states.rend(); ++frame) {
+            stack = find_stack(frame->state, stack, frame->counts);
+        }
         ids.push_back(stack);
     }
     closure_ = std::move(ids);

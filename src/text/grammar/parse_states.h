@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "text/grammar/grammar.h"
+#include "text/tokenizer/hash_bytes.h"
 
 namespace hone::text {
 
@@ -24,12 +25,18 @@ class ParseStates {
     // A text that can be read in more ways at once is given up.
     static constexpr size_t kMostStacks = 2048;
 
+    // A frame that repeats counts the units from the one that runs above it: so many have to follow, so many may.
+    struct Counts {
+        uint32_t needed, remaining;
+        bool operator==(const Counts&) const = default;
+    };
     struct Stack {
         uint32_t state = 0;      // of the automaton of the rule on top
         StackId parent = kDone;  // where that rule was called
-        uint32_t depth = 0;      // frames
-        uint32_t height = 0;     // frames that any of its states still needs, counted from the bottom
-        uint32_t mark = 0;       // of the closure that saw it last
+        Counts counts{};
+        uint32_t depth = 0;   // frames
+        uint32_t height = 0;  // frames that any of its states still needs, counted from the bottom
+        uint32_t mark = 0;    // of the closure that saw it last
     };
 
     // `grammar` outlives this.
@@ -43,9 +50,11 @@ class ParseStates {
     Id step_token(Id from, TokenId token);
     Id merge(Id a, Id b);
 
-    // A rule's state with nothing known below, and what is behind the end of the rule on top of `stack`.
-    Id above_hole(uint32_t state);
-    Id after_return(StackId stack);
+    // A stack's top, with the repetition whose unit it is, above the hole instead of what is below.
+    Id above_hole(StackId stack);
+    // What is below them, and where the text is when they have ended.
+    StackId bottom_of_rule(StackId stack) const;
+    Id after_return(StackId parent);
     Id only(StackId stack);
 
     std::span<const StackId> stacks(Id id) const {
@@ -58,11 +67,21 @@ class ParseStates {
     // The only byte that leads on, if there is just one.
     std::optional<uint8_t> only_byte(Id id);
     bool reads_tokens(Id id) const;
-    // Whether every text made of these kinds of bytes (MaskVocabulary) leads back to the set, whatever its end.
-    bool loops_on(Id id, uint64_t kinds);
+    // Whether every text of at most so many characters of these kinds (MaskVocabulary) leads back to the set, counts
+    // aside, wherever it ends.
+    bool loops_on(Id id, uint64_t kinds, uint32_t characters) {
+        if (sets_[id].loops == 0) find_loops(id);
+        return (kinds & ~sets_[id].loops) == 0 && characters <= sets_[id].reach;
+    }
+    // The set with counts from `most` on as if they were without end: not to be told apart by texts of fewer bytes.
+    Id with_small_counts(Id id, uint32_t most);
 
     // Stacks as lists of states from the top, to go on with in another object.
-    using Exported = std::vector<std::vector<uint32_t>>;
+    struct ExportedFrame {
+        uint32_t state;
+        Counts counts{};
+    };
+    using Exported = std::vector<std::vector<ExportedFrame>>;
     Exported export_state(Id id) const;
     Id import_state(const Exported& exported);
 
@@ -74,25 +93,42 @@ class ParseStates {
     struct Set {
         uint32_t begin = 0, size = 0;
         uint32_t height = 0;
-        uint64_t loops = 0;  // once known, with bit 63
+        uint64_t loops = 0;  // once known, with MaskVocabulary::kUnused
+        uint32_t reach = 0;  // characters up to which the loops hold
     };
 
     Id work_out_step(Id from, uint8_t byte);
-    StackId find_stack(uint32_t state, StackId parent);
+    StackId find_stack(uint32_t state, StackId parent, Counts counts = {});
     // Adds to closure_ what can be read next with `state` on top of `parent`.
     void begin_closure();
-    void close(uint32_t state, StackId parent);
+    void close(uint32_t state, StackId parent, Counts counts = {});
+    void call(uint32_t start, StackId parent);
+    void close_repetition(StackId id);
     void close_return(StackId parent);
     void run_closure();
     Id find_set();  // of closure_
     bool fits(uint32_t state, StackId parent) const;
-    uint64_t find_loops(Id id);
-    bool loops_on_characters(Id id, Id from, unsigned left, uint8_t low, uint8_t high);
+    bool has_repetition_below(StackId stack) const;
+    void find_loops(Id id);
+    uint64_t loops_to(Id id, Id goal);
+    bool loops_on_characters(Id goal, Id from, unsigned left, uint8_t low, uint8_t high);
+    Id one_unit_later(Id id, uint32_t& reach);
 
     const Grammar& grammar_;
     const size_t classes_;
     std::vector<Stack> stacks_;
-    std::unordered_map<uint64_t, StackId> stack_index_;
+    struct StackKey {
+        uint32_t state;
+        StackId parent;
+        Counts counts{};
+        bool operator==(const StackKey&) const = default;
+    };
+    struct StackHash {
+        size_t operator()(const StackKey& key) const {
+            return hash_bytes({reinterpret_cast<const char*>(&key), sizeof(key)});
+        }
+    };
+    std::unordered_map<StackKey, StackId, StackHash> stack_index_;
     std::vector<Set> sets_;
     std::vector<StackId> members_;
     std::unordered_multimap<uint64_t, Id> set_index_;  // by hash
