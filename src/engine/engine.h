@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "base/strong_type.h"
 #include "engine/decode/sampling_params.h"
 #include "engine/decode/token_record.h"
+#include "engine/schedule/step_costs.h"
 #include "model/model.h"
 
 namespace hone::engine {
@@ -25,8 +27,9 @@ using RequestId = Strong<uint64_t, RequestIdTag>;
 struct Request {
     std::vector<int32_t> prompt;  // at least one token, ids inside the vocabulary
     SamplingParams sampling;
-    int32_t priority = 0;  // smaller runs earlier
-    uint32_t tenant = 0;   // shares are fair between tenants (API keys)
+    int32_t priority = 0;      // smaller runs earlier
+    uint32_t tenant = 0;       // shares are fair between tenants (API keys)
+    std::string cache_salt{};  // pages of the prefix cache are shared only between requests of equal salts
 };
 
 enum class FinishReason { stop, length, cancelled, error };
@@ -47,23 +50,43 @@ struct RequestEvent {
 // Called on the engine thread; must not block (post to another thread).
 using EventSink = std::function<void(RequestEvent)>;
 
-enum class PrefillPolicy { chunked, layered };
+// How prompts advance beside decoding sequences: schedule/policy.h.
+enum class PrefillPolicy { automatic, chunked, layered };
+
+// Where evicted pages of the prefix cache are kept on disk.
+struct SpillOptions {
+    std::string folder{};    // made if need be; empty: nowhere
+    size_t bytes = 0;        // most that its file may take
+    std::string identity{};  // of model, weights and arithmetic: what another one computed is never used
+};
 
 struct EngineOptions {
-    int threads = 0;             // 0: every usable CPU
-    size_t kv_bytes = 0;         // memory for cache pages; 0: a share of what is free
-    size_t mapped_bytes = 0;     // of files that should stay in memory, though the system calls them free
-    int32_t max_batch = 64;      // sequences decoding at once
-    int32_t token_budget = 512;  // prompt tokens (times the share of layers) a step
-    int32_t max_context = 0;     // tokens of one sequence; 0: what the model and the cache allow
-    PrefillPolicy prefill = PrefillPolicy::chunked;
+    int threads = 0;           // 0: every usable CPU
+    size_t kv_bytes = 0;       // memory for cache pages; 0: a share of what is free
+    size_t mapped_bytes = 0;   // of files that should stay in memory, though the system calls them free
+    int32_t max_batch = 64;    // sequences decoding at once
+    int32_t token_budget = 0;  // most prompt tokens that a step takes up; 0: what suits the policy
+    int32_t max_context = 0;   // tokens of one sequence; 0: what the model and the cache allow
+    PrefillPolicy prefill = PrefillPolicy::automatic;
+    TokenGap token_gap;                        // of the automatic policy
+    size_t prefill_bytes = size_t{256} << 20;  // most memory for the hidden states of prompts between two steps
     bool prefix_cache = true;
+    SpillOptions spill;
     math::NumericClass int4_class = math::NumericClass::i8g32;
 };
 
 // Bytes that cache pages take unless told: half of what is available beside files that should stay in memory (which the
 // system counts as available). 0 available: not known.
 size_t default_cache_bytes(size_t available, size_t mapped);
+
+// Of the pages on disk, each with its bytes; failures are reads and writes that failed, and pages found damaged.
+struct SpillMetrics {
+    uint64_t pages = 0;  // there now
+    uint64_t written_pages = 0, written_bytes = 0;
+    uint64_t read_pages = 0, read_bytes = 0;
+    uint64_t skipped_pages = 0;  // evicted without being written: the disk did not keep pace, or writing has stopped
+    uint64_t failures = 0;
+};
 
 // A consistent snapshot, taken without waiting for the engine.
 struct EngineMetrics {
@@ -73,8 +96,21 @@ struct EngineMetrics {
     uint64_t steps = 0, preemptions = 0;
     int32_t running = 0, waiting = 0;
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
-    double busy_seconds = 0;                                      // in steps
+    uint64_t queried_tokens = 0;                                  // prompt tokens looked for in the prefix cache
+    uint64_t evicted_pages = 0;
+    SpillMetrics spill;
+    double busy_seconds = 0;                         // in steps
+    int64_t prefill_backlog_tokens = 0;              // known tokens that are not computed, but for those being decoded
+    int64_t resting_rows = 0;                        // of them, between layers
+    int64_t prompt_rows = 0, prompt_row_layers = 0;  // that passed layers, and how many they passed in sum
+    int64_t prompt_stops = 0;                        // segments that ended before their plan said
+    StepCosts step_costs;                            // the cost model's coefficients
+    double step_cost_error = 0;                      // mean of |estimate / time - 1| over the last steps
+    double step_budget_seconds = 0;                  // of the last step that had one
 };
+
+// What messages about pages on disk begin with.
+constexpr std::string_view kSpillContext = "cache on disk";
 
 class Engine {
   public:

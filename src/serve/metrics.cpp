@@ -52,6 +52,20 @@ std::vector<prometheus::MetricFamily> engine_families(const engine::EngineMetric
     counter("hone_requests_cancelled_total", "Sequences that were cancelled", number(engine.requests_cancelled));
     counter("hone_prompt_tokens_total", "Prompt tokens of scheduled sequences", number(engine.prompt_tokens));
     counter("hone_cached_tokens_total", "Prompt tokens found in the prefix cache", number(engine.cached_tokens));
+    counter("vllm:prefix_cache_queries_total", "Prompt tokens looked for in the prefix cache",
+            number(engine.queried_tokens));
+    counter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache", number(engine.cached_tokens));
+    counter("hone_prefix_cache_evicted_pages_total", "Pages dropped from the prefix cache to make room",
+            number(engine.evicted_pages));
+    gauge("hone_kv_spill_pages", "Evicted pages that are kept on disk", number(engine.spill.pages));
+    counter("hone_kv_spill_written_pages_total", "Pages written to disk", number(engine.spill.written_pages));
+    counter("hone_kv_spill_written_bytes_total", "Bytes written to disk", number(engine.spill.written_bytes));
+    counter("hone_kv_spill_read_pages_total", "Pages read back from disk", number(engine.spill.read_pages));
+    counter("hone_kv_spill_read_bytes_total", "Bytes read back from disk", number(engine.spill.read_bytes));
+    counter("hone_kv_spill_skipped_pages_total", "Evicted pages that the disk could not take",
+            number(engine.spill.skipped_pages));
+    counter("hone_kv_spill_failures_total", "Reads and writes that failed, and pages that were damaged",
+            number(engine.spill.failures));
     counter("hone_generation_tokens_total", "Tokens generated", number(engine.generated_tokens));
     counter("hone_num_preemptions_total", "Sequences whose pages were taken and recomputed",
             number(engine.preemptions));

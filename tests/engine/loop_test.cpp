@@ -104,13 +104,13 @@ TEST_F(LoopTest, a_repeated_prompt_is_found_in_the_cache) {
     const auto later = add(200, {.max_tokens = 2});
     run();
     EXPECT_EQ(events[first][0].cached_tokens, 0);
-    EXPECT_EQ(events[twin][0].cached_tokens, 192);
-    EXPECT_EQ(events[later][0].cached_tokens, 192);
+    EXPECT_EQ(events[twin][0].cached_tokens, 199);
+    EXPECT_EQ(events[later][0].cached_tokens, 199);
     EXPECT_EQ(events[later][1].cached_tokens, 0);  // told once
     EXPECT_EQ(tokens_of(first)[0].token, tokens_of(later)[0].token);
-    EXPECT_EQ(loop->metrics().cached_tokens, 384u);
-    EXPECT_EQ(loop->metrics().pages_cached, 3);
-    EXPECT_EQ(model.rows, 3 * (200 + 8 + 8 + 3));
+    EXPECT_EQ(loop->metrics().cached_tokens, 398u);
+    EXPECT_EQ(loop->metrics().pages_cached, 4);
+    EXPECT_EQ(model.rows, 3 * (200 + 1 + 1 + 3));
 }
 
 TEST_F(LoopTest, logits_that_are_not_numbers_end_only_their_request) {

@@ -417,7 +417,9 @@ TEST_F(ServiceTest, MetricsAreInPrometheusFormat) {
     EXPECT_TRUE(answer.content_type.starts_with("text/plain; version=0.0.4"));
     for (const char* line :
          {"hone_num_requests_running{model_name=\"tiny\"} 0", "hone_kv_cache_usage_perc", "hone_prompt_tokens_total",
-          "hone_generation_tokens_total", "hone_cached_tokens_total", "hone_num_preemptions_total",
+          "hone_generation_tokens_total", "hone_cached_tokens_total",
+          "vllm:prefix_cache_queries_total{model_name=\"tiny\"}", "vllm:prefix_cache_hits_total{model_name=\"tiny\"}",
+          "hone_prefix_cache_evicted_pages_total", "hone_kv_spill_failures_total", "hone_num_preemptions_total",
           "hone_time_to_first_token_seconds_count{model_name=\"tiny\"} 1",
           "hone_inter_token_latency_seconds_count{model_name=\"tiny\"} 5",
           "hone_e2e_request_latency_seconds_count{model_name=\"tiny\"} 1",

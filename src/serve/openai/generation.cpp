@@ -81,7 +81,8 @@ void Generation::submit_all() {
 
 std::optional<ApiError> Generation::submit(size_t index) {
     Choice& choice = choices_[index];
-    engine::Request request{.prompt = *choice.prompt, .sampling = job_.request.sampling};
+    engine::Request request{
+        .prompt = *choice.prompt, .sampling = job_.request.sampling, .cache_salt = job_.request.cache_salt};
     request.sampling.choice = static_cast<int32_t>(index) % job_.request.choices;
     // On the engine's thread: the time is taken, the rest is posted.
     engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {

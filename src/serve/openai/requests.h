@@ -37,8 +37,9 @@ struct GenerationRequest {
     // stop_ids: the request's own and, unless ignored, the model's; seed if given; prompt_logprobs as the engine needs
     // them, for an echo too.
     engine::SamplingParams sampling;
-    std::optional<int32_t> prompt_logprobs;                            // to be told, as given
-    std::optional<int32_t> max_tokens;                                 // as given
+    std::string cache_salt;                  // the prefix cache is shared between requests of the same one
+    std::optional<int32_t> prompt_logprobs;  // to be told, as given
+    std::optional<int32_t> max_tokens;       // as given
     int32_t default_max_tokens = std::numeric_limits<int32_t>::max();  // where not, as far as the context allows
     std::vector<int32_t> own_stop_ids;                                 // sorted; those that the request named
     std::vector<std::string> stop;                                     // strings that end the text
