@@ -58,6 +58,7 @@ class Loop {
     struct LiveRequest {
         SamplingParams sampling;
         EventSink sink;
+        std::unique_ptr<ConstrainedText> constraint;  // null: any text
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
         bool scheduled = false;                    // a step had rows of it
@@ -89,6 +90,7 @@ class Loop {
                                    std::span<const float> logits);
     void settle(BatchSegment& segment);
     void accept(BatchSegment& segment, TokenRecord record);
+    std::optional<FinishReason> append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event);
     RequestEvent new_event(RequestId id, LiveRequest& live, const SequenceState& sequence);
     void finish(LiveRequest& live, RequestEvent event, FinishReason reason);
     void deliver(RequestEvent event);
