@@ -85,7 +85,7 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
                     "Most tokens of one request, prompt included; 0: what model and memory allow")
         ->check(CLI::Range(0, 1 << 30))
         ->capture_default_str();
-    verb.add_option("--max-batch", flags.max_batch, "Most sequences that run at once")
+    verb.add_option("--max-streams", flags.max_batch, "Most sequences that run at once")
         ->check(CLI::Range(1, 65536))
         ->capture_default_str();
     verb.add_option("--prefill", flags.prefill,

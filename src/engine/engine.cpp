@@ -4,6 +4,7 @@
 #include <limits>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/rng.h"
@@ -47,6 +48,7 @@ class Engine::Worker {
     void run(Loop& loop) {
         for (bool stopping = false; !stopping;) {
             stopping = receive(loop);
+            loop.expire(monotonic_seconds());
             if (!loop.idle()) loop.step();
             mailbox_.publish(loop.metrics(), loop.held_tokens());  // who hears of the end finds it counted
             loop.report();

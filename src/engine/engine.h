@@ -3,6 +3,7 @@
 // src/engine/README.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -30,11 +31,12 @@ struct Request {
     SamplingParams sampling;
     int32_t priority = 0;      // smaller runs earlier
     uint32_t tenant = 0;       // shares are fair between tenants (API keys)
+    double max_wait = 0;       // seconds within which a step must begin it, or it ends (expired); 0: no limit
     std::string cache_salt{};  // pages of the prefix cache are shared only between requests of equal salts
     std::shared_ptr<const TokenConstraint> constraint{};  // null: any text
 };
 
-enum class FinishReason { stop, length, cancelled, error };
+enum class FinishReason { stop, length, cancelled, error, expired };
 
 // What the engine tells about a request; events of one request come in order, the last one has `finish`.
 struct RequestEvent {
@@ -43,10 +45,11 @@ struct RequestEvent {
     std::vector<TokenRecord> prompt_logprobs;
     std::vector<TokenRecord> tokens;  // new since the last event
     int32_t cached_tokens = 0;        // of the prompt, found in the prefix cache (set in the first event)
+    double scheduled_at = 0;          // monotonic seconds of the first step that had rows of it; 0: none had
     uint64_t seed = 0;                // given or drawn
     std::optional<FinishReason> finish;
     std::optional<int32_t> stop_token;  // the stop id that ended it, if one did; it is the last token of `tokens`
-    std::string message;                // for FinishReason::error
+    std::string message;                // for FinishReason::error and expired
 };
 
 // Called on the engine thread; must not block (post to another thread).
@@ -90,9 +93,29 @@ struct SpillMetrics {
     uint64_t failures = 0;
 };
 
+// How many tokens steps had: steps[i] of them more than kBounds[i-1] and at most kBounds[i], the last ones more than all
+// bounds. Tokens count in the step in which they cross the last layer.
+struct StepSizes {
+    static constexpr std::array<int32_t, 13> kBounds{1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+    std::array<uint64_t, kBounds.size() + 1> steps{};
+    uint64_t tokens = 0;  // together
+};
+
+// How prompts get on beside decoding sequences.
+struct PrefillMetrics {
+    int64_t backlog_tokens = 0;         // known tokens that are not computed, but for those being decoded
+    int64_t resting_rows = 0;           // of them, between layers
+    uint64_t segments = 0;              // pieces of prompts that steps took on
+    uint64_t rows = 0, row_layers = 0;  // of those pieces: their tokens, and tokens times layers
+    uint64_t stops = 0;                 // pieces that ended before their plan said
+    StepCosts costs;                    // the cost model's coefficients
+    double cost_error = 0;              // mean of |estimate / time - 1| over the last steps
+    double budget_seconds = 0;          // of the last step that had one
+};
+
 // A consistent snapshot, taken without waiting for the engine.
 struct EngineMetrics {
-    uint64_t requests_submitted = 0, requests_finished = 0, requests_cancelled = 0;
+    uint64_t requests_submitted = 0, requests_finished = 0, requests_cancelled = 0;  // cancelled: expired ones too
     uint64_t prompt_tokens = 0;  // of requests that a step has begun
     uint64_t cached_tokens = 0, generated_tokens = 0;
     uint64_t steps = 0, preemptions = 0;
@@ -101,14 +124,9 @@ struct EngineMetrics {
     uint64_t queried_tokens = 0;                                  // prompt tokens looked for in the prefix cache
     uint64_t evicted_pages = 0;
     SpillMetrics spill;
-    double busy_seconds = 0;                         // in steps
-    int64_t prefill_backlog_tokens = 0;              // known tokens that are not computed, but for those being decoded
-    int64_t resting_rows = 0;                        // of them, between layers
-    int64_t prompt_rows = 0, prompt_row_layers = 0;  // that passed layers, and how many they passed in sum
-    int64_t prompt_stops = 0;                        // segments that ended before their plan said
-    StepCosts step_costs;                            // the cost model's coefficients
-    double step_cost_error = 0;                      // mean of |estimate / time - 1| over the last steps
-    double step_budget_seconds = 0;                  // of the last step that had one
+    double busy_seconds = 0;  // in steps
+    StepSizes step_sizes;
+    PrefillMetrics prefill;
 };
 
 // What messages about pages on disk begin with.

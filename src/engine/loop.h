@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <queue>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ class Loop {
     // Frees what the request holds; its last event goes out with the next report. Unknown ids are ignored.
     void cancel(RequestId id);
     void cancel_all();
+    // Ends the requests that waited for a step longer than they may; before each step. `now` is monotonic seconds.
+    void expire(double now);
     // One step, up to the commit; needs !idle().
     void step();
     // Tells the events since the last report to their sinks and forgets the requests that have ended.
@@ -61,9 +64,10 @@ class Loop {
         std::unique_ptr<ConstrainedText> constraint;  // null: any text
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
-        bool scheduled = false;                    // a step had rows of it
-        bool reported = false;                     // the first event was made
-        bool ended = false;                        // the last event was made
+        double scheduled_at = 0;                   // when a step first had rows of it; 0: none had
+        double max_wait = 0;
+        bool reported = false;  // the first event was made
+        bool ended = false;     // the last event was made
         RestingRows resting;
     };
     // A segment of the plan with what it needs and brings.
@@ -80,8 +84,6 @@ class Loop {
     std::vector<BatchSegment> lay_out(const Plan& plan);
     ExecutorReport run_layers(std::vector<BatchSegment>& batch, const LayerGate& gate);
     void stop_where_reached(Plan& plan, std::vector<BatchSegment>& batch, const ExecutorReport& report);
-    void learn_costs(const Plan& plan, const std::vector<BatchSegment>& batch, const ExecutorReport& report,
-                     double seconds);
     void sample(std::vector<BatchSegment>& batch, std::span<const LogitsRow> rows,
                 math::MatrixView<const float> logits);
     void commit_step(const Plan& plan, std::vector<BatchSegment>& batch);
@@ -91,12 +93,14 @@ class Loop {
     void settle(BatchSegment& segment);
     void accept(BatchSegment& segment, TokenRecord record);
     std::optional<FinishReason> append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event);
+    void count_step(const Plan& plan);
+    const SequenceState& known_sequence(RequestId id) const;
     RequestEvent new_event(RequestId id, LiveRequest& live, const SequenceState& sequence);
     void finish(LiveRequest& live, RequestEvent event, FinishReason reason);
     void deliver(RequestEvent event);
     void forget(RequestId id);
     void count_sequences_and_pages();
-    void count_prompt_rows(const std::vector<BatchSegment>& batch);
+    void count_prompts(const Plan& plan, const std::vector<BatchSegment>& batch);
 
     const model::Model& model_;
     LoopOptions options_;
@@ -113,6 +117,9 @@ class Loop {
     std::vector<Sampler> samplers_;  // one per thread
     std::map<RequestId, LiveRequest> live_;
     std::vector<RequestEvent> events_;  // since the last report
+    // When requests that may not wait for ever expire, the soonest on top; those that were begun meanwhile are ignored.
+    using Deadline = std::pair<double, RequestId>;
+    std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
     int64_t held_tokens_ = 0;
     EngineMetrics metrics_;
 };

@@ -7,6 +7,29 @@
 
 namespace hone::serve {
 
+namespace {
+
+constexpr const char *kByTemplate = "auto", *kNoParser = "none";
+
+std::optional<text::ModelDialect> dialect_of(const std::string& tool_parser, const ServedModel& model) {
+    std::optional<text::ModelDialect> found;
+    if (tool_parser == kByTemplate) {
+        if (model.chat_templates) found = text::ModelDialect::find(*model.chat_templates, model.tokenizer);
+    } else if (const text::Dialect* named = text::dialect_named(tool_parser)) {
+        found = text::ModelDialect(*named, true, model.tokenizer);
+    }
+    if (found) LOG_INFO("reasoning and tool calls are read as {} writes them (--tool-parser)", found->dialect().name);
+    return found;
+}
+
+}  // namespace
+
+std::vector<std::string> tool_parser_names() {
+    std::vector<std::string> names{kByTemplate, kNoParser};
+    for (const text::Dialect* dialect : text::dialects()) names.emplace_back(dialect->name);
+    return names;
+}
+
 // In the order of their lives: the listener ends first.
 struct Server::Parts {
     EngineGenerator generator;
@@ -37,16 +60,18 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
                         .special_tokens = model.special_tokens,
                         .generator = parts->generator,
                         .defaults = model.defaults,
-                        .vocabulary = model.vocabulary};
+                        .vocabulary = model.vocabulary,
+                        .dialect = dialect_of(options.tool_parser, model)};
     std::vector<int32_t>& ends = served.defaults.end_ids;
     if (const auto end = model.tokenizer.eos(); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
         ends.push_back(*end);
-    parts->service = std::make_unique<Service>(ServiceOptions{.api_keys = options.api_keys,
-                                                              .cors_origins = options.cors_origins,
-                                                              .version = options.version,
-                                                              .intake_threads = options.intake_threads,
-                                                              .max_waiting = options.max_waiting},
-                                               std::move(served));
+    std::shared_ptr<RequestLog> log;
+    if (!options.request_log.empty()) {
+        auto opened = RequestLog::open(options.request_log, model.name);
+        if (!opened) return opened.error();
+        log = *opened;
+    }
+    parts->service = std::make_unique<Service>(options, std::move(served), std::move(log));
     if (const Status started = parts->listener->start(parts->service->handlers()); !started) return started.error();
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }

@@ -35,7 +35,7 @@ MISTAKES = [
     (["serve", MODEL, "--kv-spill", "x", "--kv-spill-size", "much"], "--kv-spill-size"),
     (["serve", MODEL, "--kv-spill", "x", "--no-prefix-cache"], "--no-prefix-cache"),
     (["serve", MODEL, "--prefill", "sideways"], "--prefill"), (["serve", MODEL, "--isa", "mmx"], "--isa"),
-    (["serve", MODEL, "--class", "f64"], "--class"), (["serve", MODEL, "--max-batch", "0"], "--max-batch"),
+    (["serve", MODEL, "--class", "f64"], "--class"), (["serve", MODEL, "--max-streams", "0"], "--max-streams"),
     (["serve", MODEL, "--max-body", "-5"], "--max-body"), (["serve", MODEL, "--drain", "-1"], "--drain"),
     (["serve", MODEL, "--drain", "nan"], "--drain"), (["serve", MODEL, "--drain", "inf"], "--drain"),
     (["serve", MODEL, "--header-timeout", "nan"], "--header-timeout"),

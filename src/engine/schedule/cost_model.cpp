@@ -20,6 +20,26 @@ CostModel::CostModel(ModelShape shape) : shape_(std::move(shape)) {
               .logits = 1'000'000'000};
 }
 
+void CostModel::observe(std::span<const Segment> segments, const StepTimes& times) {
+    observe_step(costs_.of(shape_, segments) + costs_.step + times.logits_rows * costs_.logits, times.seconds);
+    double rest = times.seconds - times.head_seconds;
+    for (const LayerWork& work : layer_work(segments)) {
+        std::array<double, 2> taken{};  // by layers without and with experts
+        std::array<int32_t, 2> layers{};
+        for (int32_t layer = work.first_layer; layer < work.end_layer; layer++) {
+            const auto routed = static_cast<size_t>(shape_.routed_in(layer, layer + 1));
+            taken[routed] += times.layer_seconds[static_cast<size_t>(layer)];
+            layers[routed]++;
+        }
+        for (const size_t kind : {0, 1}) {
+            if (layers[kind] > 0) observe_layers(work, kind == 1, taken[kind] / layers[kind]);
+            rest -= taken[kind];
+        }
+    }
+    observe_logits(times.logits_rows, times.head_seconds);
+    observe_rest(rest);
+}
+
 void CostModel::observe_layers(const LayerWork& work, bool routed, double seconds) {
     if (work.rows <= 0 || !(seconds > 0)) return;
     const double experts = routed ? static_cast<double>(shape_.distinct_experts_1024(work.rows)) / 1024 : 0;

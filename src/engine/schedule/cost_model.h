@@ -10,10 +10,22 @@
 
 namespace hone::engine {
 
+// How long a step took.
+struct StepTimes {
+    std::span<const double> layer_seconds;  // by layer
+    int64_t logits_rows = 0;
+    double head_seconds = 0;  // of those rows
+    double seconds = 0;       // all of the step
+};
+
 class CostModel {
   public:
     explicit CostModel(ModelShape shape);
 
+    // A step ran these segments. Its estimate is compared before the coefficients move.
+    void observe(std::span<const Segment> segments, const StepTimes& times);
+
+    // What observe() is made of.
     // Layers of one kind that did `work` each took `seconds` a layer.
     void observe_layers(const LayerWork& work, bool routed, double seconds);
     // `rows` rows took `seconds` through head and sampler.

@@ -171,6 +171,8 @@ void read_generation_fields(FieldReader& fields, const RequestRules& rules, Gene
     read_streaming(fields, request);
     read_cache_salt(fields, request);
     request.choices = static_cast<int32_t>(fields.integer("n", 1, rules.max_choices).value_or(1));
+    request.priority =
+        static_cast<int32_t>(fields.integer("priority", std::numeric_limits<int32_t>::min(), kMaxInt).value_or(0));
     request.skip_special_tokens = fields.flag("skip_special_tokens").value_or(true);
     request.return_token_ids = fields.flag("return_token_ids").value_or(false);
     request.tokens_as_ids = fields.flag("return_tokens_as_token_ids").value_or(false);
