@@ -4,6 +4,7 @@
 #include <limits>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/rng.h"
@@ -19,16 +20,18 @@ constexpr size_t kUnknownMemory = size_t{2} << 30;  // where the system does not
 class Engine::Worker {
   public:
     Worker(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
-           int32_t max_context)
+           std::unique_ptr<SpillStore> spill, int32_t max_context)
         : vocabulary_(model.spec().vocabulary), max_context_(max_context) {
         EngineMetrics metrics;
         metrics.pages_total = pages.total();
+        if (spill) metrics.spill = spill->metrics();
         mailbox_.publish(metrics, 0);
-        thread_ =
-            std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options)]() mutable {
-                Loop loop(model, kernels, std::move(pages), std::move(options));
-                run(loop);
-            });
+        thread_ = std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options),
+                               spill = std::move(spill)]() mutable {
+            options.interrupted = [this] { return mailbox_.has_messages(); };
+            Loop loop(model, kernels, std::move(pages), std::move(options), std::move(spill));
+            run(loop);
+        });
     }
 
     ~Worker() {
@@ -45,6 +48,7 @@ class Engine::Worker {
     void run(Loop& loop) {
         for (bool stopping = false; !stopping;) {
             stopping = receive(loop);
+            loop.expire(monotonic_seconds());
             if (!loop.idle()) loop.step();
             mailbox_.publish(loop.metrics(), loop.held_tokens());  // who hears of the end finds it counted
             loop.report();
@@ -77,7 +81,14 @@ class Engine::Worker {
 static Status check_options(const EngineOptions& options) {
     if (options.threads < 0) return error("threads is {}; it must be 0 (every usable CPU) or more", options.threads);
     if (options.max_batch < 1) return error("max_batch is {}; it must be at least 1", options.max_batch);
-    if (options.token_budget < 1) return error("token_budget is {}; it must be at least 1", options.token_budget);
+    if (options.token_budget < 0)
+        return error("token_budget is {}; it must be 0 (what suits the policy) or more", options.token_budget);
+    if (options.token_gap.milliseconds < 0 || options.token_gap.factor_percent < 0) {
+        return error("token_gap is {} ms, {} %; neither may be negative", options.token_gap.milliseconds,
+                     options.token_gap.factor_percent);
+    }
+    if (!options.spill.folder.empty() && !options.prefix_cache)
+        return error("pages are kept on disk for the prefix cache, which is switched off");
     if (options.max_context < 0)
         return error("max_context is {}; it must be 0 (no limit) or more", options.max_context);
     return ok();
@@ -113,6 +124,36 @@ static Result<int32_t> choose_pages(const model::Model& model, const EngineOptio
     return static_cast<int32_t>(std::min<int64_t>(pages, std::numeric_limits<int32_t>::max() / kPageTokens));
 }
 
+static Policy policy_of(PrefillPolicy prefill) {
+    switch (prefill) {
+        case PrefillPolicy::chunked:
+            return plan_chunked;
+        case PrefillPolicy::layered:
+            return plan_layered;
+        default:
+            return plan_auto;
+    }
+}
+
+// As the policies were published (vLLM's default of old; the cohorts of layered prefill); alone, a prompt gains nothing
+// from chunks of more than 1024 tokens.
+static int32_t token_budget_of(const EngineOptions& options) {
+    if (options.token_budget > 0) return options.token_budget;
+    switch (options.prefill) {
+        case PrefillPolicy::chunked:
+            return 512;
+        case PrefillPolicy::layered:
+            return 8192;
+        default:
+            return 1024;
+    }
+}
+
+static int32_t resting_rows_of(const model::Model& model, size_t bytes) {
+    const size_t rows = bytes / (static_cast<size_t>(model.spec().hidden) * sizeof(float));
+    return static_cast<int32_t>(std::clamp<size_t>(rows, 1, std::numeric_limits<int32_t>::max()));
+}
+
 Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const math::KernelTable& kernels,
                                                const EngineOptions& options) {
     if (const Status status = check_options(options); !status) return status.error();
@@ -125,14 +166,22 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
     LOG_INFO("cache: {} pages of {} tokens, {}; up to {} tokens a request", *page_count, kPageTokens,
              format_bytes(static_cast<double>(*page_count) * static_cast<double>(pages->page_bytes())), max_context);
 
+    std::unique_ptr<SpillStore> spill;
+    if (!options.spill.folder.empty()) {
+        auto opened = SpillStore::open(options.spill, pages->page_bytes());
+        if (!opened) return opened.error().within(kSpillContext);
+        spill = std::move(*opened);
+    }
     LoopOptions loop{.limits = {.max_batch = options.max_batch,
-                                .token_budget = options.token_budget,
+                                .token_budget = token_budget_of(options),
+                                .resting_rows = resting_rows_of(model, options.prefill_bytes),
+                                .token_gap = options.token_gap,
                                 .prefix_cache = options.prefix_cache},
-                     .policy = options.prefill == PrefillPolicy::layered ? plan_layered : plan_chunked,
+                     .policy = policy_of(options.prefill),
                      .threads = options.threads > 0 ? options.threads : static_cast<int>(usable_cpus().size()),
                      .int4_class = options.int4_class};
-    return std::unique_ptr<Engine>(
-        new Engine(std::make_unique<Worker>(model, kernels, std::move(*pages), std::move(loop), max_context)));
+    return std::unique_ptr<Engine>(new Engine(
+        std::make_unique<Worker>(model, kernels, std::move(*pages), std::move(loop), std::move(spill), max_context)));
 }
 
 Engine::Engine(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}

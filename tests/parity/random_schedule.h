@@ -1,7 +1,8 @@
 // Runs requests over any model under a schedule drawn from a seed, and tells what each request got: whoever runs the
-// same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, random chunks by
-// random layers), budgets, batch size, page count (preemption), prefix cache, threads, arrival times, batch mates (some
-// share prefixes, some are cancelled) and forced preemptions. Single-threaded but for the model's own loops, so a seed
+// same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, auto, random
+// chunks by random layers, a new one in every step), early stops, budgets, batch size, page count (preemption), prefix
+// cache, threads, arrival times, batch mates (some share prefixes, some have a cache salt, some are cancelled) and forced
+// preemptions. Single-threaded but for the model's own loops, so a seed
 // always gives the same schedule.
 #pragma once
 
@@ -27,14 +28,17 @@ struct Outcome {
 // How the schedule went, to see that a test met what it is about.
 struct ScheduleStatistics {
     int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0;
+    int64_t stops = 0, fetched_pages = 0;
 
     bool met_everything() const {
-        return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0;
+        return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0 && stops > 0;
     }
     void add(const ScheduleStatistics& other) {
         runs += other.runs, steps += other.steps, preemptions += other.preemptions,
             cached_tokens += other.cached_tokens;
         resting_segments += other.resting_segments, mates += other.mates, cancelled += other.cancelled;
+        stops += other.stops;
+        fetched_pages += other.fetched_pages;
     }
 };
 
@@ -42,6 +46,7 @@ struct RandomScheduleOptions {
     int max_threads = 2;
     math::NumericClass int4_class = math::NumericClass::i8g32;
     int32_t max_mates = 5;
+    std::string spill_folder{};  // where evicted pages go; empty: nowhere
 };
 
 inline bool same_bits(float a, float b) {
@@ -107,13 +112,19 @@ class RandomPolicy {
         const bool whole = random_.below(3) == 0;
         if (sequence.resting()) {
             const int32_t left = state.limits.layers - sequence.frontier;
-            engine::advance_rows(plan, sequence, sequence.frontier + (whole ? left : from_one_to(left)));
+            const int32_t rows = engine::rows_to_advance(sequence);
+            if (random_.below(3) == 0)
+                engine::advance_rows(plan, sequence, sequence.frontier + 1, from_one_to(rows));
+            else
+                engine::advance_rows(plan, sequence, sequence.frontier + (whole ? left : from_one_to(left)));
         } else {
             engine::adopt_cached(state, sequence);
+            if (random_.below(4) > 0 && !plan.segments.empty() && engine::awaits_shared_page(state, sequence)) return;
             const int32_t left = sequence.length() - sequence.computed;
             engine::issue_rows(state, plan, sequence, from_one_to(std::min(left, state.limits.token_budget)),
                                whole ? state.limits.layers : from_one_to(state.limits.layers));
         }
+        plan.segments.back().may_stop = random_.below(2) == 0;
         statistics_->resting_segments += plan.segments.back().end_layer < state.limits.layers;
     }
 
@@ -144,6 +155,7 @@ inline Arrival make_mate(const std::vector<engine::Request>& requests, int32_t v
     }
     mate.request.sampling.max_tokens = 1 + static_cast<int32_t>(random.below(20));
     if (random.below(3) == 0) mate.request.sampling.prompt_logprobs = 0;
+    if (random.below(4) == 0) mate.request.cache_salt = "mates";
     if (random.below(3) == 0) mate.cancel_step = 1 + static_cast<int64_t>(random.below(40));
     return mate;
 }
@@ -196,6 +208,7 @@ inline Outcome run_alone(const model::Model& model, const math::KernelTable& ker
     const int32_t longest = detail::longest_of(arrivals);
     engine::LoopOptions loop_options;
     loop_options.limits = {.layers = 0, .max_batch = 1, .token_budget = longest, .prefix_cache = false};
+    loop_options.policy = engine::plan_chunked;
     loop_options.int4_class = options.int4_class;
     auto pages = engine::PagePool::create(model.cache_spec().page_bytes, engine::pages_for(longest));
     CHECK(pages.ok(), "{}", pages.error().message);
@@ -228,32 +241,61 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
     engine::LoopOptions loop_options;
     // Single tokens through a long prompt take too many steps to learn anything.
     loop_options.limits.token_budget = std::max(kBudgets[random.below(std::size(kBudgets))], longest / 100);
+    constexpr int32_t kResting[] = {1, 40, 1 << 30};
+    loop_options.limits.resting_rows = kResting[random.below(std::size(kResting))];
+    loop_options.limits.token_gap.factor_percent = random.below(3) == 0 ? 0 : 200;
     loop_options.limits.max_batch = 1 + static_cast<int32_t>(random.below(8));
     loop_options.limits.prefix_cache = random.below(4) > 0;
     loop_options.threads = 1 + static_cast<int>(random.below(static_cast<uint64_t>(options.max_threads)));
     loop_options.int4_class = options.int4_class;
-    switch (random.below(4)) {
+    switch (random.below(6)) {
         case 0:
             loop_options.policy = engine::plan_chunked;
             break;
         case 1:
             loop_options.policy = engine::plan_layered;
             break;
+        case 2:
+            loop_options.policy = engine::plan_auto;
+            break;
+        case 3:  // another one in every step
+            loop_options.policy = [random = detail::RandomPolicy(seed, own),
+                                   draw = Random(seed, 3)](engine::ScheduleState& state) mutable {
+                const engine::Policy policies[] = {engine::plan_chunked, engine::plan_layered, engine::plan_auto,
+                                                   std::ref(random)};
+                return policies[draw.below(4)](state);
+            };
+            break;
         default:
             loop_options.policy = detail::RandomPolicy(seed, own);
+    }
+    if (random.below(2) == 0) {
+        loop_options.interrupted = [draw = std::make_shared<Random>(seed, 4), stops = &own.stops] {
+            const bool stop = draw->below(4) == 0;
+            *stops += stop;
+            return stop;
+        };
     }
     // Hardly more than the longest needs, or enough for several.
     const auto more = random.below(static_cast<uint64_t>(random.below(2) == 0 ? 3 : 4 * least + 1));
     auto pages = engine::PagePool::create(model.cache_spec().page_bytes, least + static_cast<int32_t>(more));
     CHECK(pages.ok(), "{}", pages.error().message);
 
-    engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options));
+    std::unique_ptr<engine::SpillStore> spill;
+    if (!options.spill_folder.empty() && loop_options.limits.prefix_cache) {
+        auto opened =
+            engine::SpillStore::open({options.spill_folder, 1 << 20, "parity"}, model.cache_spec().page_bytes);
+        CHECK(opened.ok(), "{}", opened.error().message);
+        spill = std::move(*opened);
+    }
+    engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options), std::move(spill));
     auto outcomes = detail::run_arrivals(loop, std::move(arrivals), requests.size());
     CHECK_EQ(loop.metrics().pages_in_use, 0);
     own.runs = 1;
     own.mates = mates;
     own.steps = static_cast<int64_t>(loop.metrics().steps);
     own.preemptions = static_cast<int64_t>(loop.metrics().preemptions);
+    own.fetched_pages = static_cast<int64_t>(loop.metrics().spill.read_pages);
     own.cached_tokens = static_cast<int64_t>(loop.metrics().cached_tokens);
     if (statistics) statistics->add(own);
     return outcomes;

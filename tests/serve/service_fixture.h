@@ -105,8 +105,9 @@ class Call {
 
 class ServiceTest : public ::testing::Test {
   protected:
-    void start(ServiceOptions options = {}, text::ChatTemplates templates = default_chat_templates(),
-               std::unique_ptr<text::Tokenizer> other_tokenizer = nullptr, std::string_view dialect = {}) {
+    void start(ServerOptions options = {}, text::ChatTemplates templates = default_chat_templates(),
+               std::unique_ptr<text::Tokenizer> other_tokenizer = nullptr, std::shared_ptr<RequestLog> log = nullptr,
+               std::string_view dialect = {}) {
         tokenizer_ = std::move(other_tokenizer);
         if (!tokenizer_) {
             auto tokenizer = text::Tokenizer::load(std::filesystem::path(HONE_TESTS_DIR) / "golden/models/qwen3_moe");
@@ -116,15 +117,17 @@ class ServiceTest : public ::testing::Test {
         options.version = "1.2.3";
         std::optional<text::ModelDialect> spoken;
         if (!dialect.empty()) spoken = text::ModelDialect(*text::dialect_named(dialect), true, *tokenizer_);
-        service_ = std::make_unique<Service>(options, ServiceModel{.name = "tiny",
-                                                                   .numeric_class = "f32seq",
-                                                                   .tokenizer = *tokenizer_,
-                                                                   .chat_templates = std::move(templates),
-                                                                   .special_tokens = {},
-                                                                   .generator = generator_,
-                                                                   .defaults = {.end_ids = {2}},
-                                                                   .vocabulary = 288,
-                                                                   .dialect = std::move(spoken)});
+        service_ = std::make_unique<Service>(options,
+                                             ServiceModel{.name = "tiny",
+                                                          .numeric_class = "f32seq",
+                                                          .tokenizer = *tokenizer_,
+                                                          .chat_templates = std::move(templates),
+                                                          .special_tokens = {},
+                                                          .generator = generator_,
+                                                          .defaults = {.end_ids = {2}},
+                                                          .vocabulary = 288,
+                                                          .dialect = std::move(spoken)},
+                                             std::move(log));
         handlers_ = service_->handlers();
     }
 

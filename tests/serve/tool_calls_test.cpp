@@ -82,7 +82,7 @@ class ToolCallsTest : public ServiceTest {
         EXPECT_EQ(answer.status, 200) << answer.body;
         return at(answer.json(), {"choices", choice, "message"});
     }
-    void start_as(std::string_view dialect) { start({}, default_chat_templates(), nullptr, dialect); }
+    void start_as(std::string_view dialect) { start({}, default_chat_templates(), nullptr, nullptr, dialect); }
 };
 
 TEST_F(ToolCallsTest, AreTakenOutOfTheText) {
@@ -113,7 +113,7 @@ TEST_F(ToolCallsTest, AMessageOfCallsOnlyHasNoContent) {
 }
 
 TEST_F(ToolCallsTest, StreamsAddUpToTheWholeAnswer) {
-    start({}, templates_of(kThinkingTemplate), nullptr, "qwen3");
+    start({}, templates_of(kThinkingTemplate), nullptr, nullptr, "qwen3");
     const std::string output =
         fmt::format("Hm, let me\nsee.\n</think>\n\nOne moment.\n{}\n{}\n", kWeatherCall, kPingCall);
     for (const size_t per_event : {1, 2, 7, 40, 1000}) {
@@ -151,7 +151,7 @@ TEST_F(ToolCallsTest, ArgumentsComeAsTheyAreWrittenWhereTheCallIsCertain) {
 
 TEST_F(ToolCallsTest, WithoutThemNothingIsParsed) {
     const auto choice_of = [&](std::string_view dialect, std::string_view output, const std::string& fields) {
-        start({}, default_chat_templates(), nullptr, dialect);
+        start({}, default_chat_templates(), nullptr, nullptr, dialect);
         generator_.script(std::string(output), 3);
         Answer answer = ask(fields + R"(,"seed":5,"logprobs":true,"return_token_ids":true)", false);
         std::string text;
@@ -169,7 +169,7 @@ TEST_F(ToolCallsTest, WithoutThemNothingIsParsed) {
 }
 
 TEST_F(ToolCallsTest, NoneLeavesThemInTheTextButShowsTheToolsToTheModel) {
-    start({}, templates_of(kThinkingTemplate), nullptr, "qwen3");
+    start({}, templates_of(kThinkingTemplate), nullptr, nullptr, "qwen3");
     generator_.script(fmt::format("Hm</think>{}", kPingCall));
     const json::value message = message_of(ask(R"("tool_choice":"none")"));
     EXPECT_EQ(message.at("content"), json::value(kPingCall));
@@ -250,7 +250,7 @@ TEST_F(ToolCallsTest, IdsHaveTheLengthThatTemplatesWant) {
 }
 
 TEST_F(ToolCallsTest, ReasoningBeginsWhereThePromptOpensIt) {
-    start({}, templates_of(kThinkingTemplate), nullptr, "think");
+    start({}, templates_of(kThinkingTemplate), nullptr, nullptr, "think");
     generator_.script("So it is.");
     const Answer thought = ask("", false);
     EXPECT_EQ(message_of(thought).at("reasoning_content"), json::value("So it is."));
@@ -267,7 +267,7 @@ TEST_F(ToolCallsTest, ReasoningBeginsWhereThePromptOpensIt) {
 }
 
 TEST_F(ToolCallsTest, ReasoningCanBeLeftOut) {
-    start({}, templates_of(kThinkingTemplate), nullptr, "think");
+    start({}, templates_of(kThinkingTemplate), nullptr, nullptr, "think");
     generator_.script("Hm</think>Yes");
     const json::value message = message_of(ask(R"("include_reasoning":false)", false));
     EXPECT_EQ(message.at("content"), json::value("Yes"));
@@ -278,7 +278,7 @@ TEST_F(ToolCallsTest, ReasoningCanBeLeftOut) {
 }
 
 TEST_F(ToolCallsTest, ComeBackInTheNextTurn) {
-    start({}, templates_of(kThinkingTemplate), nullptr, "qwen3");
+    start({}, templates_of(kThinkingTemplate), nullptr, nullptr, "qwen3");
     generator_.script("Hm</think>Rain.");
     for (const char* field : {"reasoning", "reasoning_content"}) {
         const Answer answer = post(

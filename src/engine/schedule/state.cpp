@@ -1,13 +1,22 @@
 #include "engine/schedule/state.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/check.h"
 
 namespace hone::engine {
 
-static std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page) {
-    return std::span(sequence.tokens).subspan(static_cast<size_t>(page) * kPageTokens, kPageTokens);
+std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page, int32_t end) {
+    const int32_t first = page * kPageTokens, count = std::min(kPageTokens, end - first);
+    return std::span(sequence.tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(std::max(0, count)));
+}
+
+// Tokens that both sequences have alike from `first` on, before `end`.
+static int32_t common_tokens(const SequenceState& a, const SequenceState& b, int32_t first, int32_t end) {
+    int32_t token = first;
+    while (token < end && a.tokens[static_cast<size_t>(token)] == b.tokens[static_cast<size_t>(token)]) token++;
+    return token - first;
 }
 
 // Tokens that may come from the cache.
@@ -20,14 +29,34 @@ static int32_t reusable_tokens(const SequenceState& sequence) {
 static std::vector<PrefixTree::Node> cached_path(const ScheduleState& state, const SequenceState& sequence) {
     std::vector<PrefixTree::Node> path;
     if (!state.limits.prefix_cache) return path;
-    const int32_t most = reusable_tokens(sequence) / kPageTokens;
+    const int32_t limit = reusable_tokens(sequence);
     PrefixTree::Node node = sequence.tail;
-    for (int32_t page = sequence.published; page < most; page++) {
-        node = state.tree.find(node, page_tokens(sequence, page));
-        if (node == PrefixTree::kNone) break;
+    for (int32_t page = sequence.published; (page + 1) * kPageTokens <= limit; page++) {
+        const auto match = state.tree.longest(node, page_tokens(sequence, page, limit));
+        if (match.common < kPageTokens) break;
+        node = match.node;
         path.push_back(node);
     }
     return path;
+}
+
+// A page whose first rows are those of the sequence's page after its tail.
+struct RowSource {
+    int32_t page = -1;
+    int32_t rows = 0;
+};
+
+static RowSource best_source(const ScheduleState& state, const SequenceState& sequence) {
+    const int32_t first = sequence.published * kPageTokens, limit = reusable_tokens(sequence);
+    const auto match = state.tree.longest(sequence.tail, page_tokens(sequence, sequence.published, limit));
+    RowSource best;
+    if (match.common > 0) best = {state.tree.page(match.node), match.common};
+    for (const auto& [id, other] : state.running) {
+        if (id == sequence.id || other.tail != sequence.tail || other.computed - first <= best.rows) continue;
+        const int32_t common = common_tokens(sequence, other, first, std::min(limit, other.computed));
+        if (common > best.rows) best = {other.pages[static_cast<size_t>(sequence.published)], common};
+    }
+    return best;
 }
 
 static int32_t take_page(ScheduleState& state) {
@@ -45,12 +74,18 @@ static void return_reservation(ScheduleState& state, SequenceState& sequence, in
     CHECK(sequence.reserved >= 0 && state.reserved >= 0, "sequence {}", sequence.id.value);
 }
 
+// Leaves what the sequence has computed to the cache, its partly filled last page too.
 static void release_pages(ScheduleState& state, SequenceState& sequence) {
-    if (sequence.published > 0) state.tree.touch(sequence.tail);
+    const auto rest = page_tokens(sequence, sequence.published, sequence.computed);
+    PrefixTree::Node last = sequence.tail;
+    if (state.limits.prefix_cache && !rest.empty()) {
+        last = state.tree.publish(last, rest, sequence.pages[static_cast<size_t>(sequence.published)]);
+    }
+    state.tree.touch(last);
     for (const int32_t page : sequence.pages) state.pool.release(page);
     sequence.pages.clear();
     return_reservation(state, sequence, sequence.reserved);
-    sequence.tail = PrefixTree::kRoot;
+    sequence.tail = sequence.root;
     sequence.published = 0;
 }
 
@@ -58,17 +93,46 @@ bool can_ever_fit(const ScheduleState& state, int32_t tokens) {
     return pages_for(tokens) <= state.pool.total();
 }
 
+// Of the tenants that are live beside this one.
+static int64_t least_served(const ScheduleState& state, uint32_t tenant) {
+    std::optional<int64_t> least;
+    for (const auto& [number, share] : state.tenants) {
+        if (number != tenant && (!least || share.served < *least)) least = share.served;
+    }
+    return least.value_or(0);
+}
+
+static void leave_tenant(ScheduleState& state, uint32_t tenant) {
+    const auto found = state.tenants.find(tenant);
+    if (--found->second.live == 0) state.tenants.erase(found);
+}
+
 void enqueue(ScheduleState& state, SequenceState sequence) {
     CHECK(!sequence.tokens.empty(), "sequence {}", sequence.id.value);
     CHECK(can_ever_fit(state, sequence.length()), "sequence {} of {}", sequence.id.value, sequence.length());
     const SequenceId id = sequence.id;
+    sequence.tail = sequence.root;
     CHECK(!state.running.contains(id), "sequence {}", id.value);
+    TenantShare& tenant = state.tenants[sequence.tenant];
+    if (tenant.live++ == 0) tenant.served = least_served(state, sequence.tenant);
     CHECK(state.waiting.emplace(id, std::move(sequence)).second, "sequence {}", id.value);
 }
 
-void admit(ScheduleState& state) {
+std::pair<int32_t, int64_t> rank_of(const ScheduleState& state, const SequenceState& sequence) {
+    if (state.tenants.size() < 2) return {sequence.priority, 0};
+    const int64_t quantum = int64_t{state.limits.layers} * state.limits.token_budget;
+    return {sequence.priority, state.tenants.at(sequence.tenant).served / quantum};
+}
+
+bool arrived_before(const ScheduleState& state, const SequenceState& a, const SequenceState& b) {
+    return std::pair(rank_of(state, a), a.id) < std::pair(rank_of(state, b), b.id);
+}
+
+void admit(ScheduleState& state, SequenceOrder order) {
     while (!state.waiting.empty() && std::ssize(state.running) < state.limits.max_batch) {
-        SequenceState& first = state.waiting.begin()->second;
+        const auto next = std::ranges::min_element(
+            state.waiting, [&](const auto& a, const auto& b) { return order(state, a.second, b.second); });
+        SequenceState& first = next->second;
         const auto path = cached_path(state, first);
         const auto idle = std::ranges::count_if(
             path, [&](PrefixTree::Node node) { return state.pool.references(state.tree.page(node)) == 0; });
@@ -77,12 +141,11 @@ void admit(ScheduleState& state) {
         first.reserved = pages_for(first.length());
         state.reserved += first.reserved;
         adopt_cached(state, first);
-        state.running.insert(state.waiting.extract(state.waiting.begin()));
+        state.running.insert(state.waiting.extract(next));
     }
 }
 
-void adopt_cached(ScheduleState& state, SequenceState& sequence) {
-    CHECK(!sequence.resting(), "sequence {}", sequence.id.value);
+static void share_pages(ScheduleState& state, SequenceState& sequence) {
     for (const PrefixTree::Node node : cached_path(state, sequence)) {
         const int32_t page = state.tree.page(node);
         state.pool.retain(page);
@@ -97,7 +160,32 @@ void adopt_cached(ScheduleState& state, SequenceState& sequence) {
         sequence.tail = node;
         sequence.published++;
     }
-    const int32_t adopted = sequence.published * kPageTokens;
+}
+
+// Copies rows of the page after the tail, if there are more of them than the sequence has; how many it has then.
+static int32_t copy_rows(ScheduleState& state, SequenceState& sequence) {
+    const auto at = static_cast<size_t>(sequence.published);
+    const int32_t own = std::max(0, sequence.computed - sequence.published * kPageTokens);
+    const RowSource source = best_source(state, sequence);
+    if (source.rows <= own) return own;
+    state.pool.retain(source.page);  // so that it is not evicted to make room for its copy
+    const bool fits = at < sequence.pages.size() || state.pool.free() + state.pool.cached_only() > 0;
+    if (fits) {
+        if (at == sequence.pages.size()) {
+            sequence.pages.push_back(take_page(state));
+            return_reservation(state, sequence, 1);
+        }
+        state.pool.copy_rows(source.page, sequence.pages[at], source.rows);
+    }
+    state.pool.release(source.page);
+    return fits ? source.rows : own;
+}
+
+void adopt_cached(ScheduleState& state, SequenceState& sequence) {
+    CHECK(!sequence.resting(), "sequence {}", sequence.id.value);
+    if (!state.limits.prefix_cache) return;
+    share_pages(state, sequence);
+    const int32_t adopted = sequence.published * kPageTokens + copy_rows(state, sequence);
     if (adopted <= sequence.computed) return;
     sequence.cached += std::max(0, adopted - std::max(sequence.computed, sequence.computed_ever));
     sequence.computed = sequence.issued = adopted;
@@ -105,15 +193,26 @@ void adopt_cached(ScheduleState& state, SequenceState& sequence) {
     state.tree.touch(sequence.tail);
 }
 
+bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<const int32_t> tokens,
+                   std::span<const std::byte> bytes) {
+    if (state.pool.free() + state.pool.cached_only() == 0) return false;
+    const int32_t computed = sequence.computed, page = take_page(state);
+    std::ranges::copy(bytes, state.pool.bytes(page).begin());
+    state.tree.publish(sequence.tail, tokens, page);
+    state.pool.release(page);
+    adopt_cached(state, sequence);
+    return sequence.computed > computed;
+}
+
 bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence) {
-    const int32_t page = sequence.published, end = (page + 1) * kPageTokens;
-    if (!state.limits.prefix_cache || end > reusable_tokens(sequence)) return false;
+    if (!state.limits.prefix_cache) return false;
+    const int32_t first = sequence.published * kPageTokens, limit = reusable_tokens(sequence);
+    if (state.source && state.source->fetches(sequence, limit)) return true;
     for (const auto& [id, other] : state.running) {
-        if (id >= sequence.id) return false;
-        if (other.resting() && other.tail == sequence.tail && other.issued >= end &&
-            std::ranges::equal(page_tokens(other, page), page_tokens(sequence, page))) {
-            return true;
-        }
+        if (!other.resting() || other.tail != sequence.tail) continue;
+        const int32_t end = std::min(other.issued, limit);
+        if (end - sequence.computed < kWorthWaiting) continue;
+        if (first + common_tokens(sequence, other, first, end) - sequence.computed >= kWorthWaiting) return true;
     }
     return false;
 }
@@ -133,9 +232,17 @@ void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32
     plan.segments.push_back({sequence.id, sequence.computed, sequence.issued, 0, end_layer});
 }
 
-void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer) {
+void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer, int32_t count) {
+    const int32_t first = sequence.computed + sequence.passed;
     CHECK(sequence.resting() && end_layer > sequence.frontier, "sequence {}", sequence.id.value);
-    plan.segments.push_back({sequence.id, sequence.computed, sequence.issued, sequence.frontier, end_layer});
+    CHECK(count > 0 && count <= rows_to_advance(sequence), "{} rows of {}", count, rows_to_advance(sequence));
+    CHECK((first + count == sequence.issued && sequence.passed == 0) || end_layer == sequence.frontier + 1,
+          "sequence {}: a part of its rows beyond one layer", sequence.id.value);
+    plan.segments.push_back({sequence.id, first, first + count, sequence.frontier, end_layer});
+}
+
+void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer) {
+    advance_rows(plan, sequence, sequence.passed > 0 ? sequence.frontier + 1 : end_layer, rows_to_advance(sequence));
 }
 
 void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
@@ -143,8 +250,8 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
     CHECK(!node.empty(), "sequence {} does not run", id.value);
     SequenceState& sequence = node.mapped();
     release_pages(state, sequence);
-    sequence.computed = sequence.issued = sequence.frontier = 0;
-    sequence.decoding = false;
+    sequence.computed = sequence.issued = sequence.frontier = sequence.passed = 0;
+    sequence.decoding = sequence.fetched_in_vain = false;
     state.waiting.insert(std::move(node));
     state.preemptions++;
     plan.preempted.push_back(id);
@@ -155,7 +262,8 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
 static void publish_pages(ScheduleState& state, SequenceState& sequence) {
     while (state.limits.prefix_cache && (sequence.published + 1) * kPageTokens <= sequence.computed) {
         int32_t& page = sequence.pages[static_cast<size_t>(sequence.published)];
-        sequence.tail = state.tree.publish(sequence.tail, page_tokens(sequence, sequence.published), page);
+        const auto tokens = page_tokens(sequence, sequence.published, sequence.computed);
+        sequence.tail = state.tree.publish(sequence.tail, tokens, page);
         if (const int32_t shared = state.tree.page(sequence.tail); shared != page) {
             state.pool.retain(shared);
             state.pool.release(page);
@@ -165,20 +273,40 @@ static void publish_pages(ScheduleState& state, SequenceState& sequence) {
     }
 }
 
+// Rows of a sequence have crossed the segment's layers.
+static void move_frontier(ScheduleState& state, SequenceState& sequence, const Segment& segment) {
+    const int32_t layers = state.limits.layers;
+    const int32_t end_row = segment.end_token - sequence.computed;
+    if (segment.end_layer == layers && segment.end_layer == segment.first_layer + 1 &&
+        segment.end_token < sequence.issued) {
+        sequence.computed = segment.end_token;  // part of the rows, through the last layer
+        sequence.passed = 0;
+    } else if (segment.end_token < sequence.issued) {
+        sequence.passed = end_row;
+        return;
+    } else {
+        sequence.passed = 0;
+        sequence.frontier = segment.end_layer;
+        if (segment.end_layer < layers) return;
+        sequence.computed = sequence.issued;
+        sequence.frontier = 0;
+    }
+    sequence.computed_ever = std::max(sequence.computed_ever, sequence.computed);
+    publish_pages(state, sequence);
+}
+
 void commit(ScheduleState& state, const Plan& plan) {
     for (const Segment& segment : plan.segments) {
         const auto found = state.running.find(segment.sequence);
         CHECK(found != state.running.end(), "sequence {} does not run", segment.sequence.value);
         SequenceState& sequence = found->second;
-        CHECK(segment.first_token == sequence.computed && segment.end_token == sequence.issued &&
-                  segment.first_layer == sequence.frontier,
+        CHECK(segment.first_token == sequence.computed + sequence.passed && segment.end_token <= sequence.issued &&
+                  segment.first_layer == sequence.frontier && segment.end_layer >= segment.first_layer,
               "sequence {}", sequence.id.value);
-        sequence.frontier = segment.end_layer;
-        if (segment.end_layer < state.limits.layers) continue;
-        sequence.frontier = 0;
-        sequence.computed = sequence.issued;
-        sequence.computed_ever = std::max(sequence.computed_ever, sequence.computed);
-        publish_pages(state, sequence);
+        if (segment.end_layer == segment.first_layer) continue;  // stopped before it moved
+        state.tenants.at(sequence.tenant).served +=
+            int64_t{segment.end_token - segment.first_token} * (segment.end_layer - segment.first_layer);
+        move_frontier(state, sequence, segment);
     }
 }
 
@@ -192,11 +320,12 @@ void append_token(ScheduleState& state, SequenceId id, int32_t token) {
 }
 
 void remove_sequence(ScheduleState& state, SequenceId id) {
-    if (state.waiting.erase(id) > 0) return;
-    const auto found = state.running.find(id);
-    CHECK(found != state.running.end(), "no sequence {}", id.value);
-    release_pages(state, found->second);
-    state.running.erase(found);
+    auto node = state.running.extract(id);
+    if (node.empty()) node = state.waiting.extract(id);
+    CHECK(!node.empty(), "no sequence {}", id.value);
+    leave_tenant(state, node.mapped().tenant);
+    release_pages(state, node.mapped());
+    state.tree.release_root(node.mapped().root);
 }
 
 }  // namespace hone::engine
