@@ -21,20 +21,42 @@ Result<size_t> parse_bytes(const std::string& text) {
     return static_cast<size_t>(bytes);
 }
 
+Result<engine::TokenGap> parse_token_gap(const std::string& text) {
+    if (text == "off") return engine::TokenGap{.factor_percent = 0};
+    double number = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string unit(end, text.data() + text.size());
+    if (failure == std::errc() && unit == "x" && number >= 1.125 && number <= 1000) {
+        return engine::TokenGap{.factor_percent = std::llround(number * 100)};
+    }
+    const double milliseconds = unit == "ms" ? number : unit == "s" ? number * 1000 : 0;
+    if (failure == std::errc() && milliseconds >= 1 && milliseconds <= 3.6e6) {
+        return engine::TokenGap{.milliseconds = std::llround(milliseconds)};
+    }
+    return error("'{}' is no token gap; write 2x (times the undisturbed gap, from 1.125x on), 80ms, 0.2s or off", text);
+}
+
 Result<engine::EngineOptions> EngineFlags::options(const ModelOptions& model) const {
-    engine::EngineOptions options{
-        .threads = model.threads,
-        .max_batch = max_batch,
-        .token_budget = token_budget,
-        .max_context = max_context,
-        .prefill = prefill == "layered" ? engine::PrefillPolicy::layered : engine::PrefillPolicy::chunked,
-        .prefix_cache = !no_prefix_cache,
-        .int4_class = int4_class_for(model)};
+    engine::EngineOptions options{.threads = model.threads,
+                                  .max_batch = max_batch,
+                                  .token_budget = token_budget,
+                                  .max_context = max_context,
+                                  .prefill = prefill == "layered"   ? engine::PrefillPolicy::layered
+                                             : prefill == "chunked" ? engine::PrefillPolicy::chunked
+                                                                    : engine::PrefillPolicy::automatic,
+                                  .prefix_cache = !no_prefix_cache,
+                                  .int4_class = int4_class_for(model)};
     if (kv_memory != "auto") {
         const auto bytes = parse_bytes(kv_memory);
         if (!bytes) return bytes.error().within("--kv-memory");
         options.kv_bytes = *bytes;
     }
+    const auto gap = parse_token_gap(token_gap);
+    if (!gap) return gap.error().within("--token-gap");
+    options.token_gap = *gap;
+    const auto resting = parse_bytes(prefill_memory);
+    if (!resting) return resting.error().within("--prefill-memory");
+    options.prefill_bytes = *resting;
     return options;
 }
 
@@ -58,12 +80,22 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
     verb.add_option("--max-batch", flags.max_batch, "Most sequences that run at once")
         ->check(CLI::Range(1, 65536))
         ->capture_default_str();
-    verb.add_option("--token-budget", flags.token_budget, "Prompt tokens that join a step")
-        ->check(CLI::Range(1, 1 << 20))
-        ->capture_default_str();
     verb.add_option("--prefill", flags.prefill,
-                    "How long prompts advance beside running ones: chunked (by tokens) or layered (by layers)")
-        ->check(CLI::IsMember({"chunked", "layered"}))
+                    "How long prompts advance beside running ones: auto (by tokens and layers, within --token-gap), "
+                    "chunked (by tokens through all layers), layered (a cohort by groups of layers)")
+        ->check(CLI::IsMember({"auto", "chunked", "layered"}))
+        ->capture_default_str();
+    verb.add_option(
+            "--token-gap", flags.token_gap,
+            "How far apart a stream's tokens may come while prompts are read (--prefill auto): 2x (the gap that "
+            "it would have undisturbed), 80ms, or off")
+        ->capture_default_str();
+    verb.add_option("--token-budget", flags.token_budget,
+                    "Most prompt tokens that a step takes up; 0: auto 2048, chunked 512, layered 8192 (its cohort)")
+        ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
+    verb.add_option("--prefill-memory", flags.prefill_memory,
+                    "Most memory for the hidden states of prompts that wait between two layers")
         ->capture_default_str();
     verb.add_flag("--no-prefix-cache", flags.no_prefix_cache, "Compute every prompt from its start");
 }

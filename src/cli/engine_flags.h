@@ -9,9 +9,11 @@
 namespace hone::cli {
 
 struct EngineFlags {
-    std::string kv_memory = "auto";   // --kv-memory
-    std::string prefill = "chunked";  // --prefill
-    int32_t max_batch = 64, token_budget = 512, max_context = 0;
+    std::string kv_memory = "auto";  // --kv-memory
+    std::string prefill = "auto";    // --prefill
+    std::string token_gap = "2x";    // --token-gap
+    std::string prefill_memory = "256M";
+    int32_t max_batch = 64, token_budget = 0, max_context = 0;
     bool no_prefix_cache = false;
 
     // Errors name the flag.
@@ -25,6 +27,9 @@ CLI::Validator number_within(double least, double most);
 
 // An engine for the model. What can go wrong is memory: errors name --kv-memory.
 Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, engine::EngineOptions options);
+
+// "2x", "1.5x" (the step that only decodes), "80ms", "0.2s", "off".
+Result<engine::TokenGap> parse_token_gap(const std::string& text);
 
 // "8G", "512M", "1.5GiB", "4096" (bytes); at least one byte.
 Result<size_t> parse_bytes(const std::string& text);

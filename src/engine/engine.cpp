@@ -26,6 +26,7 @@ class Engine::Worker {
         mailbox_.publish(metrics, 0);
         thread_ =
             std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options)]() mutable {
+                options.interrupted = [this] { return mailbox_.has_messages(); };
                 Loop loop(model, kernels, std::move(pages), std::move(options));
                 run(loop);
             });
@@ -77,7 +78,12 @@ class Engine::Worker {
 static Status check_options(const EngineOptions& options) {
     if (options.threads < 0) return error("threads is {}; it must be 0 (every usable CPU) or more", options.threads);
     if (options.max_batch < 1) return error("max_batch is {}; it must be at least 1", options.max_batch);
-    if (options.token_budget < 1) return error("token_budget is {}; it must be at least 1", options.token_budget);
+    if (options.token_budget < 0)
+        return error("token_budget is {}; it must be 0 (what suits the policy) or more", options.token_budget);
+    if (options.token_gap.milliseconds < 0 || options.token_gap.factor_percent < 0) {
+        return error("token_gap is {} ms, {} %; neither may be negative", options.token_gap.milliseconds,
+                     options.token_gap.factor_percent);
+    }
     if (options.max_context < 0)
         return error("max_context is {}; it must be 0 (no limit) or more", options.max_context);
     return ok();
@@ -113,6 +119,36 @@ static Result<int32_t> choose_pages(const model::Model& model, const EngineOptio
     return static_cast<int32_t>(std::min<int64_t>(pages, std::numeric_limits<int32_t>::max() / kPageTokens));
 }
 
+static Policy policy_of(PrefillPolicy prefill) {
+    switch (prefill) {
+        case PrefillPolicy::chunked:
+            return plan_chunked;
+        case PrefillPolicy::layered:
+            return plan_layered;
+        default:
+            return plan_auto;
+    }
+}
+
+// As the policies were published (vLLM's default of old; the cohorts of layered prefill); alone, a prompt gains nothing
+// from chunks of more than 2048 tokens.
+static int32_t token_budget_of(const EngineOptions& options) {
+    if (options.token_budget > 0) return options.token_budget;
+    switch (options.prefill) {
+        case PrefillPolicy::chunked:
+            return 512;
+        case PrefillPolicy::layered:
+            return 8192;
+        default:
+            return 2048;
+    }
+}
+
+static int32_t resting_rows_of(const model::Model& model, size_t bytes) {
+    const size_t rows = bytes / (static_cast<size_t>(model.spec().hidden) * sizeof(float));
+    return static_cast<int32_t>(std::clamp<size_t>(rows, 1, std::numeric_limits<int32_t>::max()));
+}
+
 Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const math::KernelTable& kernels,
                                                const EngineOptions& options) {
     if (const Status status = check_options(options); !status) return status.error();
@@ -126,9 +162,11 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
              format_bytes(static_cast<double>(*page_count) * static_cast<double>(pages->page_bytes())), max_context);
 
     LoopOptions loop{.limits = {.max_batch = options.max_batch,
-                                .token_budget = options.token_budget,
+                                .token_budget = token_budget_of(options),
+                                .resting_rows = resting_rows_of(model, options.prefill_bytes),
+                                .token_gap = options.token_gap,
                                 .prefix_cache = options.prefix_cache},
-                     .policy = options.prefill == PrefillPolicy::layered ? plan_layered : plan_chunked,
+                     .policy = policy_of(options.prefill),
                      .threads = options.threads > 0 ? options.threads : static_cast<int>(usable_cpus().size()),
                      .int4_class = options.int4_class};
     return std::unique_ptr<Engine>(

@@ -15,6 +15,7 @@
 #include "base/strong_type.h"
 #include "engine/decode/sampling_params.h"
 #include "engine/decode/token_record.h"
+#include "engine/schedule/step_costs.h"
 #include "model/model.h"
 
 namespace hone::engine {
@@ -47,16 +48,19 @@ struct RequestEvent {
 // Called on the engine thread; must not block (post to another thread).
 using EventSink = std::function<void(RequestEvent)>;
 
-enum class PrefillPolicy { chunked, layered };
+// How prompts advance beside decoding sequences: schedule/policy.h.
+enum class PrefillPolicy { automatic, chunked, layered };
 
 struct EngineOptions {
-    int threads = 0;             // 0: every usable CPU
-    size_t kv_bytes = 0;         // memory for cache pages; 0: a share of what is free
-    size_t mapped_bytes = 0;     // of files that should stay in memory, though the system calls them free
-    int32_t max_batch = 64;      // sequences decoding at once
-    int32_t token_budget = 512;  // prompt tokens (times the share of layers) a step
-    int32_t max_context = 0;     // tokens of one sequence; 0: what the model and the cache allow
-    PrefillPolicy prefill = PrefillPolicy::chunked;
+    int threads = 0;           // 0: every usable CPU
+    size_t kv_bytes = 0;       // memory for cache pages; 0: a share of what is free
+    size_t mapped_bytes = 0;   // of files that should stay in memory, though the system calls them free
+    int32_t max_batch = 64;    // sequences decoding at once
+    int32_t token_budget = 0;  // most prompt tokens that a step takes up; 0: what suits the policy
+    int32_t max_context = 0;   // tokens of one sequence; 0: what the model and the cache allow
+    PrefillPolicy prefill = PrefillPolicy::automatic;
+    TokenGap token_gap;                        // of the automatic policy
+    size_t prefill_bytes = size_t{256} << 20;  // most memory for the hidden states of prompts between two steps
     bool prefix_cache = true;
     math::NumericClass int4_class = math::NumericClass::i8g32;
 };
@@ -74,6 +78,13 @@ struct EngineMetrics {
     int32_t running = 0, waiting = 0;
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
     double busy_seconds = 0;                                      // in steps
+    int64_t prefill_backlog_tokens = 0;              // known tokens that are not computed, but for those being decoded
+    int64_t resting_rows = 0;                        // of them, between layers
+    int64_t prompt_rows = 0, prompt_row_layers = 0;  // that passed layers, and how many they passed in sum
+    int64_t prompt_stops = 0;                        // segments that ended before their plan said
+    StepCosts step_costs;                            // the cost model's coefficients
+    double step_cost_error = 0;                      // mean of |estimate / time - 1| over the last steps
+    double step_budget_seconds = 0;                  // of the last step that had one
 };
 
 class Engine {

@@ -1,9 +1,11 @@
 #include "engine/executor.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "engine/cache/page_pool.h"
 
 namespace hone::engine {
@@ -11,10 +13,12 @@ namespace hone::engine {
 static_assert(kPageTokens == math::kPageTokens);
 
 struct Executor::Batch {
-    std::span<const ExecutorSegment> segments;
+    std::vector<ExecutorSegment> segments;  // those that were stopped end where they did
     std::vector<RowRange>
         placed;  // ascending in first_row; those of least depth first, so that full-depth rows are one run
-    math::MatrixView<float> x;  // [rows, hidden]
+    math::MatrixView<float> x;     // [rows, hidden]
+    bool stoppable_moved = false;  // a segment that may stop has passed a layer
+    std::vector<double> layer_seconds;
 };
 
 namespace {
@@ -77,6 +81,41 @@ void check_segment(const ExecutorSegment& segment, int32_t layers) {
     CHECK(segment.logits_begin >= 0 && segment.logits_begin <= segment.logits_end && segment.logits_end <= rows,
           "logits of rows {} to {} of {}", segment.logits_begin, segment.logits_end, rows);
     CHECK(segment.logits_begin == segment.logits_end || segment.end_layer == layers, "logits before the last layer");
+    CHECK(!segment.may_stop || segment.resting, "nowhere to rest");
+}
+
+// Where the rows of a segment lie among those of its chunk, which are allocated when the first of them rest.
+math::MatrixView<float> resting_rows(const ExecutorSegment& segment, int64_t hidden) {
+    RestingRows& resting = *segment.resting;
+    const auto rows = std::ssize(segment.ids);
+    if (resting.values.empty()) {
+        resting.first_position = segment.first_position;
+        resting.values.resize(static_cast<size_t>(std::max<int64_t>(rows, segment.chunk_rows) * hidden));
+    }
+    const int64_t first = segment.first_position - resting.first_position;
+    CHECK(first >= 0 && (first + rows) * hidden <= std::ssize(resting.values), "rows {} to {} of {}", first,
+          first + rows, std::ssize(resting.values) / hidden);
+    return {resting.values.data() + first * hidden, rows, hidden};
+}
+
+// The first layer after `layer` at which a segment begins or ends; `layer` itself if there is none.
+int32_t next_cut(std::span<const ExecutorSegment> segments, int32_t layer) {
+    int32_t next = std::numeric_limits<int32_t>::max();
+    for (const ExecutorSegment& segment : segments) {
+        for (const int32_t cut : {segment.first_layer, segment.end_layer}) {
+            if (cut > layer) next = std::min(next, cut);
+        }
+    }
+    return next == std::numeric_limits<int32_t>::max() ? layer : next;
+}
+
+// Segments that may stop end before `layer`, or where they began.
+void stop_segments(std::span<ExecutorSegment> segments, int32_t layer) {
+    for (ExecutorSegment& segment : segments) {
+        if (!segment.may_stop || segment.end_layer <= layer) continue;
+        segment.end_layer = std::max(segment.first_layer, layer);
+        segment.logits_begin = segment.logits_end = 0;
+    }
 }
 
 }  // namespace
@@ -88,22 +127,33 @@ Executor::Executor(const model::Model& model, math::OpContext& ops, std::byte* p
       block_rows_(std::max<int64_t>(
           1, static_cast<int64_t>(logits_bytes / sizeof(float)) / std::max(1, model.spec().vocabulary))) {}
 
-void Executor::run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps) {
-    if (segments.empty()) return;
-    for (const ExecutorSegment& segment : segments) check_segment(segment, model_.spec().layers);
+ExecutorReport Executor::run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps,
+                             const LayerGate& gate) {
+    const int32_t layers = model_.spec().layers;
+    ExecutorReport report;
+    report.layer_seconds.resize(static_cast<size_t>(layers));
+    if (segments.empty()) return report;
+    for (const ExecutorSegment& segment : segments) check_segment(segment, layers);
     math::Workspace::Scope scope(ops_.workspace);
-    Batch batch{.segments = segments, .placed = place_segments(segments), .x = {}};
+    Batch batch{.segments = {segments.begin(), segments.end()},
+                .placed = place_segments(segments),
+                .x = {},
+                .layer_seconds = std::move(report.layer_seconds)};
     batch.x =
         ops_.workspace.matrix<float>(batch.placed.back().first_row + batch.placed.back().rows, model_.spec().hidden);
 
     load_rows(batch);
-    std::vector<int32_t> cuts;
-    for (const ExecutorSegment& segment : segments) cuts.insert(cuts.end(), {segment.first_layer, segment.end_layer});
-    std::ranges::sort(cuts);
-    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-    for (size_t i = 1; i < cuts.size(); i++) run_layers(batch, cuts[i - 1], cuts[i], taps);
+    for (int32_t layer = 0, end = 0; (end = next_cut(batch.segments, layer)) > layer;) {
+        layer = run_layers(batch, layer, end, taps, gate);
+        if (layer < end) stop_segments(batch.segments, layer);
+    }
     store_rows(batch);
+    const double head_started = monotonic_seconds();
     run_head(batch, sink);
+    report.head_seconds = monotonic_seconds() - head_started;
+    for (const ExecutorSegment& segment : batch.segments) report.end_layers.push_back(segment.end_layer);
+    report.layer_seconds = std::move(batch.layer_seconds);
+    return report;
 }
 
 // Embeds the rows that begin at layer 0; the others continue from where they rest.
@@ -125,15 +175,18 @@ void Executor::load_rows(const Batch& batch) {
     });
     for (const RowRange& range : batch.placed) {
         if (begins(range)) continue;
-        const RestingRows& resting = *batch.segments[static_cast<size_t>(range.segment)].resting;
-        CHECK_EQ(std::ssize(resting), range.rows * batch.x.cols);
-        copy_rows({resting.data(), range.rows, batch.x.cols}, batch.x.rows_from(range.first_row, range.rows));
+        const ExecutorSegment& segment = batch.segments[static_cast<size_t>(range.segment)];
+        CHECK(!segment.resting->values.empty(), "no rows rest before layer {}", segment.first_layer);
+        copy_rows(resting_rows(segment, batch.x.cols), batch.x.rows_from(range.first_row, range.rows));
     }
 }
 
 // Takes the rows of the segments that include these layers through them: in place where they are neighbours, else
-// gathered.
-void Executor::run_layers(const Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps) {
+// gathered. Returns the layer it came to: end_layer, or where the gate closed.
+int32_t Executor::run_layers(Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps,
+                             const LayerGate& gate) {
+    double started = monotonic_seconds();
+    bool stoppable = false;
     RowLayout layout;
     std::vector<RowRange> active;  // in the batch
     for (const RowRange& range : batch.placed) {
@@ -141,8 +194,11 @@ void Executor::run_layers(const Batch& batch, int32_t first_layer, int32_t end_l
         if (segment.first_layer > first_layer || segment.end_layer < end_layer) continue;
         layout.add(range.segment, segment);
         active.push_back(range);
+        stoppable |= segment.may_stop;
     }
-    if (active.empty()) return;
+    if (active.empty()) return end_layer;
+    const auto closed = [&](int32_t layer) { return stoppable && batch.stoppable_moved && gate && !gate(layer); };
+    if (closed(first_layer)) return first_layer;
     math::Workspace::Scope scope(ops_.workspace);
     const int64_t rows = std::ssize(layout.positions);
     const bool neighbours = active.back().first_row + active.back().rows - active.front().first_row == rows;
@@ -169,24 +225,27 @@ void Executor::run_layers(const Batch& batch, int32_t first_layer, int32_t end_l
                             .segments = layout.attention,
                             .page_pool = page_pool_,
                             .router_tap = taps.router ? &router_tap : nullptr};
-    for (int32_t layer = first_layer; layer < end_layer; layer++) {
+    int32_t layer = first_layer;
+    do {
         model::Pass pass = frame;
         model_.layer(layer, x, pass);
         if (taps.hidden) taps.hidden(layer, layout.ranges, x);
-    }
+        const double ended = monotonic_seconds();
+        batch.layer_seconds[static_cast<size_t>(layer)] += ended - started;
+        started = ended;
+        batch.stoppable_moved |= stoppable;
+    } while (++layer < end_layer && !closed(layer));
     if (!neighbours) copy_each(false);
+    batch.layer_seconds[static_cast<size_t>(layer) - 1] += monotonic_seconds() - started;
+    return layer;
 }
 
 void Executor::store_rows(const Batch& batch) {
     for (const RowRange& range : batch.placed) {
         const ExecutorSegment& segment = batch.segments[static_cast<size_t>(range.segment)];
-        if (!segment.resting) continue;
-        if (segment.end_layer == model_.spec().layers) {
-            *segment.resting = {};
-            continue;
-        }
-        segment.resting->resize(static_cast<size_t>(range.rows * batch.x.cols));
-        copy_rows(batch.x.rows_from(range.first_row, range.rows), {segment.resting->data(), range.rows, batch.x.cols});
+        // What was stopped before it moved is where it was: embedded anew, or still resting.
+        if (segment.end_layer == model_.spec().layers || segment.end_layer == segment.first_layer) continue;
+        copy_rows(batch.x.rows_from(range.first_row, range.rows), resting_rows(segment, batch.x.cols));
     }
 }
 

@@ -15,16 +15,22 @@
 
 namespace hone::engine {
 
-// Residual streams that rest between steps, [rows, hidden]; owned by the sequence.
-using RestingRows = std::vector<float>;
+// Residual streams of a chunk of rows that rest between steps; owned by the sequence. Written when rows first rest.
+struct RestingRows {
+    int32_t first_position = 0;
+    std::vector<float> values;  // [rows of the chunk, hidden]
+};
 
 struct ExecutorSegment {
     std::span<const int32_t> ids;  // tokens of the rows, at least one; inside the vocabulary
     int32_t first_position = 0;
     std::span<const int32_t> pages;  // page table up to the last row
     int32_t first_layer = 0, end_layer = 0;
-    // Read if first_layer > 0; written if end_layer < layers, else emptied. Null: whole depth.
+    // Read if first_layer > 0; written where the segment ends before the last layer. Null: whole depth.
     RestingRows* resting = nullptr;
+    int32_t chunk_rows = 0;  // from this segment's first row to the end of its chunk, at least its own; 0: its own
+    // When the gate closes the segment ends where it is, and gets no logits.
+    bool may_stop = false;
     int32_t logits_begin = 0, logits_end = 0;  // rows of the segment that want logits; needs end_layer == layers
 };
 
@@ -47,6 +53,16 @@ struct ExecutorTaps {
     std::function<void(int32_t layer, std::span<const RowRange> ranges, const math::Routing& routing)> router;
 };
 
+// Asked before a layer, once segments that may stop have passed at least one: whether they should go on.
+using LayerGate = std::function<bool(int32_t layer)>;
+
+// What a run did and how long it took.
+struct ExecutorReport {
+    std::vector<int32_t> end_layers;    // reached, by segment: below the one asked for where the gate closed
+    std::vector<double> layer_seconds;  // by layer, with the copies of rows that it needed
+    double head_seconds = 0;            // head and sink
+};
+
 class Executor {
   public:
     static constexpr size_t kLogitsBytes = size_t{64} << 20;
@@ -55,12 +71,15 @@ class Executor {
     // row).
     Executor(const model::Model& model, math::OpContext& ops, std::byte* page_pool, size_t logits_bytes = kLogitsBytes);
 
-    void run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps = {});
+    // An empty gate never closes.
+    ExecutorReport run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps = {},
+                       const LayerGate& gate = {});
 
   private:
     struct Batch;  // the segments' rows of one run
     void load_rows(const Batch& batch);
-    void run_layers(const Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps);
+    int32_t run_layers(Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps,
+                       const LayerGate& gate);
     void store_rows(const Batch& batch);
     void run_head(const Batch& batch, LogitsSink sink);
 

@@ -17,6 +17,10 @@ static LoopOptions with_layers(LoopOptions options, int32_t layers) {
     return options;
 }
 
+static ModelShape shape_of(const model::ModelSpec& spec) {
+    return {spec.layers, spec.routed_layers, spec.experts, spec.experts_per_token};
+}
+
 Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options)
     : model_(model),
       options_(with_layers(std::move(options), model.spec().layers)),
@@ -26,7 +30,10 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
       tree_(pages_),
       schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
       executor_(model, ops_, pages_.data()),
+      cost_model_(shape_of(model.spec())),
       samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
+    schedule_.shape = cost_model_.shape();
+    schedule_.costs = cost_model_.costs();
     metrics_.pages_total = pages_.total();
 }
 
@@ -68,12 +75,21 @@ void Loop::cancel_all() {
 
 void Loop::step() {
     const double started = monotonic_seconds();
-    const Plan plan = make_plan();
+    Plan plan = make_plan();
     std::vector<BatchSegment> batch = lay_out(plan);
-    run_layers(batch);
+    const TimeBudget budget(schedule_, plan);
+    const LayerGate gate = [&](int32_t layer) {
+        if (plan.budget_ps == 0) return !(options_.interrupted && options_.interrupted());
+        return budget.allows(layer, monotonic_seconds() - started);
+    };
+    const ExecutorReport report = run_layers(batch, gate);
+    stop_where_reached(plan, batch, report);
     commit_step(plan, batch);
+    const double seconds = monotonic_seconds() - started;
+    learn_costs(plan, batch, report, seconds);
+    count_prompt_rows(batch);
     metrics_.steps++;
-    metrics_.busy_seconds += monotonic_seconds() - started;
+    metrics_.busy_seconds += seconds;
     count_sequences_and_pages();
 }
 
@@ -95,7 +111,8 @@ std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
         const SequenceState& sequence = schedule_.running.at(segment.sequence);
         if (!live.scheduled) metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
         live.scheduled = true;
-        BatchSegment laid{.segment = segment, .live = &live, .sequence = &sequence, .records = {}};
+        BatchSegment laid{
+            .segment = segment, .live = &live, .sequence = &sequence, .prompt = !sequence.decoding, .records = {}};
         if (segment.end_layer == options_.limits.layers) {
             const int32_t rows = segment.end_token - segment.first_token;
             const bool draws = segment.end_token == sequence.length() && live.sampling.max_tokens > 0;
@@ -110,7 +127,7 @@ std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
     return batch;
 }
 
-void Loop::run_layers(std::vector<BatchSegment>& batch) {
+ExecutorReport Loop::run_layers(std::vector<BatchSegment>& batch, const LayerGate& gate) {
     std::vector<ExecutorSegment> segments;
     for (const BatchSegment& laid : batch) {
         const auto first = static_cast<size_t>(laid.segment.first_token);
@@ -121,12 +138,27 @@ void Loop::run_layers(std::vector<BatchSegment>& batch) {
                             .first_layer = laid.segment.first_layer,
                             .end_layer = laid.segment.end_layer,
                             .resting = &laid.live->resting,
+                            .chunk_rows = laid.sequence->issued - laid.segment.first_token,
+                            .may_stop = laid.segment.may_stop,
                             .logits_begin = laid.logits_begin,
                             .logits_end = laid.logits_end});
     }
-    executor_.run(segments, [&](std::span<const LogitsRow> rows, math::MatrixView<const float> logits) {
+    const auto sink = [&](std::span<const LogitsRow> rows, math::MatrixView<const float> logits) {
         sample(batch, rows, logits);
-    });
+    };
+    return executor_.run(segments, sink, {}, gate);
+}
+
+// Segments that the gate stopped did less than planned.
+void Loop::stop_where_reached(Plan& plan, std::vector<BatchSegment>& batch, const ExecutorReport& report) {
+    for (size_t i = 0; i < batch.size(); i++) {
+        const int32_t end_layer = report.end_layers[i];
+        if (end_layer == plan.segments[i].end_layer) continue;
+        plan.segments[i].end_layer = batch[i].segment.end_layer = end_layer;
+        batch[i].logits_begin = batch[i].logits_end = 0;
+        batch[i].records.clear();
+        metrics_.prompt_stops++;
+    }
 }
 
 void Loop::sample(std::vector<BatchSegment>& batch, std::span<const LogitsRow> rows,
@@ -152,7 +184,58 @@ Result<TokenRecord> Loop::sample_row(Sampler& sampler, const BatchSegment& segme
 
 void Loop::commit_step(const Plan& plan, std::vector<BatchSegment>& batch) {
     commit(schedule_, plan);
-    for (BatchSegment& segment : batch) settle(segment);
+    for (BatchSegment& segment : batch) {
+        if (!segment.sequence->resting()) segment.live->resting = {};
+        settle(segment);
+    }
+}
+
+// The estimate was made before the step ran; the coefficients move after it is compared.
+void Loop::learn_costs(const Plan& plan, const std::vector<BatchSegment>& batch, const ExecutorReport& report,
+                       double seconds) {
+    int64_t logits_rows = 0;
+    for (const BatchSegment& segment : batch) logits_rows += segment.logits_end - segment.logits_begin;
+    const StepCosts costs = cost_model_.costs();
+    cost_model_.observe_step(costs.of(cost_model_.shape(), plan.segments) + costs.step + logits_rows * costs.logits,
+                             seconds);
+    double rest = seconds - report.head_seconds;
+    for (const LayerWork& work : layer_work(plan.segments)) {
+        double taken[2] = {};  // by layers without and with experts
+        int32_t layers[2] = {};
+        for (int32_t layer = work.first_layer; layer < work.end_layer; layer++) {
+            const int routed = cost_model_.shape().routed_in(layer, layer + 1);
+            taken[routed] += report.layer_seconds[static_cast<size_t>(layer)];
+            layers[routed]++;
+        }
+        for (const int kind : {0, 1}) {
+            if (layers[kind] > 0) cost_model_.observe_layers(work, kind == 1, taken[kind] / layers[kind]);
+            rest -= taken[kind];
+        }
+    }
+    cost_model_.observe_logits(logits_rows, report.head_seconds);
+    cost_model_.observe_rest(rest);
+    schedule_.costs = cost_model_.costs();
+    metrics_.step_costs = cost_model_.costs();
+    metrics_.step_cost_error = cost_model_.error();
+    if (plan.budget_ps > 0) {
+        metrics_.step_budget_seconds = static_cast<double>(plan.budget_ps) / kPicosecondsPerSecond;
+    }
+}
+
+void Loop::count_prompt_rows(const std::vector<BatchSegment>& batch) {
+    for (const BatchSegment& segment : batch) {
+        if (!segment.prompt) continue;
+        const int64_t rows = segment.segment.end_token - segment.segment.first_token;
+        metrics_.prompt_rows += rows;
+        metrics_.prompt_row_layers += rows * (segment.segment.end_layer - segment.segment.first_layer);
+    }
+    metrics_.prefill_backlog_tokens = metrics_.resting_rows = 0;
+    for (const auto* sequences : {&schedule_.waiting, &schedule_.running}) {
+        for (const auto& [id, sequence] : *sequences) {
+            if (!sequence.decoding) metrics_.prefill_backlog_tokens += sequence.length() - sequence.computed;
+            metrics_.resting_rows += sequence.issued - sequence.computed;
+        }
+    }
 }
 
 // Notes what the segment brought; at the sequence's end that is a token or the end of the request.

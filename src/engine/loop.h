@@ -15,13 +15,18 @@
 #include "engine/decode/sampler.h"
 #include "engine/engine.h"
 #include "engine/executor.h"
+#include "engine/schedule/cost_model.h"
 #include "engine/schedule/policy.h"
+#include "engine/schedule/time_budget.h"
 
 namespace hone::engine {
 
 struct LoopOptions {
     ScheduleLimits limits;  // .layers is set from the model
-    Policy policy = plan_chunked;
+    Policy policy = plan_auto;
+    // Asked between layers of prompts that run without a time budget: whether something more urgent may have come. May
+    // be empty.
+    std::function<bool()> interrupted;
     int threads = 1;
     math::NumericClass int4_class = math::NumericClass::i8g32;
 };
@@ -62,13 +67,17 @@ class Loop {
         Segment segment;
         LiveRequest* live;
         const SequenceState* sequence;
+        bool prompt = false;                                      // not the rows of a decoding sequence
         int32_t logits_begin = 0, logits_end = 0;                 // rows
         std::vector<std::optional<Result<TokenRecord>>> records;  // of those rows
     };
 
     Plan make_plan();
     std::vector<BatchSegment> lay_out(const Plan& plan);
-    void run_layers(std::vector<BatchSegment>& batch);
+    ExecutorReport run_layers(std::vector<BatchSegment>& batch, const LayerGate& gate);
+    void stop_where_reached(Plan& plan, std::vector<BatchSegment>& batch, const ExecutorReport& report);
+    void learn_costs(const Plan& plan, const std::vector<BatchSegment>& batch, const ExecutorReport& report,
+                     double seconds);
     void sample(std::vector<BatchSegment>& batch, std::span<const LogitsRow> rows,
                 math::MatrixView<const float> logits);
     void commit_step(const Plan& plan, std::vector<BatchSegment>& batch);
@@ -82,6 +91,7 @@ class Loop {
     void deliver(RequestEvent event);
     void forget(RequestId id);
     void count_sequences_and_pages();
+    void count_prompt_rows(const std::vector<BatchSegment>& batch);
 
     const model::Model& model_;
     LoopOptions options_;
@@ -92,6 +102,7 @@ class Loop {
     PrefixTree tree_;
     ScheduleState schedule_;
     Executor executor_;
+    CostModel cost_model_;
     std::vector<Sampler> samplers_;  // one per thread
     std::map<RequestId, LiveRequest> live_;
     std::vector<RequestEvent> events_;  // since the last report

@@ -41,6 +41,11 @@ EngineMetrics Mailbox::metrics() const {
     return metrics;
 }
 
+bool Mailbox::has_messages() const {
+    const std::lock_guard lock(mutex_);
+    return !messages_.empty();
+}
+
 std::vector<Message> Mailbox::collect(bool wait) {
     std::unique_lock lock(mutex_);
     if (wait) arrived_.wait(lock, [&] { return !messages_.empty(); });

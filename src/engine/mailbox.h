@@ -37,6 +37,8 @@ class Mailbox {
     void close();
     EngineMetrics metrics() const;
 
+    // Whether there is something to collect.
+    bool has_messages() const;
     // Engine thread: all messages in order; waits for one if `wait`.
     std::vector<Message> collect(bool wait);
     // Engine thread: how things stand, and the prompt tokens of the requests it holds.

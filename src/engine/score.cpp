@@ -53,6 +53,7 @@ Status Scorer::extend(std::span<const int32_t> ids, const ScoreSchedule& schedul
         const auto chunk = ids.first(std::min(ids.size(), static_cast<size_t>(schedule.chunk_tokens)));
         ids = ids.subspan(chunk.size());
         chunk_position_ = length_;
+        resting_.values.clear();
         length_ += static_cast<int32_t>(chunk.size());
         while (std::ssize(table_) < pages_for(length_)) table_.push_back(*pages_.take());
         for (int32_t first = 0; first < layers; first += group) {

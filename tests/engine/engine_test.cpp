@@ -260,7 +260,8 @@ TEST_F(EngineTest, options_are_checked) {
     };
     EXPECT_EQ(message({.threads = -1}), "threads is -1; it must be 0 (every usable CPU) or more");
     EXPECT_EQ(message({.max_batch = 0}), "max_batch is 0; it must be at least 1");
-    EXPECT_EQ(message({.token_budget = 0}), "token_budget is 0; it must be at least 1");
+    EXPECT_EQ(message({.token_budget = -1}), "token_budget is -1; it must be 0 (what suits the policy) or more");
+    EXPECT_EQ(message({.token_gap = {.factor_percent = -1}}), "token_gap is 0 ms, -1 %; neither may be negative");
     EXPECT_EQ(message({.kv_bytes = 100}), "cache memory of 100 B holds no page; a page of 64 tokens takes 1.5 KiB");
     EXPECT_NE(message({.kv_bytes = size_t{1} << 60}).find("but the machine has"), std::string::npos);
 }

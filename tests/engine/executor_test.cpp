@@ -29,6 +29,8 @@ class ExecutorTest : public testing::Test {
     struct Sequence {
         std::vector<int32_t> ids, pages;
         int32_t computed = 0, issued = 0, frontier = 0;
+        int32_t passed = 0;     // rows of [computed, issued) that crossed layer `frontier` already
+        int32_t first_row = 0;  // of the segment under way
         RestingRows resting;
         Seen seen;
     };
@@ -41,27 +43,45 @@ class ExecutorTest : public testing::Test {
         return sequence;
     }
 
-    ExecutorSegment segment_of(Sequence& sequence, int32_t end_layer) {
-        return {.ids = std::span(sequence.ids)
-                           .subspan(static_cast<size_t>(sequence.computed),
-                                    static_cast<size_t>(sequence.issued - sequence.computed)),
-                .first_position = sequence.computed,
-                .pages = sequence.pages,
-                .first_layer = sequence.frontier,
-                .end_layer = end_layer,
-                .resting = &sequence.resting,
-                .logits_begin = 0,
-                .logits_end = end_layer == kLayers ? sequence.issued - sequence.computed : 0};
+    // Its rows that have not crossed the frontier's layer, or the first `rows` of them.
+    ExecutorSegment segment_of(Sequence& sequence, int32_t end_layer, int32_t rows = 1 << 30) {
+        sequence.first_row = sequence.computed + sequence.passed;
+        rows = std::min(rows, sequence.issued - sequence.first_row);
+        return {
+            .ids = std::span(sequence.ids).subspan(static_cast<size_t>(sequence.first_row), static_cast<size_t>(rows)),
+            .first_position = sequence.first_row,
+            .pages = sequence.pages,
+            .first_layer = sequence.frontier,
+            .end_layer = end_layer,
+            .resting = &sequence.resting,
+            .chunk_rows = sequence.issued - sequence.first_row,
+            .logits_begin = 0,
+            .logits_end = end_layer == kLayers ? rows : 0};
     }
 
-    void run(std::vector<Sequence*> parts, const std::vector<ExecutorSegment>& segments, size_t logits_bytes) {
+    // What a run to `end_layer` means for a sequence.
+    static void move(Sequence& sequence, const ExecutorSegment& segment, int32_t end_layer) {
+        if (end_layer == segment.first_layer) return;
+        const int32_t end = segment.first_position + static_cast<int32_t>(segment.ids.size());
+        if (end < sequence.issued && end_layer < kLayers) {
+            sequence.passed = end - sequence.computed;
+            return;
+        }
+        sequence.passed = 0;
+        if (end == sequence.issued) sequence.frontier = end_layer % kLayers;
+        if (end_layer == kLayers) sequence.computed = end;
+        if (sequence.computed == sequence.issued) sequence.resting = {};
+    }
+
+    ExecutorReport run(std::vector<Sequence*> parts, const std::vector<ExecutorSegment>& segments, size_t logits_bytes,
+                       const LayerGate& gate = {}) {
         Executor executor(model, ops, pool.data(), logits_bytes);
         ExecutorTaps taps;
         const auto each_row = [&](std::span<const RowRange> ranges, auto&& visit) {
             for (const RowRange& range : ranges) {
                 for (int32_t row = 0; row < range.rows; row++) {
                     Sequence& sequence = *parts[static_cast<size_t>(range.segment)];
-                    visit(sequence.seen, sequence.computed + row, range.first_row + row);
+                    visit(sequence.seen, sequence.first_row + row, range.first_row + row);
                 }
             }
         };
@@ -77,7 +97,7 @@ class ExecutorTest : public testing::Test {
                 EXPECT_TRUE(seen.experts.try_emplace({layer, position}, values.begin(), values.end()).second);
             });
         };
-        executor.run(
+        return executor.run(
             segments,
             [&](std::span<const LogitsRow> rows, math::MatrixView<const float> logits) {
                 EXPECT_LE(logits.rows, std::max<int64_t>(1, static_cast<int64_t>(logits_bytes / (4 * kVocabulary))));
@@ -86,11 +106,11 @@ class ExecutorTest : public testing::Test {
                     Sequence& sequence = *parts[static_cast<size_t>(rows[i].segment)];
                     const auto values = logits.row_span(static_cast<int64_t>(i));
                     EXPECT_TRUE(
-                        sequence.seen.logits.try_emplace(sequence.computed + rows[i].row, values.begin(), values.end())
+                        sequence.seen.logits.try_emplace(sequence.first_row + rows[i].row, values.begin(), values.end())
                             .second);
                 }
             },
-            taps);
+            taps, gate);
     }
 
     Seen alone(int32_t length, uint64_t seed) {
@@ -116,8 +136,10 @@ TEST_F(ExecutorTest, one_sequence_shows_every_row_and_layer) {
     EXPECT_NE(seen, alone(130, 2));
 }
 
-// Sequences advance by random chunks and layer groups, in random company and with the head in random blocks.
+// Sequences advance by random chunks and layer groups or by some of their rows, in random company, stopped at random
+// layers, and with the head in random blocks.
 TEST_F(ExecutorTest, any_two_dimensional_schedule_shows_the_same) {
+    int64_t stops = 0, parts_of_rows = 0;
     for (uint64_t seed = 0; seed < 60; seed++) {
         Random random(seed, 1);
         std::vector<Sequence> sequences;
@@ -127,7 +149,6 @@ TEST_F(ExecutorTest, any_two_dimensional_schedule_shows_the_same) {
             busy = false;
             std::vector<Sequence*> parts;
             std::vector<ExecutorSegment> segments;
-            std::vector<int32_t> ends;
             for (Sequence& sequence : sequences) {
                 const auto length = static_cast<int32_t>(sequence.ids.size());
                 if (sequence.computed == length) continue;
@@ -137,18 +158,22 @@ TEST_F(ExecutorTest, any_two_dimensional_schedule_shows_the_same) {
                     sequence.issued +=
                         1 + static_cast<int32_t>(random.below(static_cast<uint64_t>(length - sequence.computed)));
                 }
+                const auto rows = static_cast<uint64_t>(sequence.issued - sequence.computed - sequence.passed);
+                const bool some = sequence.passed > 0 || random.below(3) == 0;
                 const auto deeper =
-                    static_cast<int32_t>(random.below(static_cast<uint64_t>(kLayers - sequence.frontier)));
+                    some ? 0 : static_cast<int32_t>(random.below(static_cast<uint64_t>(kLayers - sequence.frontier)));
+                const auto count = some ? 1 + static_cast<int32_t>(random.below(rows)) : 1 << 30;
+                parts_of_rows += some;
                 parts.push_back(&sequence);
-                ends.push_back(sequence.frontier + 1 + deeper);
-                segments.push_back(segment_of(sequence, ends.back()));
+                segments.push_back(segment_of(sequence, sequence.frontier + 1 + deeper, count));
+                segments.back().may_stop = random.below(2) == 0;
             }
-            run(parts, segments, random.below(2) == 0 ? 1 : 4 * kVocabulary * (1 + random.below(9)));
+            const auto report = run(parts, segments, random.below(2) == 0 ? 1 : 4 * kVocabulary * (1 + random.below(9)),
+                                    [&](int32_t) { return random.below(3) > 0; });
             for (size_t i = 0; i < parts.size(); i++) {
-                parts[i]->frontier = ends[i] % kLayers;
-                if (parts[i]->frontier > 0) continue;
-                EXPECT_TRUE(parts[i]->resting.empty());
-                parts[i]->computed = parts[i]->issued;
+                stops += report.end_layers[i] < segments[i].end_layer;
+                EXPECT_TRUE(segments[i].may_stop || report.end_layers[i] == segments[i].end_layer);
+                move(*parts[i], segments[i], report.end_layers[i]);
             }
         }
         for (int32_t i = 0; i < 4; i++) {
@@ -157,6 +182,20 @@ TEST_F(ExecutorTest, any_two_dimensional_schedule_shows_the_same) {
             EXPECT_EQ(sequence.seen, alone(20 + 37 * i, seed * 10 + static_cast<uint64_t>(i))) << "seed " << seed;
         }
     }
+    EXPECT_GT(stops, 50);
+    EXPECT_GT(parts_of_rows, 50);
+}
+
+TEST_F(ExecutorTest, a_closed_gate_lets_one_layer_pass_and_spares_what_may_not_stop) {
+    Sequence a = sequence_of(9, 1), b = sequence_of(5, 2);
+    a.issued = 9, b.issued = 5;
+    std::vector<ExecutorSegment> segments{segment_of(a, kLayers), segment_of(b, kLayers)};
+    segments[0].may_stop = true;
+    const auto report = run({&a, &b}, segments, size_t{1} << 20, [](int32_t) { return false; });
+    EXPECT_EQ(report.end_layers, (std::vector<int32_t>{1, kLayers}));
+    EXPECT_TRUE(a.seen.logits.empty());
+    EXPECT_EQ(b.seen.logits.size(), 5u);
+    EXPECT_EQ(a.resting.values.size(), 9u * FakeModel::kHidden);
 }
 
 TEST_F(ExecutorTest, only_wanted_rows_pass_the_head) {
@@ -170,7 +209,7 @@ TEST_F(ExecutorTest, only_wanted_rows_pass_the_head) {
     EXPECT_EQ(a.seen.logits.begin()->first, 7);
     EXPECT_EQ(b.seen.logits.size(), 1u);
     EXPECT_TRUE(c.seen.logits.empty());
-    EXPECT_EQ(c.resting.size(), 3u * FakeModel::kHidden);
+    EXPECT_EQ(c.resting.values.size(), 3u * FakeModel::kHidden);
 }
 
 }  // namespace

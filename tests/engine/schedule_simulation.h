@@ -17,7 +17,11 @@ struct SimulationSetup {
     ScheduleLimits limits;
     int32_t pages = 16;
     int32_t longest = 400;  // prompt and generated tokens; fits in the pages
-    bool layered = false;
+    Policy policy = plan_chunked;
+    bool in_budget = true;  // the policy takes no more work than token_budget rows through all layers
+    StepCosts costs;
+    int64_t most_steps_without_rows = 0;  // of the oldest sequence; 0: what first come first served needs
+    bool stops = false;                   // segments that may stop do so at random layers
     uint64_t seed = 0;
     double arrival = 0.3, cancellation = 0.02;  // chance a step
     int32_t most = 30;                          // sequences at once
@@ -32,7 +36,11 @@ class ScheduleSimulation {
           pool_(std::move(*PagePool::create(64, setup.pages))),
           tree_(pool_),
           state_{.limits = setup.limits, .pool = pool_, .tree = tree_, .waiting = {}, .running = {}},
-          slots_(static_cast<size_t>(setup.pages) * kPageTokens) {}
+          slots_(static_cast<size_t>(setup.pages) * kPageTokens) {
+        const std::vector<int32_t> routed(setup.limits.layers > 1 ? 1 : 0, setup.limits.layers / 2);
+        state_.shape = ModelShape(setup.limits.layers, routed, 8, 2);
+        state_.costs = setup.costs;
+    }
 
     // Steps until `steps` were made or a check failed, then lets everything end and checks that nothing is left.
     void run(int64_t steps) {
@@ -49,6 +57,8 @@ class ScheduleSimulation {
     }
 
     int64_t finished() const { return finished_; }
+    int64_t longest_wait() const { return longest_wait_; }
+    int64_t stopped() const { return stopped_; }
     int64_t cached_tokens() const { return cached_; }
     int64_t preemptions() const { return static_cast<int64_t>(state_.preemptions); }
 
@@ -77,6 +87,7 @@ class ScheduleSimulation {
             sequence.tokens.push_back(i < shared ? kind : static_cast<int32_t>(random_.below(1000)));
         }
         sequence.every_row = random_.below(8) == 0;
+        sequence.arrival_ns = now_ps_ / 1000;
         Shadow shadow;
         shadow.remaining = std::max(1, total - prompt);
         shadow.last_planned = step_;
@@ -102,13 +113,14 @@ class ScheduleSimulation {
 
     void step() {
         if (shadows_.empty()) return;
-        const Plan plan = setup_.layered ? plan_layered(state_) : plan_chunked(state_);
+        Plan plan = setup_.policy(state_);
         ASSERT_FALSE(plan.segments.empty());
         for (const SequenceId id : plan.preempted) {
             std::ranges::fill(shadows_.at(id).crossed, 0);
             shadows_.at(id).decoding = false;
         }
         check_budget(plan);
+        if (setup_.stops) stop_some(plan);
         std::set<SequenceId> planned;
         for (const Segment& segment : plan.segments) {
             ASSERT_TRUE(planned.insert(segment.sequence).second);
@@ -121,10 +133,29 @@ class ScheduleSimulation {
             else
                 ASSERT_FALSE(shadow.decoding) << "a decoding sequence missed a step";
         }
-        ASSERT_LE(step_ - shadows_.begin()->second.last_planned, 2 * setup_.limits.layers + 40) << "the oldest starves";
+        const int64_t patience =
+            setup_.most_steps_without_rows > 0 ? setup_.most_steps_without_rows : 2 * setup_.limits.layers + 40;
+        longest_wait_ = std::max(longest_wait_, step_ - shadows_.begin()->second.last_planned);
+        ASSERT_LE(longest_wait_, patience) << "the oldest starves";
+        now_ps_ += state_.costs.of(state_.shape, plan.segments) + 1000;
         commit(state_, plan);
         if (step_ % setup_.audit_every == 0) audit();
         for (const Segment& segment : plan.segments) end_segment(segment);
+    }
+
+    // As the executor does when the time is up: all that may stop, at one layer, once one of them has moved.
+    void stop_some(Plan& plan) {
+        int32_t first = setup_.limits.layers;
+        for (const Segment& segment : plan.segments) {
+            if (segment.may_stop) first = std::min(first, segment.first_layer);
+        }
+        if (first == setup_.limits.layers || random_.below(2) == 0) return;
+        const auto layer = first + 1 + static_cast<int32_t>(random_.below(static_cast<uint64_t>(setup_.limits.layers)));
+        for (Segment& segment : plan.segments) {
+            if (!segment.may_stop || segment.end_layer <= layer) continue;
+            segment.end_layer = std::max(segment.first_layer, layer);
+            stopped_++;
+        }
     }
 
     void check_budget(const Plan& plan) {
@@ -134,7 +165,14 @@ class ScheduleSimulation {
             if (shadows_.at(segment.sequence).decoding) continue;
             work += int64_t{segment.end_token - segment.first_token} * (segment.end_layer - segment.first_layer);
         }
-        ASSERT_LE(work, int64_t{setup_.limits.token_budget} * setup_.limits.layers);
+        int64_t resting = 0;
+        for (const auto& [id, sequence] : state_.running) {
+            if (!sequence.decoding) resting += sequence.issued - sequence.computed;
+        }
+        ASSERT_LE(resting, setup_.limits.resting_rows);
+        if (setup_.in_budget) {
+            ASSERT_LE(work, int64_t{setup_.limits.token_budget} * setup_.limits.layers);
+        }
     }
 
     // Tokens that the plan found in the cache count as computed, if it may skip them and the pages hold them.
@@ -162,13 +200,16 @@ class ScheduleSimulation {
             ASSERT_EQ(segment.end_layer, setup_.limits.layers);
             ASSERT_EQ(segment.end_token, sequence.length());
         }
-        // Every earlier token crossed all layers, and its page says so; the last token of each page stands for it.
-        for (int32_t i = std::min(segment.first_token, kPageTokens) - 1; i >= 0 && i < segment.first_token;
-             i = i + 1 == segment.first_token ? segment.first_token
-                                              : std::min(i + kPageTokens, segment.first_token - 1)) {
+        // Every computed token crossed all layers, and its page says so; the last token of each page stands for it.
+        const int32_t computed = sequence.computed;
+        for (int32_t i = std::min(computed, kPageTokens) - 1; i >= 0 && i < computed;
+             i = i + 1 == computed ? computed : std::min(i + kPageTokens, computed - 1)) {
             ASSERT_EQ(shadow.crossed[static_cast<size_t>(i)], setup_.limits.layers);
             ASSERT_EQ(slot_of(sequence, i).layers, setup_.limits.layers);
             ASSERT_EQ(slot_of(sequence, i).prefix, shadow.prefix[static_cast<size_t>(i)]);
+        }
+        for (int32_t i = computed; i < segment.first_token; i++) {
+            ASSERT_EQ(shadow.crossed[static_cast<size_t>(i)], segment.first_layer + 1) << "token " << i;
         }
         for (int32_t i = segment.first_token; i < segment.end_token; i++) {
             const auto at = static_cast<size_t>(i);
@@ -230,7 +271,7 @@ class ScheduleSimulation {
     std::vector<Slot> slots_;
     std::map<SequenceId, Shadow> shadows_;
     uint64_t last_id_ = 0;
-    int64_t step_ = 0, finished_ = 0, cached_ = 0;
+    int64_t step_ = 0, finished_ = 0, cached_ = 0, stopped_ = 0, longest_wait_ = 0, now_ps_ = 0;
 };
 
 }  // namespace hone::engine

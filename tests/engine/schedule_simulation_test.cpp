@@ -6,6 +6,31 @@
 namespace hone::engine {
 namespace {
 
+LayerCosts any_costs() {
+    const auto cost = [] { return int64_t{*rc::gen::element(0, 1, 20, 1000)}; };
+    return {.fixed = cost(), .row = cost(), .expert = cost(), .context = cost(), .pair = cost()};
+}
+
+// 0 chunked, 1 layered, 2 auto, 3 another one in every step.
+void set_policy(SimulationSetup& setup, int policy) {
+    setup.in_budget = policy < 2;
+    if (policy < 3) {
+        const Policy policies[] = {plan_chunked, plan_layered, plan_auto};
+        setup.policy = policies[policy];
+        return;
+    }
+    setup.policy = [random = Random(setup.seed, 1)](ScheduleState& state) mutable {
+        const Policy policies[] = {plan_chunked, plan_layered, plan_auto};
+        return policies[random.below(3)](state);
+    };
+}
+
+SimulationSetup with_arrivals(SimulationSetup setup) {
+    setup.arrival = *rc::gen::element(0.02, 0.3, 1.0);
+    setup.cancellation = *rc::gen::element(0.0, 0.02, 0.3);
+    return setup;
+}
+
 SimulationSetup any_setup() {
     SimulationSetup setup;
     setup.limits.layers = *rc::gen::inRange(1, 9);
@@ -14,11 +39,17 @@ SimulationSetup any_setup() {
     setup.limits.prefix_cache = *rc::gen::weightedElement<bool>({{3, true}, {1, false}});
     setup.pages = *rc::gen::inRange(1, 40);
     setup.longest = *rc::gen::inRange(1, std::min(600, setup.pages * kPageTokens) + 1);
-    setup.layered = *rc::gen::arbitrary<bool>();
     setup.seed = *rc::gen::arbitrary<uint64_t>();
-    setup.arrival = *rc::gen::element(0.02, 0.3, 1.0);
-    setup.cancellation = *rc::gen::element(0.0, 0.02, 0.3);
-    return setup;
+    const int policy = *rc::gen::inRange(0, 4);
+    set_policy(setup, policy);
+    if (setup.in_budget) return with_arrivals(setup);
+    if (policy == 2) setup.limits.resting_rows = *rc::gen::element(1, 50, 1 << 30);
+    setup.limits.token_gap.factor_percent = *rc::gen::element(0, 120, 200, 1000);
+    setup.stops = *rc::gen::arbitrary<bool>();
+    // Those ahead of it come to their end, a row and a layer a step.
+    setup.most_steps_without_rows = int64_t{setup.most} * setup.longest * setup.limits.layers;
+    setup.costs = {.dense = any_costs(), .routed = any_costs(), .step = *rc::gen::inRange(0, 1000), .logits = 10};
+    return with_arrivals(setup);
 }
 
 TEST(ScheduleSimulation, any_setup_keeps_the_invariants) {
@@ -31,28 +62,46 @@ TEST(ScheduleSimulation, any_setup_keeps_the_invariants) {
 }
 
 // Crowded: more sequences than pages, so that every way of running out happens.
-void run_long(bool layered, int64_t steps) {
+void run_long(int policy, int64_t steps) {
     SimulationSetup setup;
     setup.limits = {.layers = 6, .max_batch = 8, .token_budget = 128, .prefix_cache = true};
     setup.pages = 14;
     setup.longest = 500;
-    setup.layered = layered;
     setup.seed = 20240117;
+    set_policy(setup, policy);
     setup.arrival = 0.06;
     setup.audit_every = 64;
+    if (policy >= 2) {
+        setup.stops = true;
+        if (policy == 2) setup.limits.resting_rows = 300;
+        setup.most_steps_without_rows = int64_t{setup.most} * setup.longest;  // those ahead of it come to their end
+        const LayerCosts layer{.fixed = 50, .row = 20, .expert = 200, .context = 1, .pair = 1};
+        setup.costs = {.dense = layer, .routed = layer, .step = 100, .logits = 10};
+    }
     ScheduleSimulation simulation(setup);
     simulation.run(steps);
-    EXPECT_GT(simulation.finished(), steps / 100);
+    EXPECT_GT(simulation.finished(), steps / 200);
     EXPECT_GT(simulation.preemptions(), steps / 1000);
-    EXPECT_GT(simulation.cached_tokens(), steps / 10);
+    EXPECT_GT(simulation.cached_tokens(), steps / 20);
+    if (setup.stops) {
+        EXPECT_GT(simulation.stopped(), steps / 500);
+    }
 }
 
 TEST(ScheduleSimulation, a_million_crowded_steps_chunked) {
-    run_long(false, 1'000'000);
+    run_long(0, 1'000'000);
 }
 
 TEST(ScheduleSimulation, a_million_crowded_steps_layered) {
-    run_long(true, 1'000'000);
+    run_long(1, 1'000'000);
+}
+
+TEST(ScheduleSimulation, a_million_crowded_steps_auto) {
+    run_long(2, 1'000'000);
+}
+
+TEST(ScheduleSimulation, a_million_crowded_steps_of_changing_policies) {
+    run_long(3, 1'000'000);
 }
 
 }  // namespace

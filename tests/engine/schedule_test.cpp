@@ -20,10 +20,14 @@ class ScheduleTest : public testing::Test {
         return {last_id};
     }
     // A prompt unlike any other.
-    SequenceId arrive(int32_t length) {
-        std::vector<int32_t> tokens(static_cast<size_t>(length));
-        std::iota(tokens.begin(), tokens.end(), static_cast<int32_t>(1000 * (last_id + 1)));
-        return arrive(std::move(tokens));
+    SequenceId arrive(int32_t length, uint32_t tenant = 0) {
+        SequenceState sequence;
+        sequence.id = {++last_id};
+        sequence.tokens.resize(static_cast<size_t>(length));
+        std::iota(sequence.tokens.begin(), sequence.tokens.end(), static_cast<int32_t>(1000 * last_id));
+        sequence.tenant = tenant;
+        enqueue(state, std::move(sequence));
+        return {last_id};
     }
     // Plans and commits a step; sequences that are computed to their end draw token 7.
     Plan step(Policy policy = plan_chunked) {
@@ -41,8 +45,11 @@ class ScheduleTest : public testing::Test {
     ScheduleState state{.limits = {.layers = kLayers, .max_batch = 4, .token_budget = 100, .prefix_cache = true},
                         .pool = pool,
                         .tree = tree,
+                        .shape = ModelShape(kLayers, {}, 0, 0),
+                        .costs = {},
                         .waiting = {},
-                        .running = {}};
+                        .running = {},
+                        .tenants = {}};
     uint64_t last_id = 0;
 };
 
@@ -51,32 +58,83 @@ TEST_F(ScheduleTest, prompts_share_the_budget_in_order_of_arrival) {
     EXPECT_EQ(step().segments, (std::vector<Segment>{{a, 0, 100, 0, kLayers}}));
     EXPECT_EQ(step().segments,
               (std::vector<Segment>{{a, 100, 150, 0, kLayers}, {b, 0, 30, 0, kLayers}, {c, 0, 20, 0, kLayers}}));
-    // Decoding rows come first and cost no budget.
+    // Decoding rows come first and count.
+    state.limits.token_budget = 60;
     EXPECT_EQ(step().segments,
-              (std::vector<Segment>{{a, 150, 151, 0, kLayers}, {b, 30, 31, 0, kLayers}, {c, 20, 90, 0, kLayers}}));
+              (std::vector<Segment>{{a, 150, 151, 0, kLayers}, {b, 30, 31, 0, kLayers}, {c, 20, 78, 0, kLayers}}));
+    state.limits.token_budget = 1;  // prompts get on nevertheless
+    EXPECT_EQ(step().segments.back(), (Segment{c, 78, 79, 0, kLayers}));
+}
+
+TEST_F(ScheduleTest, priority_goes_before_arrival) {
+    const auto a = arrive(150), b = arrive(90);
+    state.waiting.at(b).priority = -1;
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{b, 0, 90, 0, kLayers}, {a, 0, 10, 0, kLayers}}));
+}
+
+TEST_F(ScheduleTest, tenants_take_turns) {
+    state.limits.token_budget = 50;
+    state.limits.max_batch = 1;
+    std::vector<SequenceId> first, second;
+    for (int i = 0; i < 3; i++) first.push_back(arrive(50));
+    for (int i = 0; i < 3; i++) second.push_back(arrive(50, 1));
+    std::vector<SequenceId> order;
+    for (int i = 0; i < 6; i++) {
+        order.push_back(step().segments[0].sequence);
+        remove_sequence(state, order.back());
+    }
+    EXPECT_EQ(order, (std::vector{first[0], second[0], first[1], second[1], first[2], second[2]}));
+    EXPECT_TRUE(state.tenants.empty());
+}
+
+TEST_F(ScheduleTest, the_published_table_of_groups) {
+    const int32_t tokens[] = {512, 513, 1025, 2049, 4097};
+    const auto groups = [&](int32_t most) {
+        std::vector<int32_t> row;
+        for (const int32_t count : tokens) row.push_back(layered_groups(count, most));
+        return row;
+    };
+    EXPECT_EQ(groups(16), (std::vector<int32_t>{1, 2, 4, 8, 16}));
+    EXPECT_EQ(groups(12), (std::vector<int32_t>{1, 2, 4, 6, 12}));
+    EXPECT_EQ(groups(24), (std::vector<int32_t>{1, 2, 4, 8, 24}));
+    EXPECT_EQ(groups(4), (std::vector<int32_t>{1, 2, 4, 4, 4}));
+    EXPECT_EQ(most_layered_groups(48), 16);
+    EXPECT_EQ(most_layered_groups(24), 12);
+    EXPECT_EQ(most_layered_groups(94), 16);
+    EXPECT_EQ(most_layered_groups(3), 3);
 }
 
 TEST_F(ScheduleTest, a_cohort_advances_by_layer_groups_beside_decodes) {
+    state.limits.token_budget = 8192;
     const auto a = arrive(10);
     step(plan_layered);
-    const auto b = arrive(150), c = arrive(100);
-    // 250 tokens under a budget of 100 through 6 layers: 2 layers a step.
+    const auto b = arrive(450), c = arrive(100);  // 550 tokens: two groups
     EXPECT_EQ(step(plan_layered).segments,
-              (std::vector<Segment>{{a, 10, 11, 0, kLayers}, {b, 0, 150, 0, 2}, {c, 0, 100, 0, 2}}));
-    const auto d = arrive(5);  // joins the next cohort
-    EXPECT_EQ(step(plan_layered).segments,
-              (std::vector<Segment>{{a, 11, 12, 0, kLayers}, {b, 0, 150, 2, 4}, {c, 0, 100, 2, 4}}));
+              (std::vector<Segment>{{a, 10, 11, 0, kLayers}, {b, 0, 450, 0, 3}, {c, 0, 100, 0, 3}}));
+    const auto d = arrive(5);   // joins the next cohort
     remove_sequence(state, c);  // a cohort may shrink
-    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 12, 13, 0, kLayers}, {b, 0, 150, 4, 6}}));
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 11, 12, 0, kLayers}, {b, 0, 450, 3, 6}}));
     EXPECT_EQ(step(plan_layered).segments,
-              (std::vector<Segment>{{a, 13, 14, 0, kLayers}, {b, 150, 151, 0, kLayers}, {d, 0, 5, 0, kLayers}}));
+              (std::vector<Segment>{{a, 12, 13, 0, kLayers}, {b, 450, 451, 0, kLayers}, {d, 0, 5, 0, kLayers}}));
 }
 
-TEST_F(ScheduleTest, a_cohort_takes_as_many_tokens_as_the_layers_allow) {
-    EXPECT_EQ(cohort_capacity(state.limits), 600);
-    EXPECT_EQ(cohort_capacity({.layers = 48, .max_batch = 1, .token_budget = 512, .prefix_cache = true}), 8192);
+TEST_F(ScheduleTest, the_first_groups_of_a_cohort_have_the_layers_that_are_left_over) {
+    state.limits.layers = 7;
+    state.limits.token_budget = 8192;
+    const auto a = arrive(600);
+    EXPECT_EQ(step(plan_layered).segments,
+              (std::vector<Segment>{{a, 0, 600, 0, 7}}));  // 7 is prime: 1 group divides it
+    state.limits.layers = 18;
+    const auto b = arrive(300);
+    EXPECT_EQ(step(plan_layered).segments.back(), (Segment{b, 0, 300, 0, 18}));
+}
+
+TEST_F(ScheduleTest, a_cohort_has_no_more_tokens_than_the_budget) {
+    state.limits.token_budget = 520;
     const auto a = arrive(700);
-    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 0, 600, 0, 1}}));
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 0, 520, 0, 3}}));
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 0, 520, 3, 6}}));
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 520, 700, 0, 6}}));
 }
 
 TEST_F(ScheduleTest, a_second_prompt_with_the_same_beginning_waits_for_its_pages) {
@@ -114,7 +172,7 @@ TEST_F(ScheduleTest, where_every_row_counts_only_rows_computed_before_are_skippe
     const auto a = arrive(std::vector<int32_t>(150, 3));
     step(), step();
     const auto b = arrive(std::vector<int32_t>(150, 3), true);
-    EXPECT_EQ(step().segments[1], (Segment{b, 0, 100, 0, kLayers}));
+    EXPECT_EQ(step().segments[1], (Segment{b, 0, 99, 0, kLayers}));
     Plan plan;
     preempt(state, plan, b);
     EXPECT_EQ(step().segments[1], (Segment{b, 64, 150, 0, kLayers}));
@@ -164,9 +222,12 @@ TEST_F(ScheduleTest, what_fits_only_alone_runs_alone) {
 TEST_F(ScheduleTest, removing_frees_everything_at_every_moment) {
     const auto waiting = arrive(100);
     remove_sequence(state, waiting);
+    state.limits.token_budget = 600;
     const auto resting = arrive(600);
     step(plan_layered);
+    EXPECT_TRUE(state.running.at(resting).resting());
     remove_sequence(state, resting);
+    state.limits.token_budget = 100;
     const auto decoding = arrive(90);
     step(), step();
     remove_sequence(state, decoding);

@@ -1,6 +1,6 @@
 // Runs requests over any model under a schedule drawn from a seed, and tells what each request got: whoever runs the
-// same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, random chunks by
-// random layers), budgets, batch size, page count (preemption), prefix cache, threads, arrival times, batch mates (some
+// same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, auto, random
+// chunks by random layers, a new one in every step), early stops, budgets, batch size, page count (preemption), prefix cache, threads, arrival times, batch mates (some
 // share prefixes, some are cancelled) and forced preemptions. Single-threaded but for the model's own loops, so a seed
 // always gives the same schedule.
 #pragma once
@@ -26,15 +26,17 @@ struct Outcome {
 
 // How the schedule went, to see that a test met what it is about.
 struct ScheduleStatistics {
-    int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0;
+    int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0,
+            stops = 0;
 
     bool met_everything() const {
-        return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0;
+        return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0 && stops > 0;
     }
     void add(const ScheduleStatistics& other) {
         runs += other.runs, steps += other.steps, preemptions += other.preemptions,
             cached_tokens += other.cached_tokens;
         resting_segments += other.resting_segments, mates += other.mates, cancelled += other.cancelled;
+        stops += other.stops;
     }
 };
 
@@ -107,13 +109,18 @@ class RandomPolicy {
         const bool whole = random_.below(3) == 0;
         if (sequence.resting()) {
             const int32_t left = state.limits.layers - sequence.frontier;
-            engine::advance_rows(plan, sequence, sequence.frontier + (whole ? left : from_one_to(left)));
+            const int32_t rows = engine::rows_to_advance(sequence);
+            if (random_.below(3) == 0)
+                engine::advance_rows(plan, sequence, sequence.frontier + 1, from_one_to(rows));
+            else
+                engine::advance_rows(plan, sequence, sequence.frontier + (whole ? left : from_one_to(left)));
         } else {
             engine::adopt_cached(state, sequence);
             const int32_t left = sequence.length() - sequence.computed;
             engine::issue_rows(state, plan, sequence, from_one_to(std::min(left, state.limits.token_budget)),
                                whole ? state.limits.layers : from_one_to(state.limits.layers));
         }
+        plan.segments.back().may_stop = random_.below(2) == 0;
         statistics_->resting_segments += plan.segments.back().end_layer < state.limits.layers;
     }
 
@@ -196,6 +203,7 @@ inline Outcome run_alone(const model::Model& model, const math::KernelTable& ker
     const int32_t longest = detail::longest_of(arrivals);
     engine::LoopOptions loop_options;
     loop_options.limits = {.layers = 0, .max_batch = 1, .token_budget = longest, .prefix_cache = false};
+    loop_options.policy = engine::plan_chunked;
     loop_options.int4_class = options.int4_class;
     auto pages = engine::PagePool::create(model.cache_spec().page_bytes, engine::pages_for(longest));
     CHECK(pages.ok(), "{}", pages.error().message);
@@ -228,19 +236,40 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
     engine::LoopOptions loop_options;
     // Single tokens through a long prompt take too many steps to learn anything.
     loop_options.limits.token_budget = std::max(kBudgets[random.below(std::size(kBudgets))], longest / 100);
+    constexpr int32_t kResting[] = {1, 40, 1 << 30};
+    loop_options.limits.resting_rows = kResting[random.below(std::size(kResting))];
+    loop_options.limits.token_gap.factor_percent = random.below(3) == 0 ? 0 : 200;
     loop_options.limits.max_batch = 1 + static_cast<int32_t>(random.below(8));
     loop_options.limits.prefix_cache = random.below(4) > 0;
     loop_options.threads = 1 + static_cast<int>(random.below(static_cast<uint64_t>(options.max_threads)));
     loop_options.int4_class = options.int4_class;
-    switch (random.below(4)) {
+    switch (random.below(6)) {
         case 0:
             loop_options.policy = engine::plan_chunked;
             break;
         case 1:
             loop_options.policy = engine::plan_layered;
             break;
+        case 2:
+            loop_options.policy = engine::plan_auto;
+            break;
+        case 3:  // another one in every step
+            loop_options.policy = [random = detail::RandomPolicy(seed, own),
+                                   draw = Random(seed, 3)](engine::ScheduleState& state) mutable {
+                const engine::Policy policies[] = {engine::plan_chunked, engine::plan_layered, engine::plan_auto,
+                                                   std::ref(random)};
+                return policies[draw.below(4)](state);
+            };
+            break;
         default:
             loop_options.policy = detail::RandomPolicy(seed, own);
+    }
+    if (random.below(2) == 0) {
+        loop_options.interrupted = [draw = std::make_shared<Random>(seed, 4), stops = &own.stops] {
+            const bool stop = draw->below(4) == 0;
+            *stops += stop;
+            return stop;
+        };
     }
     // Hardly more than the longest needs, or enough for several.
     const auto more = random.below(static_cast<uint64_t>(random.below(2) == 0 ? 3 : 4 * least + 1));

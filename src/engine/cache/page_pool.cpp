@@ -6,6 +6,8 @@
 
 namespace hone::engine {
 
+constexpr size_t kPopulateAhead = size_t{1} << 30;
+
 Result<PagePool> PagePool::create(size_t page_bytes, int32_t pages) {
     CHECK_GT(page_bytes, size_t{0});
     CHECK_EQ(page_bytes % 64, size_t{0});
@@ -17,6 +19,7 @@ Result<PagePool> PagePool::create(size_t page_bytes, int32_t pages) {
     }
     PagePool pool;
     pool.memory_ = std::move(*memory);
+    pool.populate_ = std::make_unique<PopulateAhead>(pool.memory_.bytes(), kPopulateAhead);
     pool.page_bytes_ = page_bytes;
     pool.states_.resize(static_cast<size_t>(pages));
     for (int32_t page = pages - 1; page >= 0; page--) pool.free_.push_back(page);
@@ -30,6 +33,8 @@ std::optional<int32_t> PagePool::take() {
     State& taken = state(page);
     // Masked keys count as exactly zero only if what lies there is a number, so nothing of the last owner may remain.
     if (taken.written) std::memset(data() + static_cast<size_t>(page) * page_bytes_, 0, page_bytes_);
+    // New pages are handed out in ascending order.
+    if (!taken.written) populate_->mark(static_cast<size_t>(page + 1) * page_bytes_);
     taken.written = true;
     taken.references = 1;
     return page;

@@ -1,13 +1,15 @@
 // Cache pages: memory for kPageTokens tokens of one sequence over all layers, handed out by number and never
-// interpreted here. A page is free, in use (references > 0), or kept only because the prefix tree caches it. Owned by
+// interpreted here. The system commits their memory a gigabyte ahead of use. A page is free, in use (references > 0), or kept only because the prefix tree caches it. Owned by
 // the engine thread; taking from an empty pool returns nothing, misuse (releasing a free page) aborts.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/huge_pages.h"
+#include "base/populate_ahead.h"
 #include "base/result.h"
 
 namespace hone::engine {
@@ -21,7 +23,7 @@ constexpr int32_t pages_for(int32_t tokens) {
 
 class PagePool {
   public:
-    // Reserves pages * page_bytes; the system commits a page when it is first written. page_bytes is a multiple of 64.
+    // Reserves pages * page_bytes. page_bytes is a multiple of 64.
     static Result<PagePool> create(size_t page_bytes, int32_t pages);
 
     // A zeroed page with one reference; nothing when no page is free.
@@ -52,6 +54,7 @@ class PagePool {
     const State& state(int32_t page) const;
 
     HugeMemory memory_;
+    std::unique_ptr<PopulateAhead> populate_;
     size_t page_bytes_ = 0;
     std::vector<State> states_;
     std::vector<int32_t> free_;

@@ -6,8 +6,9 @@
 
 namespace hone::engine {
 
-constexpr double kNew = 0.05;  // weight of the newest observation among those of its kind
-constexpr int kSweeps = 24;    // of coordinate descent, from the last solution
+constexpr double kNew = 0.05;        // weight of the newest observation among those of its kind
+constexpr int64_t kMostLate = 1500;  // beyond that it is not lateness but a wrong model, or a machine taken away
+constexpr int kSweeps = 24;          // of coordinate descent, from the last solution
 // Before anything is observed: the order of magnitude of a small model on a laptop; the first observations replace it.
 constexpr std::array<double, 5> kFirstGuess = {20e6, 50e6, 50e6, 50e3, 20e3};
 
@@ -51,8 +52,14 @@ void CostModel::observe_rest(double seconds) {
 void CostModel::observe_step(int64_t estimate_ps, double seconds) {
     if (!(seconds > 0)) return;
     const double error = std::abs(static_cast<double>(estimate_ps) / (seconds * kPicosecondsPerSecond) - 1);
+    const double permille = seconds * kPicosecondsPerSecond * 1000 / std::max(static_cast<double>(estimate_ps), 1.0);
+    permille_[steps_ % permille_.size()] = static_cast<int64_t>(std::min(permille, 1e6));
     const double weight = std::max(1.0 / static_cast<double>(++steps_), kNew / 2);
     error_ += weight * (error - error_);
+    if (steps_ < permille_.size()) return;
+    std::array<int64_t, 64> sorted = permille_;
+    std::ranges::nth_element(sorted, sorted.end() - 2);
+    costs_.late_permille = std::clamp<int64_t>(*(sorted.end() - 2), 1000, kMostLate);
 }
 
 // Dividing by the time makes every observation's error relative, so that short steps count as much as long ones.

@@ -20,7 +20,8 @@ class CostModel {
     void observe_logits(int64_t rows, double seconds);
     // A step of which layers and head are known took `seconds` beyond them.
     void observe_rest(double seconds);
-    // A step estimated at `estimate_ps` took `seconds`: how good the model is.
+    // A step estimated at `estimate_ps` took `seconds`: how good the model is, and how much room to leave for steps that
+    // come late (StepCosts::late_permille: the second latest of the last 64).
     void observe_step(int64_t estimate_ps, double seconds);
 
     const ModelShape& shape() const { return shape_; }
@@ -53,6 +54,7 @@ class CostModel {
     ModelShape shape_;
     Fit dense_, routed_;
     StepCosts costs_;
+    std::array<int64_t, 64> permille_{};  // time of estimate, of the last steps
     double error_ = 0;
     uint64_t steps_ = 0;
     bool logits_seen_ = false, rest_seen_ = false;

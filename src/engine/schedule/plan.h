@@ -28,4 +28,10 @@ struct Plan {
     int64_t budget_ps = 0;              // when segments that may stop should; 0: open
 };
 
+// How long a step may take while sequences decode, so that their tokens do not come further apart.
+struct TokenGap {
+    int64_t milliseconds = 0;      // 0: by the factor
+    int64_t factor_percent = 200;  // of the step that only decodes, by estimate; 0: no target
+};
+
 }  // namespace hone::engine

@@ -1,54 +1,66 @@
 #include "engine/schedule/policy.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/check.h"
 
 namespace hone::engine {
 
-constexpr int64_t kCohortSteps = 16;
-
-int32_t cohort_capacity(const ScheduleLimits& limits) {
-    const int64_t capacity = int64_t{limits.token_budget} * std::min<int64_t>(kCohortSteps, limits.layers);
-    return static_cast<int32_t>(std::min<int64_t>(capacity, std::numeric_limits<int32_t>::max()));
+// The order of decoding rows and, from its end, of preemption. It never changes for a sequence, so the first always
+// gets on.
+static bool outranks(const SequenceState& a, const SequenceState& b) {
+    return std::pair(a.priority, a.id) < std::pair(b.priority, b.id);
 }
 
-// Preempts until `sequence` can take the page of its next row; false if it was preempted itself.
+// Preempts until `sequence` can take the pages of its rows; false if it was preempted itself.
 static bool make_room(ScheduleState& state, Plan& plan, const SequenceState& sequence) {
-    while (pages_for(sequence.computed + 1) > std::ssize(sequence.pages) && state.spare_pages() < 1) {
-        const SequenceId youngest = state.running.rbegin()->first;
-        const bool itself = youngest == sequence.id;
+    while (pages_for(sequence.length()) - std::ssize(sequence.pages) > state.spare_pages()) {
+        const auto last = std::ranges::max_element(
+            state.running, [](const auto& a, const auto& b) { return outranks(a.second, b.second); });
+        const bool itself = last->first == sequence.id;
         CHECK(!itself || state.running.size() > 1, "a sequence alone does not fit: {} pages", sequence.pages.size());
-        preempt(state, plan, youngest);
+        preempt(state, plan, last->first);
         if (itself) return false;
     }
     return true;
 }
 
 void plan_decodes(ScheduleState& state, Plan& plan) {
-    // Preemption erases from the end of the map, behind the sequence that is being planned.
-    for (auto at = state.running.begin(); at != state.running.end(); ++at) {
-        SequenceState& sequence = at->second;
-        if (!sequence.decoding) continue;
-        if (!make_room(state, plan, sequence)) return;
-        issue_rows(state, plan, sequence, 1, state.limits.layers);
+    std::vector<SequenceState*> decoding;
+    for (auto& [id, sequence] : state.running) {
+        if (sequence.decoding) decoding.push_back(&sequence);
+    }
+    std::ranges::sort(decoding, [](const auto* a, const auto* b) { return outranks(*a, *b); });
+    for (SequenceState* sequence : decoding) {
+        // Preemption takes from the end of this order: once it took one of these, none is left behind it.
+        if (!sequence->decoding || !make_room(state, plan, *sequence)) return;
+        issue_rows(state, plan, *sequence, sequence->length() - sequence->computed, state.limits.layers);
     }
 }
 
-void admit_if_calm(ScheduleState& state, const Plan& plan) {
-    if (plan.preempted.empty()) admit(state);
+void admit_if_calm(ScheduleState& state, const Plan& plan, SequenceOrder order) {
+    if (plan.preempted.empty()) admit(state, order);
 }
 
-// Issues chunks of the oldest prompts, `budget` tokens in all.
-static void issue_prompts(ScheduleState& state, Plan& plan, int32_t budget, int32_t end_layer) {
+std::vector<SequenceState*> running_prompts(ScheduleState& state, SequenceOrder order) {
+    std::vector<SequenceState*> prompts;
     for (auto& [id, sequence] : state.running) {
+        if (!sequence.decoding) prompts.push_back(&sequence);
+    }
+    std::ranges::stable_sort(prompts,
+                             [&](const SequenceState* a, const SequenceState* b) { return order(state, *a, *b); });
+    return prompts;
+}
+
+// Issues chunks of the first prompts that do not rest, `budget` tokens in all.
+static void issue_prompts(ScheduleState& state, Plan& plan, int32_t budget, int32_t end_layer) {
+    for (SequenceState* sequence : running_prompts(state, arrived_before)) {
         if (budget == 0) return;
-        if (sequence.decoding) continue;
-        adopt_cached(state, sequence);
-        if (awaits_shared_page(state, sequence)) continue;
-        const int32_t count = std::min(budget, sequence.length() - sequence.computed);
-        issue_rows(state, plan, sequence, count, end_layer);
+        if (sequence->resting()) continue;
+        adopt_cached(state, *sequence);
+        if (awaits_shared_page(state, *sequence)) continue;
+        const int32_t count = std::min(budget, sequence->length() - sequence->computed);
+        issue_rows(state, plan, *sequence, count, end_layer);
         budget -= count;
     }
 }
@@ -56,35 +68,60 @@ static void issue_prompts(ScheduleState& state, Plan& plan, int32_t budget, int3
 Plan plan_chunked(ScheduleState& state) {
     Plan plan;
     plan_decodes(state, plan);
-    admit_if_calm(state, plan);
-    issue_prompts(state, plan, state.limits.token_budget, state.limits.layers);
+    int32_t budget = state.limits.token_budget;
+    for (const Segment& segment : plan.segments) budget -= segment.end_token - segment.first_token;
+    admit_if_calm(state, plan, arrived_before);
+    // Rows that another policy left between layers.
+    for (SequenceState* sequence : running_prompts(state, arrived_before)) {
+        if (sequence->resting()) advance_rows(plan, *sequence, state.limits.layers);
+    }
+    issue_prompts(state, plan, std::max(budget, 1), state.limits.layers);
     return plan;
 }
 
-// Forms a cohort and sends it through its first group of layers.
-static void start_cohort(ScheduleState& state, Plan& plan) {
-    const auto first = static_cast<std::ptrdiff_t>(plan.segments.size());
-    issue_prompts(state, plan, cohort_capacity(state.limits), state.limits.layers);
-    int64_t tokens = 0;
-    for (auto at = plan.segments.begin() + first; at != plan.segments.end(); ++at)
-        tokens += at->end_token - at->first_token;
-    if (tokens == 0) return;
-    const int64_t work = int64_t{state.limits.layers} * state.limits.token_budget;
-    state.cohort_layers = static_cast<int32_t>(std::clamp<int64_t>(work / tokens, 1, state.limits.layers));
-    for (auto at = plan.segments.begin() + first; at != plan.segments.end(); ++at) at->end_layer = state.cohort_layers;
+int32_t most_layered_groups(int32_t layers) {
+    constexpr int32_t kMost = 16, kFewest = 8;
+    for (int32_t groups = kMost; groups >= kFewest; groups--) {
+        if (layers % groups == 0) return groups;
+    }
+    return std::min(layers, kMost);
+}
+
+int32_t layered_groups(int32_t tokens, int32_t most_groups) {
+    if (tokens > 4096) return most_groups;
+    int32_t groups = tokens <= 512 ? 1 : tokens <= 1024 ? 2 : tokens <= 2048 ? 4 : 8;
+    groups = std::min(groups, most_groups);
+    while (most_groups % groups != 0) groups--;
+    return groups;
+}
+
+// The first layer after `layer` at which a group ends: the first layers % groups groups have one layer more.
+static int32_t group_end(int32_t layer, int32_t layers, int32_t groups) {
+    const int32_t length = layers / groups, longer = layers % groups;
+    const int32_t in_longer = longer * (length + 1);
+    if (layer < in_longer) return (layer / (length + 1) + 1) * (length + 1);
+    return in_longer + ((layer - in_longer) / length + 1) * length;
 }
 
 Plan plan_layered(ScheduleState& state) {
+    const int32_t layers = state.limits.layers;
     Plan plan;
     plan_decodes(state, plan);
-    admit_if_calm(state, plan);
-    bool under_way = false;
-    for (auto& [id, sequence] : state.running) {
-        if (sequence.decoding || !sequence.resting()) continue;
-        advance_rows(plan, sequence, std::min(sequence.frontier + state.cohort_layers, state.limits.layers));
-        under_way = true;
+    admit_if_calm(state, plan, arrived_before);
+    const size_t decodes = plan.segments.size();
+    for (SequenceState* sequence : running_prompts(state, arrived_before)) {
+        if (!sequence->resting()) continue;
+        const int32_t groups = std::max(state.cohort_groups, 1);  // 0: another policy left these rows
+        advance_rows(plan, *sequence, group_end(sequence->frontier, layers, groups));
     }
-    if (!under_way) start_cohort(state, plan);
+    if (plan.segments.size() > decodes) return plan;
+
+    issue_prompts(state, plan, std::min(state.limits.token_budget, state.limits.resting_rows), layers);
+    const auto cohort = std::span(plan.segments).subspan(decodes);
+    int32_t tokens = 0;
+    for (const Segment& segment : cohort) tokens += segment.end_token - segment.first_token;
+    state.cohort_groups = layered_groups(tokens, most_layered_groups(layers));
+    for (Segment& segment : cohort) segment.end_layer = group_end(0, layers, state.cohort_groups);
     return plan;
 }
 

@@ -1,8 +1,11 @@
 // Policies: functions from the schedule's state to one step's plan. They hold no state of their own and touch integers
-// only; the building blocks let other policies (tests have a random one) be written the same way.
+// only; the building blocks let other policies (tests have a random one) be written the same way. All begin with a row
+// for every decoding sequence and differ in how prompts go beside them. docs/scheduling.md compares them.
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string_view>
 
 #include "engine/schedule/state.h"
 
@@ -11,23 +14,44 @@ namespace hone::engine {
 // Plans one step. When sequences run or wait, the plan has at least one segment.
 using Policy = std::function<Plan(ScheduleState&)>;
 
-// Every decoding sequence advances by one token; then prompts, first come first served, fill token_budget with chunks
-// that cross all layers (Sarathi-Serve, arXiv 2403.02310).
+// vLLM's rule (Sarathi-Serve, arXiv 2403.02310): prompts, first come first served, fill what the decoding rows leave of
+// token_budget, at least one row, with chunks that cross all layers.
 Plan plan_chunked(ScheduleState& state);
 
-// Every decoding sequence advances by one token; beside them one cohort of prompts, many tokens together, advances by a
-// group of layers a step, so that each layer's weights are read once a cohort (layered prefill, arXiv 2510.08055). Rows
-// times layers of a step stay within token_budget rows through all layers.
+// Layered prefill (arXiv 2510.08055): one cohort of prompts, token_budget tokens together at most, first come first
+// served, passes one group of layers a step; nothing joins it until its tokens are computed. Its number of groups
+// depends on its tokens (layered_groups).
 Plan plan_layered(ScheduleState& state);
 
-// Plans a row for every decoding sequence, oldest first. Where a page is missing the youngest running sequence is
-// preempted, possibly the one that asked. The oldest always gets on, so every sequence finishes.
+// Two-dimensional: each step is filled, up to the time that limits.token_gap leaves beside the decoding rows, with the
+// chunk of tokens and range of layers that brings the prompts on soonest by state.costs; the most urgent prompts first.
+// Without decoding rows or a target, token_budget tokens cross all layers.
+Plan plan_auto(ScheduleState& state);
+
+// Groups of layers that a cohort of `tokens` takes: 1 up to 512 tokens, 2 up to 1024, 4 up to 2048, 8 up to 4096, then
+// most_groups; each lowered to a divisor of most_groups, as the published table has it.
+int32_t layered_groups(int32_t tokens, int32_t most_groups);
+// The most groups a model of `layers` layers is cut into: its largest divisor from 8 to 16, else 16 unequal ones.
+int32_t most_layered_groups(int32_t layers);
+
+// Priority, share of the tenant, then when a sequence would finish had it been computed alone from its arrival on: short
+// prompts go before long ones, but none waits for those that came later than its own length takes.
+bool more_urgent(const ScheduleState& state, const SequenceState& a, const SequenceState& b);
+
+// Plans all outstanding rows of every decoding sequence, those of the best rank and age first. Where a page is missing
+// the last in that order is preempted, possibly the one that asked. The first always gets on, so every sequence
+// finishes.
 void plan_decodes(ScheduleState& state, Plan& plan);
 
 // admit(), but not in a step that had to preempt.
-void admit_if_calm(ScheduleState& state, const Plan& plan);
+void admit_if_calm(ScheduleState& state, const Plan& plan, SequenceOrder order);
 
-// Most tokens of a layered cohort: 16 steps of a whole budget, or less where the model has fewer layers.
-int32_t cohort_capacity(const ScheduleLimits& limits);
+// Running sequences that are not computed up to their last known token, in this order.
+std::vector<SequenceState*> running_prompts(ScheduleState& state, SequenceOrder order);
+
+// Picoseconds a step may take beside `decodes`, the rows of all decoding sequences: 0 if nothing bounds it.
+int64_t step_budget(const ScheduleState& state, const LayerWork& decodes);
+// Picoseconds of a step with only the rows of `decodes`.
+int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes);
 
 }  // namespace hone::engine

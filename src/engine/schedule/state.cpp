@@ -1,6 +1,7 @@
 #include "engine/schedule/state.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/check.h"
 
@@ -58,17 +59,45 @@ bool can_ever_fit(const ScheduleState& state, int32_t tokens) {
     return pages_for(tokens) <= state.pool.total();
 }
 
+// Of the tenants that are live beside this one.
+static int64_t least_served(const ScheduleState& state, uint32_t tenant) {
+    std::optional<int64_t> least;
+    for (const auto& [number, share] : state.tenants) {
+        if (number != tenant && (!least || share.served < *least)) least = share.served;
+    }
+    return least.value_or(0);
+}
+
+static void leave_tenant(ScheduleState& state, uint32_t tenant) {
+    const auto found = state.tenants.find(tenant);
+    if (--found->second.live == 0) state.tenants.erase(found);
+}
+
 void enqueue(ScheduleState& state, SequenceState sequence) {
     CHECK(!sequence.tokens.empty(), "sequence {}", sequence.id.value);
     CHECK(can_ever_fit(state, sequence.length()), "sequence {} of {}", sequence.id.value, sequence.length());
     const SequenceId id = sequence.id;
     CHECK(!state.running.contains(id), "sequence {}", id.value);
+    TenantShare& tenant = state.tenants[sequence.tenant];
+    if (tenant.live++ == 0) tenant.served = least_served(state, sequence.tenant);
     CHECK(state.waiting.emplace(id, std::move(sequence)).second, "sequence {}", id.value);
 }
 
-void admit(ScheduleState& state) {
+std::pair<int32_t, int64_t> rank_of(const ScheduleState& state, const SequenceState& sequence) {
+    if (state.tenants.size() < 2) return {sequence.priority, 0};
+    const int64_t quantum = int64_t{state.limits.layers} * state.limits.token_budget;
+    return {sequence.priority, state.tenants.at(sequence.tenant).served / quantum};
+}
+
+bool arrived_before(const ScheduleState& state, const SequenceState& a, const SequenceState& b) {
+    return std::pair(rank_of(state, a), a.id) < std::pair(rank_of(state, b), b.id);
+}
+
+void admit(ScheduleState& state, SequenceOrder order) {
     while (!state.waiting.empty() && std::ssize(state.running) < state.limits.max_batch) {
-        SequenceState& first = state.waiting.begin()->second;
+        const auto next = std::ranges::min_element(
+            state.waiting, [&](const auto& a, const auto& b) { return order(state, a.second, b.second); });
+        SequenceState& first = next->second;
         const auto path = cached_path(state, first);
         const auto idle = std::ranges::count_if(
             path, [&](PrefixTree::Node node) { return state.pool.references(state.tree.page(node)) == 0; });
@@ -77,7 +106,7 @@ void admit(ScheduleState& state) {
         first.reserved = pages_for(first.length());
         state.reserved += first.reserved;
         adopt_cached(state, first);
-        state.running.insert(state.waiting.extract(state.waiting.begin()));
+        state.running.insert(state.waiting.extract(next));
     }
 }
 
@@ -133,9 +162,17 @@ void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32
     plan.segments.push_back({sequence.id, sequence.computed, sequence.issued, 0, end_layer});
 }
 
-void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer) {
+void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer, int32_t count) {
+    const int32_t first = sequence.computed + sequence.passed;
     CHECK(sequence.resting() && end_layer > sequence.frontier, "sequence {}", sequence.id.value);
-    plan.segments.push_back({sequence.id, sequence.computed, sequence.issued, sequence.frontier, end_layer});
+    CHECK(count > 0 && count <= rows_to_advance(sequence), "{} rows of {}", count, rows_to_advance(sequence));
+    CHECK((first + count == sequence.issued && sequence.passed == 0) || end_layer == sequence.frontier + 1,
+          "sequence {}: a part of its rows beyond one layer", sequence.id.value);
+    plan.segments.push_back({sequence.id, first, first + count, sequence.frontier, end_layer});
+}
+
+void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer) {
+    advance_rows(plan, sequence, sequence.passed > 0 ? sequence.frontier + 1 : end_layer, rows_to_advance(sequence));
 }
 
 void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
@@ -143,7 +180,7 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
     CHECK(!node.empty(), "sequence {} does not run", id.value);
     SequenceState& sequence = node.mapped();
     release_pages(state, sequence);
-    sequence.computed = sequence.issued = sequence.frontier = 0;
+    sequence.computed = sequence.issued = sequence.frontier = sequence.passed = 0;
     sequence.decoding = false;
     state.waiting.insert(std::move(node));
     state.preemptions++;
@@ -165,20 +202,40 @@ static void publish_pages(ScheduleState& state, SequenceState& sequence) {
     }
 }
 
+// Rows of a sequence have crossed the segment's layers.
+static void move_frontier(ScheduleState& state, SequenceState& sequence, const Segment& segment) {
+    const int32_t layers = state.limits.layers;
+    const int32_t end_row = segment.end_token - sequence.computed;
+    if (segment.end_layer == layers && segment.end_layer == segment.first_layer + 1 &&
+        segment.end_token < sequence.issued) {
+        sequence.computed = segment.end_token;  // part of the rows, through the last layer
+        sequence.passed = 0;
+    } else if (segment.end_token < sequence.issued) {
+        sequence.passed = end_row;
+        return;
+    } else {
+        sequence.passed = 0;
+        sequence.frontier = segment.end_layer;
+        if (segment.end_layer < layers) return;
+        sequence.computed = sequence.issued;
+        sequence.frontier = 0;
+    }
+    sequence.computed_ever = std::max(sequence.computed_ever, sequence.computed);
+    publish_pages(state, sequence);
+}
+
 void commit(ScheduleState& state, const Plan& plan) {
     for (const Segment& segment : plan.segments) {
         const auto found = state.running.find(segment.sequence);
         CHECK(found != state.running.end(), "sequence {} does not run", segment.sequence.value);
         SequenceState& sequence = found->second;
-        CHECK(segment.first_token == sequence.computed && segment.end_token == sequence.issued &&
-                  segment.first_layer == sequence.frontier,
+        CHECK(segment.first_token == sequence.computed + sequence.passed && segment.end_token <= sequence.issued &&
+                  segment.first_layer == sequence.frontier && segment.end_layer >= segment.first_layer,
               "sequence {}", sequence.id.value);
-        sequence.frontier = segment.end_layer;
-        if (segment.end_layer < state.limits.layers) continue;
-        sequence.frontier = 0;
-        sequence.computed = sequence.issued;
-        sequence.computed_ever = std::max(sequence.computed_ever, sequence.computed);
-        publish_pages(state, sequence);
+        if (segment.end_layer == segment.first_layer) continue;  // stopped before it moved
+        state.tenants.at(sequence.tenant).served +=
+            int64_t{segment.end_token - segment.first_token} * (segment.end_layer - segment.first_layer);
+        move_frontier(state, sequence, segment);
     }
 }
 
@@ -192,9 +249,14 @@ void append_token(ScheduleState& state, SequenceId id, int32_t token) {
 }
 
 void remove_sequence(ScheduleState& state, SequenceId id) {
-    if (state.waiting.erase(id) > 0) return;
+    if (const auto waiting = state.waiting.find(id); waiting != state.waiting.end()) {
+        leave_tenant(state, waiting->second.tenant);
+        state.waiting.erase(waiting);
+        return;
+    }
     const auto found = state.running.find(id);
     CHECK(found != state.running.end(), "no sequence {}", id.value);
+    leave_tenant(state, found->second.tenant);
     release_pages(state, found->second);
     state.running.erase(found);
 }

@@ -2,18 +2,20 @@
 // then run; their ids ascend in order of arrival, so map order is first come, first served. Owned by the engine thread.
 //
 // A sequence's tokens are known (tokens.size()), of which the first `computed` have crossed all layers and the rows
-// [computed, issued) rest before layer `frontier`. Pages are taken as rows are issued; those that an admitted
+// [computed, issued) rest before layer `frontier`, but for the first `passed` of them, which crossed that one as well. Pages are taken as rows are issued; those that an admitted
 // sequence's known tokens still need are reserved, so that prompts never run out of them; a decoding sequence asks for
 // one more at a time.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "engine/cache/page_pool.h"
 #include "engine/cache/prefix_tree.h"
 #include "engine/schedule/plan.h"
+#include "engine/schedule/step_costs.h"
 
 namespace hone::engine {
 
@@ -28,6 +30,7 @@ struct SequenceState {
 
     int32_t computed = 0, issued = 0;  // computed <= issued <= tokens.size()
     int32_t frontier = 0;              // next layer of the rows [computed, issued); 0 when there are none
+    int32_t passed = 0;                // rows of those that have crossed layer `frontier` already; not all of them
     int32_t computed_ever = 0;         // the largest `computed` by own work or cache; preemption does not lower it
     int32_t cached = 0;                // tokens that the prefix cache spared this sequence
     bool decoding = false;             // one token is outstanding: the one sampled last
@@ -43,9 +46,17 @@ struct SequenceState {
 
 struct ScheduleLimits {
     int32_t layers = 1;
-    int32_t max_batch = 64;      // sequences running at once
-    int32_t token_budget = 512;  // prompt tokens through all layers a step, or as much work over fewer layers
+    int32_t max_batch = 64;          // sequences running at once
+    int32_t token_budget = 512;      // most prompt tokens a step takes up (all policies) or a cohort has (layered)
+    int32_t resting_rows = 1 << 30;  // most rows between layers at once (auto), so that their memory is bounded
+    TokenGap token_gap;
     bool prefix_cache = true;
+};
+
+// What a tenant with live sequences has had.
+struct TenantShare {
+    int64_t live = 0;    // sequences
+    int64_t served = 0;  // rows times layers, counted up from the least of those live when it came
 };
 
 // `pool` and `tree` outlive the state.
@@ -53,9 +64,12 @@ struct ScheduleState {
     ScheduleLimits limits;
     PagePool& pool;
     PrefixTree& tree;
+    ModelShape shape;
+    StepCosts costs;
     std::map<SequenceId, SequenceState> waiting, running;
-    int32_t reserved = 0;       // sum over running
-    int32_t cohort_layers = 0;  // of the layered policy: layers that its cohort advances a step
+    std::map<uint32_t, TenantShare> tenants;  // those with live sequences
+    int32_t reserved = 0;                     // sum over running
+    int32_t cohort_groups = 0;                // of the layered policy: groups of layers that its cohort takes
     uint64_t preemptions = 0;
 
     // Pages that may be taken without breaking a promise: free ones and those only kept for prefix hits.
@@ -68,9 +82,18 @@ bool can_ever_fit(const ScheduleState& state, int32_t tokens);
 // A new sequence waits; its id is larger than all before it.
 void enqueue(ScheduleState& state, SequenceState sequence);
 
-// Waiting sequences start to run, first come first served, while the batch and the pages for all their known tokens
-// (and one more page for every sequence that runs already) allow.
-void admit(ScheduleState& state);
+// Which of two sequences goes first.
+using SequenceOrder = bool (*)(const ScheduleState&, const SequenceState&, const SequenceState&);
+
+// What goes before arrival and length: priority, then how many whole budgets the tenant has had beyond its share.
+std::pair<int32_t, int64_t> rank_of(const ScheduleState& state, const SequenceState& sequence);
+// By rank, then arrival.
+bool arrived_before(const ScheduleState& state, const SequenceState& a, const SequenceState& b);
+
+// Waiting sequences start to run, in this order, while the batch and the pages for all their known tokens (and one more
+// page for every sequence that runs already) allow. The first that does not fit holds up the others, so that it cannot
+// starve.
+void admit(ScheduleState& state, SequenceOrder order = arrived_before);
 
 // Takes over pages that the prefix tree has beyond what is computed. At least one known token stays to be computed, and
 // where every row counts only rows computed before are skipped. No rows may rest.
@@ -82,14 +105,21 @@ bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequenc
 
 // Adds a segment: `count` more rows from layer 0 up to end_layer. Takes their pages, which are reserved or spare.
 void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32_t count, int32_t end_layer);
-// Adds a segment: the resting rows go on up to end_layer.
+// Rows that advance_rows can take on: those that have not crossed the frontier's layer.
+inline int32_t rows_to_advance(const SequenceState& sequence) {
+    return sequence.issued - sequence.computed - sequence.passed;
+}
+// Adds a segment: resting rows go on, all up to end_layer, or the first `count` of them through the frontier's layer
+// only (end_layer is frontier + 1).
+void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer, int32_t count);
 void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer);
 
 // Takes pages and resting rows from a running sequence that the plan has no segment for; it waits again, in its old
 // place, to be computed anew.
 void preempt(ScheduleState& state, Plan& plan, SequenceId id);
 
-// The plan was run: frontiers move, rows that crossed the last layer are computed, pages they filled are published.
+// The plan was run, or as much of it as its segments say now (end_layer may have been lowered): frontiers move, rows
+// that crossed the last layer are computed, pages they filled are published.
 void commit(ScheduleState& state, const Plan& plan);
 // The next token of a running sequence that is computed up to its length.
 void append_token(ScheduleState& state, SequenceId id, int32_t token);

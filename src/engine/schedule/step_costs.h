@@ -62,8 +62,9 @@ struct LayerCosts {
 
 struct StepCosts {
     LayerCosts dense, routed;
-    int64_t step = 0;    // picoseconds a step, whatever it does
-    int64_t logits = 0;  // picoseconds a row through the head and the sampler
+    int64_t step = 0;              // picoseconds a step, whatever it does
+    int64_t logits = 0;            // picoseconds a row through the head and the sampler
+    int64_t late_permille = 1100;  // what nearly all steps stay below, of their estimate
 
     // Picoseconds that the layers take; no more than kMostPicoseconds.
     int64_t of(const ModelShape& shape, const LayerWork& work) const;
