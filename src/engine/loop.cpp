@@ -190,30 +190,12 @@ void Loop::commit_step(const Plan& plan, std::vector<BatchSegment>& batch) {
     }
 }
 
-// The estimate was made before the step ran; the coefficients move after it is compared.
 void Loop::learn_costs(const Plan& plan, const std::vector<BatchSegment>& batch, const ExecutorReport& report,
                        double seconds) {
     int64_t logits_rows = 0;
     for (const BatchSegment& segment : batch) logits_rows += segment.logits_end - segment.logits_begin;
-    const StepCosts costs = cost_model_.costs();
-    cost_model_.observe_step(costs.of(cost_model_.shape(), plan.segments) + costs.step + logits_rows * costs.logits,
-                             seconds);
-    double rest = seconds - report.head_seconds;
-    for (const LayerWork& work : layer_work(plan.segments)) {
-        double taken[2] = {};  // by layers without and with experts
-        int32_t layers[2] = {};
-        for (int32_t layer = work.first_layer; layer < work.end_layer; layer++) {
-            const int routed = cost_model_.shape().routed_in(layer, layer + 1);
-            taken[routed] += report.layer_seconds[static_cast<size_t>(layer)];
-            layers[routed]++;
-        }
-        for (const int kind : {0, 1}) {
-            if (layers[kind] > 0) cost_model_.observe_layers(work, kind == 1, taken[kind] / layers[kind]);
-            rest -= taken[kind];
-        }
-    }
-    cost_model_.observe_logits(logits_rows, report.head_seconds);
-    cost_model_.observe_rest(rest);
+    cost_model_.observe_run(plan.segments, logits_rows,
+                            {.layers = report.layer_seconds, .head = report.head_seconds, .step = seconds});
     schedule_.costs = cost_model_.costs();
     metrics_.step_costs = cost_model_.costs();
     metrics_.step_cost_error = cost_model_.error();

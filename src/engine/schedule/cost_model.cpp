@@ -62,6 +62,27 @@ void CostModel::observe_step(int64_t estimate_ps, double seconds) {
     costs_.late_permille = std::clamp<int64_t>(*(sorted.end() - 2), 1000, kMostLate);
 }
 
+// The estimate was made before the step ran; the coefficients move after it is compared.
+void CostModel::observe_run(std::span<const Segment> segments, int64_t logits_rows, const StepSeconds& seconds) {
+    observe_step(costs_.of(shape_, segments) + costs_.step + logits_rows * costs_.logits, seconds.step);
+    double rest = seconds.step - seconds.head;
+    for (const LayerWork& work : layer_work(segments)) {
+        double taken[2] = {};  // by layers without and with experts
+        int32_t layers[2] = {};
+        for (int32_t layer = work.first_layer; layer < work.end_layer; layer++) {
+            const int routed = shape_.routed_in(layer, layer + 1);
+            taken[routed] += seconds.layers[static_cast<size_t>(layer)];
+            layers[routed]++;
+        }
+        for (const int kind : {0, 1}) {
+            if (layers[kind] > 0) observe_layers(work, kind == 1, taken[kind] / layers[kind]);
+            rest -= taken[kind];
+        }
+    }
+    observe_logits(logits_rows, seconds.head);
+    observe_rest(rest);
+}
+
 // Dividing by the time makes every observation's error relative, so that short steps count as much as long ones.
 void CostModel::Fit::observe(const Counts& counts, int64_t rows, double picoseconds_taken) {
     const int bucket = std::min<int>(std::bit_width(static_cast<uint64_t>(rows)), kBuckets - 1);

@@ -10,6 +10,12 @@
 
 namespace hone::engine {
 
+// What a step took, in seconds.
+struct StepSeconds {
+    std::span<const double> layers;  // each layer, over all rows
+    double head = 0, step = 0;       // head and sampler; all of it
+};
+
 class CostModel {
   public:
     explicit CostModel(ModelShape shape);
@@ -23,6 +29,9 @@ class CostModel {
     // A step estimated at `estimate_ps` took `seconds`: how good the model is, and how much room to leave for steps that
     // come late (StepCosts::late_permille: the second latest of the last 64).
     void observe_step(int64_t estimate_ps, double seconds);
+
+    // All of these from a step that ran `segments` and had logits of `logits_rows` rows.
+    void observe_run(std::span<const Segment> segments, int64_t logits_rows, const StepSeconds& seconds);
 
     const ModelShape& shape() const { return shape_; }
     // The coefficients now.
