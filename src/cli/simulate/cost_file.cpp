@@ -26,6 +26,7 @@ ModelExtents read_model(TomlTable table) {
     if (is_routed) {
         model.experts_per_token = static_cast<int32_t>(table.integer("experts_per_token", 1, model.experts));
         model.expert_inner = extent(table, "expert_inner", 1);
+        model.expert_skew = table.number("expert_skew", 0, 4, 0);
     }
     if (!is_routed && model.dense_layers < model.layers)
         table.mistake("dense_layers", fmt::format("must be {}, as there are no experts", model.layers));

@@ -10,7 +10,8 @@ struct Known {
     engine::Plan (*plan)(engine::ScheduleState&);
     int32_t token_budget;
 };
-constexpr Known kPolicies[] = {{"chunked", engine::plan_chunked, 512}, {"layered", engine::plan_layered, 512}};
+constexpr Known kPolicies[] = {
+    {"chunked", engine::plan_chunked, 512}, {"layered", engine::plan_layered, 8192}, {"auto", engine::plan_auto, 2048}};
 
 }  // namespace
 
@@ -29,10 +30,13 @@ Result<SimulatedPolicy> policy_named(const std::string& name, const PolicyOption
                                .policy = known.plan,
                                .limits = {.max_batch = options.max_streams,
                                           .token_budget = budget > 0 ? budget : known.token_budget,
+                                          .resting_rows = options.resting_rows,
+                                          .token_gap = options.token_gap,
                                           .prefix_cache = options.prefix_cache}};
     }
     return error(
-        "--prefill: '{}' is no policy; choose chunked or layered, with a token budget if you like: chunked-128", name);
+        "--prefill: '{}' is no policy; choose chunked, layered or auto, with a token budget if you like: chunked-128",
+        name);
 }
 
 }  // namespace hone::cli

@@ -15,7 +15,8 @@ namespace {
 
 struct SimulateFlags {
     std::string costs, trace, chart;
-    std::vector<std::string> policies = {"chunked", "layered"};
+    std::vector<std::string> policies = {"chunked", "layered", "auto"};
+    std::string token_gap = "2x";
     PolicyOptions policy;
     WorkloadOptions workload;
     LatencyTargets targets;
@@ -98,6 +99,9 @@ void print(const SimulateFlags& flags, const Scenario& scenario, std::span<const
 
 Status run(SimulateFlags& flags) {
     flags.targets.gap_seconds = flags.target_gap_ms / 1000;
+    const auto gap = parse_token_gap(flags.token_gap);
+    if (!gap) return gap.error().within("--token-gap");
+    flags.policy.token_gap = *gap;
     std::vector<SimulatedPolicy> policies;
     for (const std::string& name : flags.policies) {
         auto policy = policy_named(name, flags.policy);
@@ -132,8 +136,8 @@ constexpr const char* kFooter =
     "\"tenant\", \"after\" (number of a line: arrives so many seconds after that request ended).\n"
     "\n"
     "  hone simulate models/costs/h100x2-qwen3-30b-a3b-bf16.toml --workload arxiv --rate 1.3 --prefill "
-    "chunked,layered\n"
-    "  hone simulate models/costs/zen5-2-olmoe-1b-7b-int4.toml --workload agents --rate 0.02 --chart agents.html\n"
+    "chunked,layered,auto\n"
+    "  hone simulate models/costs/zen5-2c-olmoe-1b-7b-int4.toml --workload agents --rate 0.02 --chart agents.html\n"
     "\n"
     "docs/scheduling.md explains the policies and what such a model cannot say.";
 
@@ -174,11 +178,18 @@ void add_workload_flags(CLI::App& verb, SimulateFlags& flags) {
 
 void add_policy_flags(CLI::App& verb, SimulateFlags& flags) {
     verb.add_option("--prefill", flags.policies,
-                    "Policies to compare: chunked, layered, each also with a token budget: chunked-128")
+                    "Policies to compare: chunked, layered, auto, each also with a token budget: chunked-128")
         ->delimiter(',')
         ->capture_default_str();
     verb.add_option("--token-budget", flags.policy.token_budget, "Prompt tokens that join a step; 0: the policy's own")
         ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
+    verb.add_option("--token-gap", flags.token_gap,
+                    "How far apart a stream's tokens may come while prompts are read (auto): 2x, 80ms or off")
+        ->capture_default_str();
+    verb.add_option("--resting-rows", flags.policy.resting_rows,
+                    "Most rows of prompts that may wait between two layers (auto)")
+        ->check(CLI::Range(1, 1 << 30))
         ->capture_default_str();
     verb.add_option("--max-streams", flags.policy.max_streams, "Most sequences that run at once")
         ->check(CLI::Range(1, 65536))

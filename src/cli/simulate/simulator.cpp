@@ -43,6 +43,8 @@ Simulator::Simulator(const CostFile& machine, const SimulatedPolicy& policy, int
       tree_(pool_),
       schedule_{.limits = with_layers(policy.limits, machine.costs.shape().layers()), .pool = pool_, .tree = tree_},
       cost_model_(machine.costs.shape()) {
+    schedule_.shape = cost_model_.shape();
+    schedule_.costs = cost_model_.costs();
     result_.requests.resize(requests.size());
     for (size_t i = 0; i < requests.size(); i++) {
         if (requests[i].after < 0)
@@ -94,7 +96,7 @@ bool Simulator::step() {
         return segment.end_layer == schedule_.limits.layers &&
                segment.end_token == schedule_.running.at(segment.sequence).length();
     });
-    times.head = machine_.costs.head_seconds(logits_rows);
+    times.head = machine_.costs.head_seconds(logits_rows) * times.factor;
     times.sum += times.head;
     now_ += times.sum;
     if (observer_) observer_->ran(schedule_, plan, began, now_);
@@ -112,10 +114,10 @@ bool Simulator::step() {
 
 // As executor.cpp: intervals of layers with the same rows; where the time is up, segments that may stop end.
 void Simulator::run_layers(Plan& plan, StepTimes& times) {
-    const double factor = std::max(0.1, 1 + machine_.noise * static_cast<double>(noise_.normal()));
+    const engine::TimeBudget budget(schedule_, plan);
+    times.factor = std::max(0.1, 1 + machine_.noise * static_cast<double>(noise_.normal()));
     times.layers.assign(static_cast<size_t>(schedule_.limits.layers), 0);
-    times.rest = times.sum = machine_.costs.rest_seconds() * factor;
-    stoppable_moved_ = false;
+    times.rest = times.sum = machine_.costs.rest_seconds() * times.factor;
     for (int32_t layer = 0, end = 0; (end = next_cut(plan.segments, layer)) > layer;) {
         LayerWork work{.first_layer = layer, .end_layer = end};
         bool may_stop = false;
@@ -124,7 +126,7 @@ void Simulator::run_layers(Plan& plan, StepTimes& times) {
             work.add(segment);
             may_stop |= segment.may_stop;
         }
-        layer = work.rows > 0 ? run_interval(plan, work, may_stop, times) : end;
+        layer = work.rows > 0 ? run_interval(work, may_stop, plan, budget, times) : end;
         if (layer == end) continue;
         for (Segment& segment : plan.segments) {
             if (!segment.may_stop || segment.end_layer <= layer) continue;
@@ -132,30 +134,32 @@ void Simulator::run_layers(Plan& plan, StepTimes& times) {
             result_.stops++;
         }
     }
-    for (double& seconds : times.layers) seconds *= factor;
 }
 
 // The layer it came to: the interval's end, or where the time was up.
-int32_t Simulator::run_interval(Plan& plan, const LayerWork& work, bool may_stop, StepTimes& times) {
+int32_t Simulator::run_interval(const LayerWork& work, bool may_stop, const Plan& plan,
+                                const engine::TimeBudget& budget, StepTimes& times) {
     double seconds[2] = {-1, -1};  // a layer without and with experts
     int32_t layer = work.first_layer;
-    const auto closed = [&] { return may_stop && stoppable_moved_ && must_stop(plan, layer, times.sum); };
-    while (layer < work.end_layer && !closed()) {
+    for (; layer < work.end_layer; layer++) {
+        if (may_stop && times.stoppable_moved && must_stop(plan, budget, layer, times.sum)) break;
         double& taken = seconds[machine_.costs.shape().routed_in(layer, layer + 1)];
         if (taken < 0) {
             LayerWork one = work;
             one.first_layer = layer;
-            taken = machine_.costs.layer_seconds(one);
+            taken = machine_.costs.layer_seconds(one) * times.factor;
         }
-        times.layers[static_cast<size_t>(layer++)] = taken;
+        times.layers[static_cast<size_t>(layer)] = taken;
         times.sum += taken;
-        stoppable_moved_ |= may_stop;
+        times.stoppable_moved |= may_stop;
     }
     return layer;
 }
 
-bool Simulator::must_stop(const Plan& plan, int32_t, double elapsed) const {
-    return plan.budget_ps > 0 && elapsed * engine::kPicosecondsPerSecond >= static_cast<double>(plan.budget_ps);
+// As loop.cpp: a step without a budget ends its prompts' rows when a request comes.
+bool Simulator::must_stop(const Plan& plan, const engine::TimeBudget& budget, int32_t layer, double elapsed) const {
+    if (plan.budget_ps == 0) return !arrivals_.empty() && arrivals_.top().first <= now_ + elapsed;
+    return !budget.allows(layer, elapsed);
 }
 
 void Simulator::count_expert_bytes(const Plan& plan) {
@@ -168,8 +172,7 @@ void Simulator::count_expert_bytes(const Plan& plan) {
     const auto bytes_of = [&](std::span<const Segment> segments) {
         double experts = 0;
         for (const LayerWork& work : engine::layer_work(segments)) {
-            experts += static_cast<double>(shape.distinct_experts_1024(work.rows)) / 1024 *
-                       shape.routed_in(work.first_layer, work.end_layer);
+            experts += machine_.costs.distinct_experts(work.rows) * shape.routed_in(work.first_layer, work.end_layer);
         }
         return experts * machine_.costs.model().expert_bytes();
     };
@@ -179,20 +182,9 @@ void Simulator::count_expert_bytes(const Plan& plan) {
 }
 
 void Simulator::learn(const Plan& plan, const StepTimes& times, int64_t logits_rows) {
-    for (const LayerWork& work : engine::layer_work(plan.segments)) {
-        double taken[2] = {};
-        int32_t layers[2] = {};
-        for (int32_t layer = work.first_layer; layer < work.end_layer; layer++) {
-            const int32_t routed = cost_model_.shape().routed_in(layer, layer + 1);
-            taken[routed] += times.layers[static_cast<size_t>(layer)];
-            layers[routed]++;
-        }
-        for (const int kind : {0, 1}) {
-            if (layers[kind] > 0) cost_model_.observe_layers(work, kind == 1, taken[kind] / layers[kind]);
-        }
-    }
-    cost_model_.observe_logits(logits_rows, times.head);
-    cost_model_.observe_rest(times.rest);
+    cost_model_.observe_run(plan.segments, logits_rows,
+                            {.layers = times.layers, .head = times.head, .step = times.sum});
+    schedule_.costs = cost_model_.costs();
     result_.cost_error = cost_model_.error();
 }
 

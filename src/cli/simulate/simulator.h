@@ -15,6 +15,7 @@
 #include "cli/simulate/workload.h"
 #include "engine/schedule/cost_model.h"
 #include "engine/schedule/policy.h"
+#include "engine/schedule/time_budget.h"
 
 namespace hone::cli {
 
@@ -76,12 +77,15 @@ class Simulator {
     struct StepTimes {
         std::vector<double> layers;
         double rest = 0, head = 0, sum = 0;
+        double factor = 1;             // noise
+        bool stoppable_moved = false;  // a segment that may stop has passed a layer
     };
 
     void receive();
     void run_layers(engine::Plan& plan, StepTimes& times);
-    int32_t run_interval(engine::Plan& plan, const engine::LayerWork& work, bool may_stop, StepTimes& times);
-    bool must_stop(const engine::Plan& plan, int32_t layer, double elapsed) const;
+    int32_t run_interval(const engine::LayerWork& work, bool may_stop, const engine::Plan& plan,
+                         const engine::TimeBudget& budget, StepTimes& times);
+    bool must_stop(const engine::Plan& plan, const engine::TimeBudget& budget, int32_t layer, double elapsed) const;
     void count_expert_bytes(const engine::Plan& plan);
     void learn(const engine::Plan& plan, const StepTimes& times, int64_t logits_rows);
     void settle(const engine::Segment& segment);
@@ -101,7 +105,6 @@ class Simulator {
     std::map<engine::SequenceId, Live> live_;
     uint64_t last_id_ = 0;
     double now_ = 0;
-    bool stoppable_moved_ = false;  // in this step a segment that may stop has passed a layer
     SimulationResult result_;
 };
 

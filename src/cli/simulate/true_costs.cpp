@@ -1,6 +1,7 @@
 #include "cli/simulate/true_costs.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace hone::cli {
@@ -30,9 +31,8 @@ Demand dense_of(const ModelExtents& model, const engine::LayerWork& work) {
     return {.operations = 2 * elements * static_cast<double>(work.rows), .bytes = elements * model.weight_bits / 8};
 }
 
-Demand experts_of(const ModelExtents& model, const engine::ModelShape& shape, const MachineRates& rates,
+Demand experts_of(const ModelExtents& model, double distinct, const MachineRates& rates,
                   const engine::LayerWork& work) {
-    const double distinct = static_cast<double>(shape.distinct_experts_1024(work.rows)) / 1024;
     const double products = static_cast<double>(work.rows) * model.experts_per_token;
     const double rows_each = products / distinct;
     const double efficiency = rows_each / (rows_each + rates.expert_rows_half);
@@ -40,7 +40,46 @@ Demand experts_of(const ModelExtents& model, const engine::ModelShape& shape, co
             .bytes = distinct * model.expert_bytes()};
 }
 
+constexpr int kMostRows = 8192;  // of the table; more rows use as many experts
+
+// How many of the experts 0, 1, ... `rows` rows use, each row experts_per_token of them, chosen in proportion to
+// (i + 1)^-skew. A row uses expert i with 1 - (1 - p_i)^draws, where `draws` is such that it uses experts_per_token.
+std::vector<double> skewed_distinct(const ModelExtents& model) {
+    std::vector<double> left(static_cast<size_t>(model.experts));  // chance that one draw is another expert
+    double sum = 0;
+    for (int32_t i = 0; i < model.experts; i++) sum += std::pow(i + 1, -model.expert_skew);
+    for (int32_t i = 0; i < model.experts; i++)
+        left[static_cast<size_t>(i)] = 1 - std::pow(i + 1, -model.expert_skew) / sum;
+    const auto used = [&](double draws) {
+        double experts = 0;
+        for (const double one : left) experts += 1 - std::pow(one, draws);
+        return experts;
+    };
+    double low = 0, high = 1;
+    while (used(high) < model.experts_per_token && high < 1e12) high *= 2;
+    for (int i = 0; i < 60; i++) {
+        const double middle = (low + high) / 2;
+        (used(middle) < model.experts_per_token ? low : high) = middle;
+    }
+    std::vector<double> distinct(kMostRows + 1);
+    for (int rows = 0; rows <= kMostRows; rows++) distinct[static_cast<size_t>(rows)] = used(high * rows);
+    return distinct;
+}
+
 }  // namespace
+
+TrueCosts::TrueCosts(const ModelExtents& model, const MachineRates& rates)
+    : model_(model), shape_(model.shape()), costs_(rates) {
+    if (model.experts > 0 && model.expert_skew > 0) distinct_ = skewed_distinct(model);
+}
+
+TrueCosts::TrueCosts(const ModelExtents& model, const engine::StepCosts& measured)
+    : model_(model), shape_(model.shape()), costs_(measured) {}
+
+double TrueCosts::distinct_experts(int64_t rows) const {
+    if (distinct_.empty()) return static_cast<double>(shape_.distinct_experts_1024(rows)) / 1024;
+    return distinct_[static_cast<size_t>(std::min<int64_t>(rows, kMostRows))];
+}
 
 engine::ModelShape ModelExtents::shape() const {
     std::vector<int32_t> routed(static_cast<size_t>(experts > 0 ? layers - dense_layers : 0));
@@ -56,7 +95,8 @@ double TrueCosts::layer_seconds(const engine::LayerWork& work) const {
     const MachineRates& rates = std::get<MachineRates>(costs_);
     const Demand attention = attention_of(model_, work);
     const bool is_routed = shape_.routed_in(layer.first_layer, layer.end_layer) > 0;
-    const Demand rest = is_routed ? experts_of(model_, shape_, rates, work) : dense_of(model_, work);
+    const Demand rest =
+        is_routed ? experts_of(model_, distinct_experts(work.rows), rates, work) : dense_of(model_, work);
     if (rates.phases_apart) return rates.layer_seconds + seconds_of(attention, rates) + seconds_of(rest, rates);
     const Demand both{.operations = attention.operations + rest.operations,
                       .attention_operations = attention.attention_operations,

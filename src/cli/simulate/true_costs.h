@@ -16,6 +16,7 @@ struct ModelExtents {
     int32_t hidden = 1, heads = 1, kv_heads = 1, head_size = 1;
     int32_t experts = 0, experts_per_token = 0, expert_inner = 0, dense_inner = 0;
     int32_t vocabulary = 1;
+    double expert_skew = 0;                    // a token chooses the i-th expert in proportion to i^-skew
     double weight_bits = 16, cache_bits = 16;  // per element
 
     double expert_bytes() const { return 3.0 * hidden * expert_inner * weight_bits / 8; }
@@ -39,10 +40,8 @@ struct MachineRates {
 class TrueCosts {
   public:
     TrueCosts() = default;
-    TrueCosts(const ModelExtents& model, const MachineRates& rates)
-        : model_(model), shape_(model.shape()), costs_(rates) {}
-    TrueCosts(const ModelExtents& model, const engine::StepCosts& measured)
-        : model_(model), shape_(model.shape()), costs_(measured) {}
+    TrueCosts(const ModelExtents& model, const MachineRates& rates);
+    TrueCosts(const ModelExtents& model, const engine::StepCosts& measured);
 
     // Seconds that a layer takes over this work (the first one of its interval).
     double layer_seconds(const engine::LayerWork& work) const;
@@ -50,12 +49,16 @@ class TrueCosts {
     double head_seconds(int64_t rows) const;
     double rest_seconds() const;
 
+    // Experts of one layer that `rows` rows are expected to use. The scheduler believes that routing is even.
+    double distinct_experts(int64_t rows) const;
+
     const engine::ModelShape& shape() const { return shape_; }
     const ModelExtents& model() const { return model_; }
 
   private:
     ModelExtents model_;
     engine::ModelShape shape_;
+    std::vector<double> distinct_;  // by rows, where routing is skewed
     std::variant<MachineRates, engine::StepCosts> costs_;
 };
 
