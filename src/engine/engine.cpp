@@ -131,7 +131,7 @@ static Policy policy_of(PrefillPolicy prefill) {
 }
 
 // As the policies were published (vLLM's default of old; the cohorts of layered prefill); alone, a prompt gains nothing
-// from chunks of more than 2048 tokens.
+// from chunks of more than 1024 tokens.
 static int32_t token_budget_of(const EngineOptions& options) {
     if (options.token_budget > 0) return options.token_budget;
     switch (options.prefill) {
@@ -140,7 +140,7 @@ static int32_t token_budget_of(const EngineOptions& options) {
         case PrefillPolicy::layered:
             return 8192;
         default:
-            return 2048;
+            return 1024;
     }
 }
 

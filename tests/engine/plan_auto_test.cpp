@@ -1,0 +1,217 @@
+// The two-dimensional policy on a machine whose costs are simple: a row takes 1 us a layer, an expert 100 us.
+
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "engine/schedule/policy.h"
+#include "engine/schedule/time_budget.h"
+
+namespace hone::engine {
+namespace {
+
+constexpr int32_t kLayers = 16;
+constexpr int64_t kMicrosecond = 1'000'000;  // in picoseconds
+
+class PlanAutoTest : public testing::Test {
+  protected:
+    PlanAutoTest() {
+        std::vector<int32_t> routed(kLayers);
+        std::iota(routed.begin(), routed.end(), 0);
+        state.shape = ModelShape(kLayers, routed, 64, 8);
+        state.costs = {.dense = {},
+                       .routed = {.row = kMicrosecond, .expert = 100 * kMicrosecond},
+                       .step = 0,
+                       .logits = 0,
+                       .late_permille = 1000};
+    }
+    SequenceId arrive(int32_t length, int64_t arrival_ns = 0) {
+        SequenceState sequence;
+        sequence.id = {++last_id};
+        sequence.tokens.resize(static_cast<size_t>(length));
+        std::iota(sequence.tokens.begin(), sequence.tokens.end(), static_cast<int32_t>(100'000 * last_id));
+        sequence.arrival_ns = arrival_ns;
+        enqueue(state, std::move(sequence));
+        return {last_id};
+    }
+    Plan step() {
+        Plan plan = plan_auto(state);
+        commit(state, plan);
+        for (const Segment& segment : plan.segments) {
+            const SequenceState& sequence = state.running.at(segment.sequence);
+            if (sequence.computed == sequence.length()) append_token(state, sequence.id, 7);
+        }
+        return plan;
+    }
+    int64_t cost(const Plan& plan) const { return state.costs.of(state.shape, plan.segments); }
+
+    PagePool pool = std::move(*PagePool::create(64, 400));
+    PrefixTree tree{pool};
+    ScheduleState state{.limits = {.layers = kLayers, .max_batch = 16, .token_budget = 1024, .prefix_cache = false},
+                        .pool = pool,
+                        .tree = tree,
+                        .shape = {},
+                        .costs = {},
+                        .waiting = {},
+                        .running = {},
+                        .tenants = {}};
+    uint64_t last_id = 0;
+};
+
+TEST_F(PlanAutoTest, alone_a_prompt_takes_the_whole_budget_through_all_layers) {
+    const auto a = arrive(3000);
+    const Plan plan = step();
+    ASSERT_EQ(plan.segments.size(), 1u);
+    EXPECT_EQ(plan.segments[0], (Segment{a, 0, 1024, 0, kLayers, true}));
+    EXPECT_EQ(plan.budget_ps, 0);
+}
+
+TEST_F(PlanAutoTest, beside_decodes_every_step_stays_in_the_gap) {
+    for (int i = 0; i < 4; i++) arrive(10);
+    step();
+    const int64_t undisturbed = cost(plan_auto(state));
+    for (auto& [id, sequence] : state.running) sequence.issued = sequence.computed;  // planned only to look at
+    const auto prompt = arrive(8000);
+    int32_t steps = 0;
+    for (; !state.running.contains(prompt) || !state.running.at(prompt).decoding; steps++) {
+        const Plan plan = step();
+        ASSERT_EQ(plan.segments.size(), 5u);
+        ASSERT_LE(cost(plan), 2 * undisturbed);
+    }
+    // Through all layers, 6 rows a step would fit: their experts alone take most of the time. That is 1334 steps.
+    EXPECT_LE(steps, 20);
+}
+
+TEST_F(PlanAutoTest, a_gap_in_milliseconds_is_the_budget) {
+    arrive(10);
+    step();
+    state.limits.token_gap = {.milliseconds = 50};
+    arrive(8000);
+    const Plan plan = step();
+    EXPECT_EQ(plan.budget_ps, 50'000 * kMicrosecond);
+    EXPECT_LE(cost(plan), plan.budget_ps);
+    EXPECT_GT(cost(plan), plan.budget_ps * 3 / 4);
+}
+
+TEST_F(PlanAutoTest, steps_that_come_late_leave_room) {
+    arrive(10);
+    step();
+    state.limits.token_gap = {.milliseconds = 50};
+    state.costs.late_permille = 1250;
+    arrive(8000);
+    const Plan plan = step();
+    EXPECT_EQ(plan.budget_ps, 50'000 * kMicrosecond);
+    EXPECT_LE(cost(plan), 40'000 * kMicrosecond);
+}
+
+TEST_F(PlanAutoTest, without_a_target_prompts_run_at_full_speed_beside_decodes) {
+    const auto a = arrive(10);
+    step();
+    state.limits.token_gap = {.factor_percent = 0};
+    const auto b = arrive(3000);
+    EXPECT_EQ(step().segments, (std::vector<Segment>{{a, 10, 11, 0, kLayers}, {b, 0, 1024, 0, kLayers, true}}));
+}
+
+TEST_F(PlanAutoTest, a_target_that_cannot_be_met_still_lets_prompts_through) {
+    arrive(10);
+    step();
+    state.limits.token_gap = {.milliseconds = 1};
+    const auto prompt = arrive(200);
+    for (int steps = 0; !state.running.contains(prompt) || !state.running.at(prompt).decoding; steps++) {
+        step();
+        ASSERT_LT(steps, 2000);
+    }
+}
+
+TEST_F(PlanAutoTest, short_prompts_overtake_long_ones_until_those_are_due) {
+    const auto longer = arrive(4000, 0);
+    step();
+    LayerWork work{.first_layer = 0, .end_layer = kLayers};
+    work.add({longer, 1024, 4000});
+    const int64_t due = state.costs.of(state.shape, work) / 1000;  // nanoseconds that the rest takes alone
+    const auto quick = arrive(100, due / 10);
+    const auto late = arrive(100, due * 2);
+    const Plan plan = step();
+    EXPECT_EQ(plan.segments[0].sequence, quick);
+    EXPECT_EQ(plan.segments[1].sequence, longer);  // fills what is left of the budget
+    EXPECT_EQ(plan.segments.size(), 2u);
+    EXPECT_TRUE(state.running.contains(late));
+}
+
+TEST_F(PlanAutoTest, priority_comes_before_length) {
+    const auto quick = arrive(10), important = arrive(2000);
+    state.waiting.at(important).priority = -1;
+    EXPECT_EQ(step().segments[0].sequence, important);
+    EXPECT_FALSE(state.running.at(quick).decoding);
+}
+
+TEST_F(PlanAutoTest, prompts_that_begin_together_go_on_together) {
+    arrive(10);
+    step();
+    state.limits.token_gap = {.milliseconds = 20};
+    const auto a = arrive(20), b = arrive(20);
+    const Plan first = step();
+    ASSERT_EQ(first.segments.size(), 3u);
+    EXPECT_LT(first.segments[1].end_layer, kLayers);
+    EXPECT_EQ(first.segments[1].end_layer, first.segments[2].end_layer);
+    const Plan second = step();
+    ASSERT_EQ(second.segments.size(), 3u);
+    EXPECT_EQ(second.segments[1].sequence, a);
+    EXPECT_EQ(second.segments[2].sequence, b);
+    EXPECT_EQ(second.segments[1].first_layer, first.segments[1].end_layer);
+}
+
+// A chunk was begun while nobody decoded; then somebody does, and one layer of all its rows takes too long.
+TEST_F(PlanAutoTest, rows_that_are_too_many_for_one_layer_go_on_in_parts) {
+    const auto a = arrive(1024);
+    Plan plan = plan_auto(state);
+    plan.segments[0].end_layer = 3;  // stopped there
+    commit(state, plan);
+    const auto b = arrive(5, -1'000'000'000);
+    state.limits.token_gap = {.factor_percent = 0};
+    plan = plan_auto(state);
+    ASSERT_EQ(plan.segments[0].sequence, b);
+    commit(state, plan);
+    append_token(state, b, 7);
+    state.costs.routed.row = 20 * kMicrosecond;
+    state.limits.token_gap = {.factor_percent = 200};
+    int64_t rows = 0;
+    for (int steps = 0; state.running.at(a).frontier == 3; steps++) {
+        plan = step();
+        ASSERT_EQ(plan.segments.size(), 2u);
+        ASSERT_LE(cost(plan), plan.budget_ps * 9 / 8);
+        rows += plan.segments[1].end_token - plan.segments[1].first_token;
+        ASSERT_LT(steps, 100);
+    }
+    EXPECT_EQ(rows, 1024);
+    EXPECT_GT(state.running.at(a).frontier, 3);
+}
+
+TEST_F(PlanAutoTest, resting_rows_are_bounded) {
+    arrive(10);
+    step();
+    state.limits.resting_rows = 50;
+    for (int i = 0; i < 5; i++) arrive(1000);
+    for (int i = 0; i < 200; i++) {
+        const Plan plan = step();
+        int64_t resting = 0;
+        for (const auto& [id, sequence] : state.running)
+            resting += sequence.decoding ? 0 : sequence.issued - sequence.computed;
+        ASSERT_LE(resting, 50);
+    }
+}
+
+TEST_F(PlanAutoTest, the_budget_holds_on_the_clock) {
+    arrive(10);
+    step();
+    state.limits.token_gap = {.milliseconds = 50};
+    arrive(8000);
+    const Plan plan = plan_auto(state);
+    const TimeBudget budget(state, plan);
+    EXPECT_TRUE(budget.allows(plan.segments[1].end_layer - 1, 0.001));
+    EXPECT_FALSE(budget.allows(1, 0.049));  // the decoding rows have 15 layers to go
+    EXPECT_FALSE(budget.allows(1, 0.2));
+}
+
+}  // namespace
+}  // namespace hone::engine
