@@ -10,7 +10,7 @@ namespace hone::cli {
 
 struct PolicyOptions {
     int32_t token_budget = 0;        // 0: what the policy has by itself
-    int32_t resting_rows = 1 << 20;  // that may lie between layers (auto)
+    int32_t resting_rows = 1 << 15;  // that may lie between layers (auto)
     engine::TokenGap token_gap;      // of auto
     int32_t max_streams = 64;
     bool prefix_cache = true;

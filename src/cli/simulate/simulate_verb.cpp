@@ -22,7 +22,7 @@ struct SimulateFlags {
     LatencyTargets targets;
     double target_gap_ms = 125, chart_from = 0, chart_seconds = 3;
     int32_t kv_pages = 0;
-    bool json = false;
+    bool json = false, no_prefix_cache = false;
 };
 
 // What all policies are given alike.
@@ -102,6 +102,7 @@ Status run(SimulateFlags& flags) {
     const auto gap = parse_token_gap(flags.token_gap);
     if (!gap) return gap.error().within("--token-gap");
     flags.policy.token_gap = *gap;
+    flags.policy.prefix_cache = !flags.no_prefix_cache;
     std::vector<SimulatedPolicy> policies;
     for (const std::string& name : flags.policies) {
         auto policy = policy_named(name, flags.policy);
@@ -127,7 +128,7 @@ constexpr const char* kFooter =
     "Workloads\n"
     "  sharegpt  prompts of 2340 tokens on average, outputs of 439, as in the layered prefill experiments\n"
     "  arxiv     prompts of about 9200 tokens, outputs of about 195, as there\n"
-    "  lengths   --prompt and --output say: 512 (always), 100-900 (uniform), lognormal:MEAN:SIGMA, arxiv, sharegpt\n"
+    "  lengths   --prompt and --output: 512 (always), 100-900 (uniform), lognormal:MEAN:SIGMA, arxiv, sharegpt\n"
     "  agents    conversations that begin at --rate; each of --turns turns sends all that was said so far and\n"
     "            --turn-tokens more, --think seconds after the last answer; --prompt is the first prompt\n"
     "--trace FILE has a JSON object a line: {\"arrival\": seconds, \"prompt_tokens\": N, \"output_tokens\": N}, and "
@@ -159,8 +160,8 @@ void add_workload_flags(CLI::App& verb, SimulateFlags& flags) {
     verb.add_option("--burst", workload.burst, "Requests that arrive together")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
-    verb.add_option("--prompt", workload.prompt, "Lengths of prompts (lengths, agents)")->capture_default_str();
-    verb.add_option("--output", workload.output, "Lengths of outputs (lengths, agents)")->capture_default_str();
+    verb.add_option("--prompt", workload.prompt, "Lengths of prompts; the workload's own otherwise");
+    verb.add_option("--output", workload.output, "Lengths of outputs; the workload's own otherwise");
     verb.add_option("--shared-prefix", workload.shared_prefix, "Tokens that all prompts begin with, beside their own")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
@@ -194,6 +195,7 @@ void add_policy_flags(CLI::App& verb, SimulateFlags& flags) {
     verb.add_option("--max-streams", flags.policy.max_streams, "Most sequences that run at once")
         ->check(CLI::Range(1, 65536))
         ->capture_default_str();
+    verb.add_flag("--no-prefix-cache", flags.no_prefix_cache, "Compute every prompt from its start");
     verb.add_option("--kv-pages", flags.kv_pages, "Pages for keys and values; 0: what COSTS says")
         ->check(CLI::Range(0, 1 << 24))
         ->capture_default_str();

@@ -42,9 +42,12 @@ struct LengthPair {
 
 Result<LengthPair> lengths_of(const WorkloadOptions& options) {
     const bool is_published = options.kind == "arxiv" || options.kind == "sharegpt";
-    auto prompt = Lengths::named(is_published ? options.kind : options.prompt);
+    const auto chosen = [](const std::string& given, std::string otherwise) {
+        return Lengths::named(given.empty() ? otherwise : given);
+    };
+    auto prompt = chosen(options.prompt, is_published ? options.kind : "512");
     if (!prompt) return prompt.error().within("--prompt");
-    auto output = Lengths::named(is_published ? options.kind + "-output" : options.output);
+    auto output = chosen(options.output, is_published ? options.kind + "-output" : "128");
     if (!output) return output.error().within("--output");
     return LengthPair{*prompt, *output};
 }

@@ -39,12 +39,11 @@ struct WorkloadOptions {
     double rate = 1;                   // requests a second; of agents, conversations that begin
     int32_t burst = 8;                 // requests that arrive together (bursts)
     int32_t requests = 500;            // in all
-    std::string prompt = "512";        // lengths of prompts and outputs (kind lengths; output of agents too)
-    std::string output = "128";
-    int32_t shared_prefix = 0;  // tokens that all prompts begin with
-    int32_t turns = 20;         // of a conversation (agents)
-    int32_t turn_tokens = 200;  // that each turn adds to what was said (agents)
-    double think_seconds = 1;   // between the end of a turn and the next (agents)
+    std::string prompt, output;        // lengths; empty: the kind's own, of lengths and agents 512 and 128
+    int32_t shared_prefix = 0;         // tokens that all prompts begin with
+    int32_t turns = 20;                // of a conversation (agents)
+    int32_t turn_tokens = 200;         // that each turn adds to what was said (agents)
+    double think_seconds = 1;          // between the end of a turn and the next (agents)
     uint64_t seed = 1;
 };
 
