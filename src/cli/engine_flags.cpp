@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "model/checkpoint/fingerprint.h"
+
 namespace hone::cli {
 
 Result<size_t> parse_bytes(const std::string& text) {
@@ -62,6 +64,12 @@ Result<engine::EngineOptions> EngineFlags::options(const ModelOptions& model) co
     const auto resting = parse_bytes(prefill_memory);
     if (!resting) return resting.error().within("--prefill-memory");
     options.prefill_bytes = *resting;
+    if (!spill_folder.empty()) {
+        if (no_prefix_cache) return error("--kv-spill keeps the prefix cache, which --no-prefix-cache switches off");
+        const auto bytes = parse_bytes(spill_size);
+        if (!bytes) return bytes.error().within("--kv-spill-size");
+        options.spill = {.folder = spill_folder, .bytes = *bytes};
+    }
     return options;
 }
 
@@ -82,7 +90,7 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
                     "Most tokens of one request, prompt included; 0: what model and memory allow")
         ->check(CLI::Range(0, 1 << 30))
         ->capture_default_str();
-    verb.add_option("--max-batch", flags.max_batch, "Most sequences that run at once")
+    verb.add_option("--max-streams", flags.max_batch, "Most sequences that run at once")
         ->check(CLI::Range(1, 65536))
         ->capture_default_str();
     verb.add_option("--prefill", flags.prefill,
@@ -102,14 +110,23 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
     verb.add_option("--prefill-memory", flags.prefill_memory,
                     "Most memory for the hidden states of prompts that wait between two layers")
         ->capture_default_str();
+    verb.add_option("--kv-spill", flags.spill_folder,
+                    "Folder for cache pages that memory has no room for; found again after a restart");
+    verb.add_option("--kv-spill-size", flags.spill_size, "Most that they may take there: 16G, 1T")
+        ->capture_default_str();
     verb.add_flag("--no-prefix-cache", flags.no_prefix_cache, "Compute every prompt from its start");
 }
 
 Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, engine::EngineOptions options) {
     if (open.loaded.weights.is_mapped()) options.mapped_bytes = open.loaded.weights.bytes().size();
+    if (!options.spill.folder.empty()) {
+        options.spill.identity =
+            fmt::format("{} {} {}", HONE_VERSION, numeric_class_name(open), model::weights_fingerprint(open.loaded));
+    }
     auto engine = engine::Engine::create(*open.loaded.model, *open.kernels, options);
-    if (!engine) return engine.error().within("--kv-memory");
-    return engine;
+    if (engine) return engine;
+    const bool on_disk = engine.error().message.starts_with(engine::kSpillContext);
+    return engine.error().within(on_disk ? "--kv-spill" : "--kv-memory");
 }
 
 }  // namespace hone::cli

@@ -17,6 +17,8 @@ struct EngineFlags {
     std::string prefill_memory = "256M";
     int32_t max_batch = 64, token_budget = 0, max_context = 0;
     bool no_prefix_cache = false;
+    std::string spill_folder;        // --kv-spill
+    std::string spill_size = "16G";  // --kv-spill-size
 
     // Errors name the flag.
     Result<engine::EngineOptions> options(const ModelOptions& model) const;
@@ -27,7 +29,7 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags);
 // A check for flags of real numbers. NaN, which passes CLI::Range, is in no range.
 CLI::Validator number_within(double least, double most);
 
-// An engine for the model. What can go wrong is memory: errors name --kv-memory.
+// An engine for the model. What can go wrong is memory, and the cache on disk: errors name the flag.
 Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, engine::EngineOptions options);
 
 // "auto", "chunked", "layered".

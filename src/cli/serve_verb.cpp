@@ -2,6 +2,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include <sys/resource.h>
+
 #include "base/env.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -69,6 +71,21 @@ void print_welcome(const std::string& url, const std::string& name, bool reads_t
     std::fflush(stdout);
 }
 
+// Each connection takes a file descriptor; the usual soft limit of 1,024 is there for programs that use select().
+void fit_connections(int& connections) {
+    constexpr rlim_t kOtherFiles = 256;
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    const rlim_t wanted = static_cast<rlim_t>(connections) + kOtherFiles;
+    if (files.rlim_cur < wanted) {
+        files.rlim_cur = std::min(wanted, files.rlim_max);
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur >= wanted) return;
+    connections = static_cast<int>(std::max<rlim_t>(files.rlim_cur, kOtherFiles + 1) - kOtherFiles);
+    LOG_WARN("the system allows {} open files (ulimit -n): --max-connections is {}", files.rlim_cur, connections);
+}
+
 // What can be said of the flags before a model is loaded.
 Status settle_limits(ServeFlags& flags) {
     for (const std::string& key : flags.server.api_keys)
@@ -78,6 +95,7 @@ Status settle_limits(ServeFlags& flags) {
     serve::HttpLimits& limits = flags.listener.limits;
     limits.body_bytes = *max_body;
     limits.all_bodies_bytes = std::max(limits.all_bodies_bytes, limits.body_bytes);
+    fit_connections(limits.max_connections);
     flags.model.verify = flags.verify == "before";
     return ok();
 }
@@ -105,6 +123,7 @@ Status serve_model(ServeFlags& flags) {
     const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
     if (!engine_options) return engine_options.error();
     if (const Status settled = settle_limits(flags); !settled) return settled;
+    flags.server.max_streams = engine_options->max_batch;
     auto listener = serve::Listener::bind(flags.listener);  // an address in use is told before minutes of loading
     if (!listener) return listener.error();
     auto open = open_model(flags.model, false);
@@ -141,6 +160,27 @@ Status serve_model(ServeFlags& flags) {
     return verified;
 }
 
+// What the server does when more is asked of it than it can do.
+void add_overload_flags(CLI::App& verb, ServeFlags& flags) {
+    constexpr int kMost = 1 << 20;
+    verb.add_option("--max-waiting", flags.server.max_waiting,
+                    "Most sequences that wait while --max-streams run; requests beyond get 429")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+    verb.add_option("--max-queue-time", flags.server.max_queue_seconds,
+                    "Seconds that a request may wait for its first step before it gets 429; 0: no limit")
+        ->check(number_within(0, 1e6))
+        ->capture_default_str();
+    verb.add_option("--key-streams", flags.server.key_streams,
+                    "Most sequences of one API key that run or wait at once; 0: no limit")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+    verb.add_option("--key-waiting", flags.server.key_waiting,
+                    "Most sequences of one API key without a first token at once; 0: no limit")
+        ->check(CLI::Range(0, kMost))
+        ->capture_default_str();
+}
+
 }  // namespace
 
 void add_serve(CLI::App& app, int& status) {
@@ -168,7 +208,19 @@ void add_serve(CLI::App& app, int& status) {
     verb->add_option("--drain", flags->drain_seconds, "Seconds that running requests may take after SIGTERM")
         ->check(number_within(0, 1e6))
         ->capture_default_str();
+    add_overload_flags(*verb, *flags);
+    verb->add_option("--request-log", flags->server.request_log,
+                     "File that gets a line of JSON for every request; - for stderr")
+        ->capture_default_str();
     verb->add_option("--max-body", flags->max_body, "Largest request body: 16M, 1G")->capture_default_str();
+    verb->add_option("--max-connections", flags->listener.limits.max_connections,
+                     "Most open connections; one beyond takes the place of the longest idle")
+        ->check(CLI::Range(1, 1 << 20))
+        ->capture_default_str();
+    verb->add_option("--write-timeout", flags->listener.limits.write_seconds,
+                     "Seconds that a client may take to read 64 KiB of its answer before it is dropped")
+        ->check(number_within(0.01, 1e6))
+        ->capture_default_str();
     verb->add_option("--header-timeout", flags->listener.limits.header_seconds,
                      "Seconds in which a client must have sent the head of a request")
         ->check(number_within(0.01, 1e6))

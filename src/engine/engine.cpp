@@ -4,6 +4,7 @@
 #include <limits>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/rng.h"
@@ -19,17 +20,18 @@ constexpr size_t kUnknownMemory = size_t{2} << 30;  // where the system does not
 class Engine::Worker {
   public:
     Worker(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
-           int32_t max_context)
+           std::unique_ptr<SpillStore> spill, int32_t max_context)
         : vocabulary_(model.spec().vocabulary), max_context_(max_context) {
         EngineMetrics metrics;
         metrics.pages_total = pages.total();
+        if (spill) metrics.spill = spill->metrics();
         mailbox_.publish(metrics, 0);
-        thread_ =
-            std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options)]() mutable {
-                options.interrupted = [this] { return mailbox_.has_messages(); };
-                Loop loop(model, kernels, std::move(pages), std::move(options));
-                run(loop);
-            });
+        thread_ = std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options),
+                               spill = std::move(spill)]() mutable {
+            options.interrupted = [this] { return mailbox_.has_messages(); };
+            Loop loop(model, kernels, std::move(pages), std::move(options), std::move(spill));
+            run(loop);
+        });
     }
 
     ~Worker() {
@@ -46,6 +48,7 @@ class Engine::Worker {
     void run(Loop& loop) {
         for (bool stopping = false; !stopping;) {
             stopping = receive(loop);
+            loop.expire(monotonic_seconds());
             if (!loop.idle()) loop.step();
             mailbox_.publish(loop.metrics(), loop.held_tokens());  // who hears of the end finds it counted
             loop.report();
@@ -84,6 +87,8 @@ static Status check_options(const EngineOptions& options) {
         return error("token_gap is {} ms, {} %; neither may be negative", options.token_gap.milliseconds,
                      options.token_gap.factor_percent);
     }
+    if (!options.spill.folder.empty() && !options.prefix_cache)
+        return error("pages are kept on disk for the prefix cache, which is switched off");
     if (options.max_context < 0)
         return error("max_context is {}; it must be 0 (no limit) or more", options.max_context);
     return ok();
@@ -158,6 +163,12 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
     LOG_INFO("cache: {} pages of {} tokens, {}; up to {} tokens a request", *page_count, kPageTokens,
              format_bytes(static_cast<double>(*page_count) * static_cast<double>(pages->page_bytes())), max_context);
 
+    std::unique_ptr<SpillStore> spill;
+    if (!options.spill.folder.empty()) {
+        auto opened = SpillStore::open(options.spill, pages->page_bytes());
+        if (!opened) return opened.error().within(kSpillContext);
+        spill = std::move(*opened);
+    }
     LoopOptions loop{.limits = {.max_batch = options.max_batch,
                                 .token_budget = options.token_budget > 0 ? options.token_budget
                                                                          : default_token_budget(options.prefill),
@@ -167,8 +178,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
                      .policy = policy_of(options.prefill),
                      .threads = options.threads > 0 ? options.threads : static_cast<int>(usable_cpus().size()),
                      .int4_class = options.int4_class};
-    return std::unique_ptr<Engine>(
-        new Engine(std::make_unique<Worker>(model, kernels, std::move(*pages), std::move(loop), max_context)));
+    return std::unique_ptr<Engine>(new Engine(
+        std::make_unique<Worker>(model, kernels, std::move(*pages), std::move(loop), std::move(spill), max_context)));
 }
 
 Engine::Engine(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}

@@ -3,11 +3,13 @@
 // src/engine/README.md.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,11 +29,13 @@ using RequestId = Strong<uint64_t, RequestIdTag>;
 struct Request {
     std::vector<int32_t> prompt;  // at least one token, ids inside the vocabulary
     SamplingParams sampling;
-    int32_t priority = 0;  // smaller runs earlier
-    uint32_t tenant = 0;   // shares are fair between tenants (API keys)
+    int32_t priority = 0;      // smaller runs earlier
+    uint32_t tenant = 0;       // shares are fair between tenants (API keys)
+    double max_wait = 0;       // seconds within which a step must begin it, or it ends (expired); 0: no limit
+    std::string cache_salt{};  // pages of the prefix cache are shared only between requests of equal salts
 };
 
-enum class FinishReason { stop, length, cancelled, error };
+enum class FinishReason { stop, length, cancelled, error, expired };
 
 // What the engine tells about a request; events of one request come in order, the last one has `finish`.
 struct RequestEvent {
@@ -40,10 +44,11 @@ struct RequestEvent {
     std::vector<TokenRecord> prompt_logprobs;
     std::vector<TokenRecord> tokens;  // new since the last event
     int32_t cached_tokens = 0;        // of the prompt, found in the prefix cache (set in the first event)
+    double scheduled_at = 0;          // monotonic seconds of the first step that had rows of it; 0: none had
     uint64_t seed = 0;                // given or drawn
     std::optional<FinishReason> finish;
     std::optional<int32_t> stop_token;  // the stop id that ended it, if one did; it is the last token of `tokens`
-    std::string message;                // for FinishReason::error
+    std::string message;                // for FinishReason::error and expired
 };
 
 // Called on the engine thread; must not block (post to another thread).
@@ -56,6 +61,13 @@ Policy policy_of(PrefillPolicy prefill);
 // from chunks of more than 1024 tokens.
 int32_t default_token_budget(PrefillPolicy prefill);
 
+// Where evicted pages of the prefix cache are kept on disk.
+struct SpillOptions {
+    std::string folder{};    // made if need be; empty: nowhere
+    size_t bytes = 0;        // most that its file may take
+    std::string identity{};  // of model, weights and arithmetic: what another one computed is never used
+};
+
 struct EngineOptions {
     int threads = 0;           // 0: every usable CPU
     size_t kv_bytes = 0;       // memory for cache pages; 0: a share of what is free
@@ -67,6 +79,7 @@ struct EngineOptions {
     TokenGap token_gap;                        // of the automatic policy
     size_t prefill_bytes = size_t{256} << 20;  // most memory for the hidden states of prompts between two steps
     bool prefix_cache = true;
+    SpillOptions spill;
     math::NumericClass int4_class = math::NumericClass::i8g32;
 };
 
@@ -74,23 +87,53 @@ struct EngineOptions {
 // system counts as available). 0 available: not known.
 size_t default_cache_bytes(size_t available, size_t mapped);
 
+// Of the pages on disk, each with its bytes; failures are reads and writes that failed, and pages found damaged.
+struct SpillMetrics {
+    uint64_t pages = 0;  // there now
+    uint64_t written_pages = 0, written_bytes = 0;
+    uint64_t read_pages = 0, read_bytes = 0;
+    uint64_t skipped_pages = 0;  // evicted without being written: the disk did not keep pace, or writing has stopped
+    uint64_t failures = 0;
+};
+
+// How many tokens steps had: steps[i] of them more than kBounds[i-1] and at most kBounds[i], the last ones more than all
+// bounds. Tokens count in the step in which they cross the last layer.
+struct StepSizes {
+    static constexpr std::array<int32_t, 13> kBounds{1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+    std::array<uint64_t, kBounds.size() + 1> steps{};
+    uint64_t tokens = 0;  // together
+};
+
+// How prompts get on beside decoding sequences.
+struct PrefillMetrics {
+    int64_t backlog_tokens = 0;         // known tokens that are not computed, but for those being decoded
+    int64_t resting_rows = 0;           // of them, between layers
+    uint64_t segments = 0;              // pieces of prompts that steps took on
+    uint64_t rows = 0, row_layers = 0;  // of those pieces: their tokens, and tokens times layers
+    uint64_t stops = 0;                 // pieces that ended before their plan said
+    StepCosts costs;                    // the cost model's coefficients
+    double cost_error = 0;              // mean of |estimate / time - 1| over the last steps
+    double budget_seconds = 0;          // of the last step that had one
+};
+
 // A consistent snapshot, taken without waiting for the engine.
 struct EngineMetrics {
-    uint64_t requests_submitted = 0, requests_finished = 0, requests_cancelled = 0;
+    uint64_t requests_submitted = 0, requests_finished = 0, requests_cancelled = 0;  // cancelled: expired ones too
     uint64_t prompt_tokens = 0;  // of requests that a step has begun
     uint64_t cached_tokens = 0, generated_tokens = 0;
     uint64_t steps = 0, preemptions = 0;
     int32_t running = 0, waiting = 0;
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
-    double busy_seconds = 0;                                      // in steps
-    int64_t prefill_backlog_tokens = 0;              // known tokens that are not computed, but for those being decoded
-    int64_t resting_rows = 0;                        // of them, between layers
-    int64_t prompt_rows = 0, prompt_row_layers = 0;  // that passed layers, and how many they passed in sum
-    int64_t prompt_stops = 0;                        // segments that ended before their plan said
-    StepCosts step_costs;                            // the cost model's coefficients
-    double step_cost_error = 0;                      // mean of |estimate / time - 1| over the last steps
-    double step_budget_seconds = 0;                  // of the last step that had one
+    uint64_t queried_tokens = 0;                                  // prompt tokens looked for in the prefix cache
+    uint64_t evicted_pages = 0;
+    SpillMetrics spill;
+    double busy_seconds = 0;  // in steps
+    StepSizes step_sizes;
+    PrefillMetrics prefill;
 };
+
+// What messages about pages on disk begin with.
+constexpr std::string_view kSpillContext = "cache on disk";
 
 class Engine {
   public:

@@ -21,7 +21,8 @@ static ModelShape shape_of(const model::ModelSpec& spec) {
     return {spec.layers, spec.routed_layers, spec.experts, spec.experts_per_token};
 }
 
-Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options)
+Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
+           std::unique_ptr<SpillStore> spill)
     : model_(model),
       options_(with_layers(std::move(options), model.spec().layers)),
       threads_(options_.threads),
@@ -29,11 +30,15 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
       pages_(std::move(pages)),
       tree_(pages_),
       schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
+      spill_(std::move(spill)),
       executor_(model, ops_, pages_.data()),
       cost_model_(shape_of(model.spec())),
       samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
     schedule_.shape = cost_model_.shape();
     schedule_.costs = cost_model_.costs();
+    pages_.set_row_copier(
+        [&model](const std::byte* from, std::byte* to, int32_t rows) { model.copy_cache_rows(from, to, rows); });
+    if (spill_) schedule_.source = &fetcher_.emplace(schedule_, *spill_);
     metrics_.pages_total = pages_.total();
 }
 
@@ -46,10 +51,13 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     sequence.priority = request.priority;
     sequence.tenant = request.tenant;
     sequence.arrival_ns = static_cast<int64_t>(monotonic_seconds() * 1e9);
+    if (options_.limits.prefix_cache) sequence.root = tree_.hold_root(request.cache_salt);
     LiveRequest live;
     live.sampling = std::move(request.sampling);
     live.sink = std::move(sink);
     live.prompt_tokens = sequence.length();
+    live.max_wait = request.max_wait;
+    if (request.max_wait > 0) deadlines_.emplace(monotonic_seconds() + request.max_wait, id);
     held_tokens_ += live.prompt_tokens;
     enqueue(schedule_, std::move(sequence));
     CHECK(live_.emplace(id, std::move(live)).second, "request {}", id.value);
@@ -57,13 +65,16 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     count_sequences_and_pages();
 }
 
+// Of a request that has not ended.
+const SequenceState& Loop::known_sequence(RequestId id) const {
+    const auto running = schedule_.running.find(sequence_of(id));
+    return running != schedule_.running.end() ? running->second : schedule_.waiting.at(sequence_of(id));
+}
+
 void Loop::cancel(RequestId id) {
     const auto found = live_.find(id);
     if (found == live_.end() || found->second.ended) return;
-    const SequenceId sequence = sequence_of(id);
-    const auto running = schedule_.running.find(sequence);
-    RequestEvent event = new_event(
-        id, found->second, running != schedule_.running.end() ? running->second : schedule_.waiting.at(sequence));
+    RequestEvent event = new_event(id, found->second, known_sequence(id));
     event.prompt_logprobs.clear();  // not whole
     finish(found->second, std::move(event), FinishReason::cancelled);
     count_sequences_and_pages();
@@ -73,9 +84,23 @@ void Loop::cancel_all() {
     for (const auto& [id, live] : live_) cancel(id);
 }
 
+void Loop::expire(double now) {
+    for (; !deadlines_.empty() && deadlines_.top().first <= now; deadlines_.pop()) {
+        const RequestId id = deadlines_.top().second;
+        const auto found = live_.find(id);
+        if (found == live_.end() || found->second.ended || found->second.scheduled_at > 0) continue;
+        RequestEvent event = new_event(id, found->second, known_sequence(id));
+        event.message = fmt::format("the request waited {} s without being begun", found->second.max_wait);
+        finish(found->second, std::move(event), FinishReason::expired);
+    }
+    count_sequences_and_pages();
+}
+
 void Loop::step() {
     const double started = monotonic_seconds();
+    if (fetcher_) fetcher_->advance();
     Plan plan = make_plan();
+    if (plan.segments.empty()) return fetcher_->wait();
     std::vector<BatchSegment> batch = lay_out(plan);
     const TimeBudget budget(schedule_, plan);
     const LayerGate gate = [&](int32_t layer) {
@@ -86,8 +111,14 @@ void Loop::step() {
     stop_where_reached(plan, batch, report);
     commit_step(plan, batch);
     const double seconds = monotonic_seconds() - started;
-    learn_costs(plan, batch, report, seconds);
-    count_prompt_rows(batch);
+    int64_t logits_rows = 0;
+    for (const BatchSegment& segment : batch) logits_rows += segment.logits_end - segment.logits_begin;
+    cost_model_.observe(plan.segments, {.layer_seconds = report.layer_seconds,
+                                        .logits_rows = logits_rows,
+                                        .head_seconds = report.head_seconds,
+                                        .seconds = seconds});
+    schedule_.costs = cost_model_.costs();
+    count_prompts(plan, batch);
     metrics_.steps++;
     metrics_.busy_seconds += seconds;
     count_sequences_and_pages();
@@ -95,8 +126,8 @@ void Loop::step() {
 
 Plan Loop::make_plan() {
     Plan plan = options_.policy(schedule_);
-    CHECK(!plan.segments.empty(), "nothing planned: {} run, {} wait", schedule_.running.size(),
-          schedule_.waiting.size());
+    CHECK(!plan.segments.empty() || (fetcher_ && fetcher_->busy()), "nothing planned: {} run, {} wait",
+          schedule_.running.size(), schedule_.waiting.size());
     metrics_.preemptions = schedule_.preemptions;
     for (const SequenceId id : plan.preempted) live_.at({id.value}).resting = {};
     return plan;
@@ -109,8 +140,12 @@ std::vector<Loop::BatchSegment> Loop::lay_out(const Plan& plan) {
     for (const Segment& segment : plan.segments) {
         LiveRequest& live = live_.at({segment.sequence.value});
         const SequenceState& sequence = schedule_.running.at(segment.sequence);
-        if (!live.scheduled) metrics_.prompt_tokens += static_cast<uint64_t>(live.prompt_tokens);
-        live.scheduled = true;
+        if (live.scheduled_at == 0) {
+            const auto tokens = static_cast<uint64_t>(live.prompt_tokens);
+            metrics_.prompt_tokens += tokens;
+            if (options_.limits.prefix_cache && !sequence.every_row) metrics_.queried_tokens += tokens;
+            live.scheduled_at = monotonic_seconds();
+        }
         BatchSegment laid{
             .segment = segment, .live = &live, .sequence = &sequence, .prompt = !sequence.decoding, .records = {}};
         if (segment.end_layer == options_.limits.layers) {
@@ -157,7 +192,7 @@ void Loop::stop_where_reached(Plan& plan, std::vector<BatchSegment>& batch, cons
         plan.segments[i].end_layer = batch[i].segment.end_layer = end_layer;
         batch[i].logits_begin = batch[i].logits_end = 0;
         batch[i].records.clear();
-        metrics_.prompt_stops++;
+        metrics_.prefill.stops++;
     }
 }
 
@@ -184,40 +219,42 @@ Result<TokenRecord> Loop::sample_row(Sampler& sampler, const BatchSegment& segme
 
 void Loop::commit_step(const Plan& plan, std::vector<BatchSegment>& batch) {
     commit(schedule_, plan);
+    count_step(plan);
     for (BatchSegment& segment : batch) {
         if (!segment.sequence->resting()) segment.live->resting = {};
         settle(segment);
     }
 }
 
-void Loop::learn_costs(const Plan& plan, const std::vector<BatchSegment>& batch, const ExecutorReport& report,
-                       double seconds) {
-    int64_t logits_rows = 0;
-    for (const BatchSegment& segment : batch) logits_rows += segment.logits_end - segment.logits_begin;
-    cost_model_.observe_run(plan.segments, logits_rows,
-                            {.layers = report.layer_seconds, .head = report.head_seconds, .step = seconds});
-    schedule_.costs = cost_model_.costs();
-    metrics_.step_costs = cost_model_.costs();
-    metrics_.step_cost_error = cost_model_.error();
-    if (plan.budget_ps > 0) {
-        metrics_.step_budget_seconds = static_cast<double>(plan.budget_ps) / kPicosecondsPerSecond;
-    }
-}
-
-void Loop::count_prompt_rows(const std::vector<BatchSegment>& batch) {
+void Loop::count_prompts(const Plan& plan, const std::vector<BatchSegment>& batch) {
+    PrefillMetrics& prefill = metrics_.prefill;
     for (const BatchSegment& segment : batch) {
         if (!segment.prompt) continue;
-        const int64_t rows = segment.segment.end_token - segment.segment.first_token;
-        metrics_.prompt_rows += rows;
-        metrics_.prompt_row_layers += rows * (segment.segment.end_layer - segment.segment.first_layer);
+        const auto rows = static_cast<uint64_t>(segment.segment.end_token - segment.segment.first_token);
+        prefill.segments++;
+        prefill.rows += rows;
+        prefill.row_layers += rows * static_cast<uint64_t>(segment.segment.end_layer - segment.segment.first_layer);
     }
-    metrics_.prefill_backlog_tokens = metrics_.resting_rows = 0;
+    prefill.backlog_tokens = prefill.resting_rows = 0;
     for (const auto* sequences : {&schedule_.waiting, &schedule_.running}) {
         for (const auto& [id, sequence] : *sequences) {
-            if (!sequence.decoding) metrics_.prefill_backlog_tokens += sequence.length() - sequence.computed;
-            metrics_.resting_rows += sequence.issued - sequence.computed;
+            if (!sequence.decoding) prefill.backlog_tokens += sequence.length() - sequence.computed;
+            prefill.resting_rows += sequence.issued - sequence.computed;
         }
     }
+    prefill.costs = schedule_.costs;
+    prefill.cost_error = cost_model_.error();
+    if (plan.budget_ps > 0) prefill.budget_seconds = static_cast<double>(plan.budget_ps) / kPicosecondsPerSecond;
+}
+
+void Loop::count_step(const Plan& plan) {
+    int32_t tokens = 0;
+    for (const Segment& segment : plan.segments)
+        if (segment.end_layer == options_.limits.layers) tokens += segment.end_token - segment.first_token;
+    StepSizes& sizes = metrics_.step_sizes;
+    const auto bound = std::ranges::lower_bound(StepSizes::kBounds, tokens);
+    sizes.steps[static_cast<size_t>(bound - StepSizes::kBounds.begin())]++;
+    sizes.tokens += static_cast<uint64_t>(tokens);
 }
 
 // Notes what the segment brought; at the sequence's end that is a token or the end of the request.
@@ -268,6 +305,7 @@ RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceStat
     live.reported = true;
     event.prompt_logprobs = std::move(live.prompt_logprobs);
     event.cached_tokens = std::min(sequence.cached, live.prompt_tokens);
+    event.scheduled_at = live.scheduled_at;
     metrics_.cached_tokens += static_cast<uint64_t>(event.cached_tokens);
     return event;
 }
@@ -275,7 +313,8 @@ RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceStat
 // The request's pages are free from here on.
 void Loop::finish(LiveRequest& live, RequestEvent event, FinishReason reason) {
     live.ended = true;
-    (reason == FinishReason::cancelled ? metrics_.requests_cancelled : metrics_.requests_finished)++;
+    const bool is_cancelled = reason == FinishReason::cancelled || reason == FinishReason::expired;
+    (is_cancelled ? metrics_.requests_cancelled : metrics_.requests_finished)++;
     event.finish = reason;
     remove_sequence(schedule_, sequence_of(event.request));
     events_.push_back(std::move(event));
@@ -319,10 +358,13 @@ void Loop::count_sequences_and_pages() {
     metrics_.waiting = static_cast<int32_t>(schedule_.waiting.size());
     metrics_.pages_in_use = pages_.in_use();
     metrics_.pages_cached = pages_.cached_only();
+    metrics_.evicted_pages = tree_.evictions();
+    if (spill_) metrics_.spill = spill_->metrics();
 }
 
 Status check_request(const Request& request, int32_t vocabulary, int32_t max_context) {
     if (const Status status = request.sampling.validate(); !status) return status;
+    if (!(request.max_wait >= 0)) return error("max_wait is {}; it must be 0 (no limit) or more", request.max_wait);
     if (request.prompt.empty()) return error("the prompt is empty; it needs at least one token");
     const int64_t length = std::ssize(request.prompt) + int64_t{request.sampling.max_tokens};
     if (length > max_context) {

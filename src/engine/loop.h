@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <queue>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "engine/decode/sampler.h"
 #include "engine/engine.h"
 #include "engine/executor.h"
+#include "engine/page_fetcher.h"
 #include "engine/schedule/cost_model.h"
 #include "engine/schedule/policy.h"
 #include "engine/schedule/time_budget.h"
@@ -34,13 +36,17 @@ struct LoopOptions {
 class Loop {
   public:
     // `model` and `kernels` outlive the loop.
-    Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options);
+    // `spill`: where evicted pages go, if anywhere.
+    Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
+         std::unique_ptr<SpillStore> spill = nullptr);
 
     // The request was checked (check_request) and has its seed; ids ascend.
     void add(RequestId id, Request request, EventSink sink);
     // Frees what the request holds; its last event goes out with the next report. Unknown ids are ignored.
     void cancel(RequestId id);
     void cancel_all();
+    // Ends the requests that waited for a step longer than they may; before each step. `now` is monotonic seconds.
+    void expire(double now);
     // One step, up to the commit; needs !idle().
     void step();
     // Tells the events since the last report to their sinks and forgets the requests that have ended.
@@ -57,9 +63,10 @@ class Loop {
         EventSink sink;
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
-        bool scheduled = false;                    // a step had rows of it
-        bool reported = false;                     // the first event was made
-        bool ended = false;                        // the last event was made
+        double scheduled_at = 0;                   // when a step first had rows of it; 0: none had
+        double max_wait = 0;
+        bool reported = false;  // the first event was made
+        bool ended = false;     // the last event was made
         RestingRows resting;
     };
     // A segment of the plan with what it needs and brings.
@@ -76,8 +83,6 @@ class Loop {
     std::vector<BatchSegment> lay_out(const Plan& plan);
     ExecutorReport run_layers(std::vector<BatchSegment>& batch, const LayerGate& gate);
     void stop_where_reached(Plan& plan, std::vector<BatchSegment>& batch, const ExecutorReport& report);
-    void learn_costs(const Plan& plan, const std::vector<BatchSegment>& batch, const ExecutorReport& report,
-                     double seconds);
     void sample(std::vector<BatchSegment>& batch, std::span<const LogitsRow> rows,
                 math::MatrixView<const float> logits);
     void commit_step(const Plan& plan, std::vector<BatchSegment>& batch);
@@ -86,12 +91,14 @@ class Loop {
                                    std::span<const float> logits);
     void settle(BatchSegment& segment);
     void accept(BatchSegment& segment, TokenRecord record);
+    void count_step(const Plan& plan);
+    const SequenceState& known_sequence(RequestId id) const;
     RequestEvent new_event(RequestId id, LiveRequest& live, const SequenceState& sequence);
     void finish(LiveRequest& live, RequestEvent event, FinishReason reason);
     void deliver(RequestEvent event);
     void forget(RequestId id);
     void count_sequences_and_pages();
-    void count_prompt_rows(const std::vector<BatchSegment>& batch);
+    void count_prompts(const Plan& plan, const std::vector<BatchSegment>& batch);
 
     const model::Model& model_;
     LoopOptions options_;
@@ -101,11 +108,16 @@ class Loop {
     PagePool pages_;
     PrefixTree tree_;
     ScheduleState schedule_;
+    std::unique_ptr<SpillStore> spill_;
+    std::optional<PageFetcher> fetcher_;  // with spill_
     Executor executor_;
     CostModel cost_model_;
     std::vector<Sampler> samplers_;  // one per thread
     std::map<RequestId, LiveRequest> live_;
     std::vector<RequestEvent> events_;  // since the last report
+    // When requests that may not wait for ever expire, the soonest on top; those that were begun meanwhile are ignored.
+    using Deadline = std::pair<double, RequestId>;
+    std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
     int64_t held_tokens_ = 0;
     EngineMetrics metrics_;
 };

@@ -66,6 +66,8 @@ class Model {
 
     virtual const ModelSpec& spec() const = 0;
     virtual CacheSpec cache_spec() const = 0;
+    // Copies what a cache page holds of its first `rows` tokens, at every layer, into the same place of another page.
+    virtual void copy_cache_rows(const std::byte* from, std::byte* to, int32_t rows) const = 0;
 
     // Lists every weight once, in file order: embedding, layers ascending, final norm, head. A tied head is listed with
     // the embedding's name. The visitor may set the slots' targets (loading).

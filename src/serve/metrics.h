@@ -1,5 +1,6 @@
 // Counters and histograms of serving, in Prometheus' text format. Any thread may record or render; rendering reads the
-// engine's snapshot and never waits for a step. Names begin with hone_ and follow vLLM's.
+// engine's snapshot and never waits for a step. What vLLM counts too has vLLM's name, labels and buckets (vllm:...), so
+// that its dashboards and the routers that read it work unchanged; the rest begins with hone_.
 #pragma once
 
 #include <memory>
@@ -7,22 +8,27 @@
 #include <string_view>
 
 #include "engine/engine.h"
+#include "serve/request_record.h"
 
 namespace hone::serve {
 
 class Metrics {
   public:
-    // Every series carries model_name=`model`.
+    // Series carry model_name=`model` and engine="0".
     explicit Metrics(const std::string& model);
     ~Metrics();
 
     void http_response(std::string_view route, int status);
-    // Seconds from the request's arrival to its first token; between tokens; from arrival to the end.
+    // A request was refused for want of room: `reason` is its error's code.
+    void refused(std::string_view reason);
+    // A request goes to the engine, as this many sequences.
+    void submitted(int32_t choices, size_t sequences, int32_t max_tokens);
+    // Seconds from the request's arrival to its first token; between tokens.
     void first_token(double seconds);
     void next_token(double seconds);
-    // `reason`: stop, length, abort or error.
-    void finished(std::string_view reason, double seconds);
-    void sizes(size_t prompt_tokens, int32_t max_tokens);
+    // A sequence ended; `reason`: stop, length, abort or error. `now` is monotonic seconds, as its times are.
+    void ended(std::string_view reason, const SequenceTimes& times, double now, size_t prompt_tokens,
+               int64_t generated_tokens);
 
     std::string render(const engine::EngineMetrics& engine) const;
     static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,7 +36,6 @@ class Metrics {
   private:
     struct Series;
     std::unique_ptr<Series> series_;
-    std::string model_;
 };
 
 }  // namespace hone::serve

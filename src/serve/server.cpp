@@ -41,12 +41,13 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
     std::vector<int32_t>& ends = served.defaults.end_ids;
     if (const auto end = model.tokenizer.eos(); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
         ends.push_back(*end);
-    parts->service = std::make_unique<Service>(ServiceOptions{.api_keys = options.api_keys,
-                                                              .cors_origins = options.cors_origins,
-                                                              .version = options.version,
-                                                              .intake_threads = options.intake_threads,
-                                                              .max_waiting = options.max_waiting},
-                                               std::move(served));
+    std::shared_ptr<RequestLog> log;
+    if (!options.request_log.empty()) {
+        auto opened = RequestLog::open(options.request_log, model.name);
+        if (!opened) return opened.error();
+        log = *opened;
+    }
+    parts->service = std::make_unique<Service>(options, std::move(served), std::move(log));
     if (const Status started = parts->listener->start(parts->service->handlers()); !started) return started.error();
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }

@@ -5,24 +5,16 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "engine/engine.h"
 #include "serve/http/listener.h"
 #include "serve/openai/generation_defaults.h"
+#include "serve/options.h"
 #include "text/chat/template_files.h"
 #include "text/tokenizer/tokenizer.h"
 
 namespace hone::serve {
-
-struct ServerOptions {
-    std::vector<std::string> api_keys;      // none: open to all who reach the port
-    std::vector<std::string> cors_origins;  // web pages that may use the API from a browser; "*": all
-    std::string version = "0";
-    int intake_threads = 2;      // templates and tokenising
-    int32_t max_waiting = 4096;  // sequences; requests beyond get 503
-};
 
 // What is served. Everything referred to outlives the server.
 struct ServedModel {

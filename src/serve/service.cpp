@@ -36,11 +36,18 @@ std::string fingerprint(const std::string& version, const std::string& numeric_c
 
 }  // namespace
 
-Service::Service(ServiceOptions options, ServiceModel model)
+Service::Service(ServerOptions options, ServiceModel model, std::shared_ptr<RequestLog> log)
     : options_(std::move(options)),
       model_(std::move(model)),
       keys_(options_.api_keys),
       started_(static_cast<int64_t>(std::time(nullptr))),
+      log_(std::move(log)),
+      admission_(
+          std::make_shared<Admission>(AdmissionLimits{.streams = options_.max_streams,
+                                                      .waiting = options_.max_waiting,
+                                                      .key_streams = options_.key_streams,
+                                                      .key_waiting = options_.key_waiting,
+                                                      .shares = static_cast<int32_t>(options_.api_keys.size())})),
       metrics_(model_.name),
       rules_{.model = model_.name,
              .defaults = model_.defaults,
@@ -52,10 +59,12 @@ Service::Service(ServiceOptions options, ServiceModel model)
                .tokenizer = model_.tokenizer,
                .metrics = metrics_,
                .failure = failure_,
+               .admission = admission_,
                .workers = output_,
                .model = model_.name,
                .fingerprint = fingerprint(options_.version, model_.numeric_class),
-               .numeric_class = model_.numeric_class} {}
+               .numeric_class = model_.numeric_class,
+               .max_queue_seconds = options_.max_queue_seconds} {}
 
 Service::~Service() {
     stop();
@@ -103,7 +112,8 @@ HttpHandlers Service::handlers() {
                     const bool is_model = path.starts_with(kModelPrefix);
                     metrics_.http_response(allowed.empty() ? "other" : is_model ? "/v1/models/{id}" : path, status);
                 },
-            .extra_headers = [this](const Request& head) { return cors_headers(head); }};
+            .extra_headers = [this](const Request& head) { return cors_headers(head); },
+            .begin_transfer = [this] { return RequestLog::new_record(log_); }};
 }
 
 std::optional<Response> Service::screen(const Request& head) const {
@@ -122,7 +132,7 @@ std::optional<Response> Service::screen(const Request& head) const {
         response.headers.emplace_back("Allow", allowed);
         return response;
     }
-    if (route->needs_key && !keys_.allow(head))
+    if (route->needs_key && !keys_.tenant_of(head))
         return error_response(plain_error(401, "a valid API key is needed: 'Authorization: Bearer KEY'"));
     if (head.method == "POST" && !is_json(head.header("Content-Type")))
         return error_response(plain_error(415, "the body must be JSON, sent with 'Content-Type: application/json'"));

@@ -8,21 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "serve/admission.h"
 #include "serve/http/listener.h"
 #include "serve/openai/api_keys.h"
 #include "serve/openai/generation.h"
 #include "serve/openai/prompt_building.h"
+#include "serve/options.h"
+#include "serve/request_log.h"
 
 namespace hone::serve {
-
-struct ServiceOptions {
-    std::vector<std::string> api_keys;
-    std::vector<std::string> cors_origins;  // "*": any; none: browsers of other origins are not answered
-    std::string version;
-    int intake_threads = 2;
-    int output_threads = 3;      // several, so that one huge answer does not hold up the streams of others
-    int32_t max_waiting = 4096;  // sequences; requests beyond get 503
-};
 
 // The model behind the routes. Everything referred to outlives the service.
 struct ServiceModel {
@@ -37,7 +31,8 @@ struct ServiceModel {
 
 class Service {
   public:
-    Service(ServiceOptions options, ServiceModel model);
+    // Requests are noted in the log, if there is one.
+    Service(ServerOptions options, ServiceModel model, std::shared_ptr<RequestLog> log = nullptr);
     ~Service();  // stop()
 
     // For the listener; the service outlives it.
@@ -75,20 +70,34 @@ class Service {
     void tokenize(Request request, ExchangePtr exchange);
     void detokenize(Request request, ExchangePtr exchange);
 
+    // What a request for generation brings along.
+    struct Arrival {
+        double at = 0;  // monotonic seconds
+        uint32_t tenant = 0;
+        Place place = {};
+        std::shared_ptr<RequestRecord> record = {};
+    };
     // Runs `work` on an intake worker with the parsed body; what it returns is answered.
     using Work = std::function<std::optional<ApiError>(const boost::json::object& body, ExchangePtr& exchange)>;
     void take_in(Request request, ExchangePtr exchange, Work work);
-    std::optional<ApiError> check_capacity() const;
-    std::optional<ApiError> complete(const boost::json::object& body, ExchangePtr& exchange, double arrived);
-    std::optional<ApiError> chat(const boost::json::object& body, ExchangePtr& exchange, double arrived);
+    using GenerationWork = std::optional<ApiError> (Service::*)(const boost::json::object& body, ExchangePtr& exchange,
+                                                                Arrival& arrival);
+    // take_in, if there is room for the request.
+    void admit(Request request, ExchangePtr exchange, GenerationWork work);
+    std::optional<ApiError> check_capacity(Arrival& arrival);
+    std::optional<ApiError> complete(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
+    std::optional<ApiError> chat(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
+    void start_generation(GenerationJob job, ExchangePtr exchange, Arrival& arrival);
     std::optional<ApiError> encode(const boost::json::object& body, ExchangePtr& exchange) const;
     std::optional<ApiError> decode(const boost::json::object& body, ExchangePtr& exchange) const;
     boost::json::object model_json() const;
 
-    const ServiceOptions options_;
+    const ServerOptions options_;
     const ServiceModel model_;
     const ApiKeys keys_;
     const int64_t started_;
+    const std::shared_ptr<RequestLog> log_;  // may be null
+    const std::shared_ptr<Admission> admission_;
     Metrics metrics_;
     RequestRules rules_;
     std::shared_ptr<Workers> intake_, output_;

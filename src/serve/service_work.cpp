@@ -9,41 +9,70 @@ namespace hone::serve {
 
 namespace json = boost::json;
 
+namespace {
+
+// Handlers that are called without a connection have no record; nobody reads what is noted then.
+std::shared_ptr<RequestRecord> record_of(const Request& request) {
+    if (request.transfer) return std::static_pointer_cast<RequestRecord>(request.transfer);
+    return RequestLog::new_record(nullptr);
+}
+
+void refuse(const ApiError& problem, RequestRecord& record, Exchange& exchange) {
+    record.error = problem.code.empty() ? problem.type : problem.code;
+    exchange.respond(error_response(problem));
+}
+
+}  // namespace
+
 void Service::take_in(Request request, ExchangePtr exchange, Work work) {
     auto body = std::make_shared<std::string>(std::move(request.body));
-    intake_->post([body, reservation = std::move(request.reservation), exchange = std::move(exchange),
-                   work = std::move(work)]() mutable {
-        json::value parsed;
-        std::optional<ApiError> problem = parse_json_object(*body, parsed);
-        *body = std::string();
-        if (!problem) problem = work(parsed.get_object(), exchange);
-        if (problem) exchange->respond(error_response(*problem));
-        parsed = nullptr;
+    intake_->post([body, reservation = std::move(request.reservation), record = record_of(request),
+                   exchange = std::move(exchange), work = std::move(work)]() mutable {
+        try {
+            json::value parsed;
+            std::optional<ApiError> problem = parse_json_object(*body, parsed);
+            *body = std::string();
+            if (!problem) problem = work(parsed.get_object(), exchange);
+            if (problem) refuse(*problem, *record, *exchange);
+        } catch (const std::bad_alloc&) {
+            if (exchange) refuse(out_of_memory(), *record, *exchange);
+        }
         reservation = nullptr;
     });
 }
 
-// Sequences wait in the engine; beyond a limit a client had better come back.
-std::optional<ApiError> Service::check_capacity() const {
+// Before anything is spent on a request.
+std::optional<ApiError> Service::check_capacity(Arrival& arrival) {
     if (draining_) return plain_error(503, "the server is shutting down");
     if (const auto* failure = failure_.message()) return plain_error(503, *failure);
-    if (model_.generator.metrics().waiting >= options_.max_waiting)
-        return plain_error(503, "too many requests are waiting; try again later");
-    return std::nullopt;
+    auto refused = admission_->enter(arrival.tenant, arrival.place);
+    if (refused) metrics_.refused(refused->code);
+    return refused;
+}
+
+void Service::admit(Request request, ExchangePtr exchange, GenerationWork work) {
+    const auto arrival = std::make_shared<Arrival>(Arrival{.at = monotonic_seconds(), .record = record_of(request)});
+    arrival->tenant = arrival->record->tenant = keys_.tenant_of(request).value_or(0);
+    if (const auto problem = check_capacity(*arrival)) return refuse(*problem, *arrival->record, *exchange);
+    take_in(std::move(request), std::move(exchange), [this, work, arrival](const json::object& body, ExchangePtr& out) {
+        return (this->*work)(body, out, *arrival);
+    });
 }
 
 void Service::completions(Request request, ExchangePtr exchange) {
-    take_in(std::move(request), std::move(exchange),
-            [this, arrived = monotonic_seconds()](const json::object& body, ExchangePtr& out) {
-                return complete(body, out, arrived);
-            });
+    admit(std::move(request), std::move(exchange), &Service::complete);
 }
 
 void Service::chat_completions(Request request, ExchangePtr exchange) {
-    take_in(std::move(request), std::move(exchange),
-            [this, arrived = monotonic_seconds()](const json::object& body, ExchangePtr& out) {
-                return chat(body, out, arrived);
-            });
+    admit(std::move(request), std::move(exchange), &Service::chat);
+}
+
+void Service::start_generation(GenerationJob job, ExchangePtr exchange, Arrival& arrival) {
+    job.arrived = arrival.at;
+    job.tenant = arrival.tenant;
+    job.place = std::move(arrival.place);
+    job.record = std::move(arrival.record);
+    Generation::start(context_, std::move(job), std::move(exchange));
 }
 
 void Service::tokenize(Request request, ExchangePtr exchange) {
@@ -56,11 +85,11 @@ void Service::detokenize(Request request, ExchangePtr exchange) {
             [this](const json::object& body, ExchangePtr& out) { return decode(body, out); });
 }
 
-std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr& exchange, double arrived) {
-    if (auto problem = check_capacity()) return problem;
+std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr& exchange, Arrival& arrival) {
     CompletionRequest request;
     if (auto problem = parse_completion_request(body, rules_, request)) return problem;
-    GenerationJob job{.endpoint = Endpoint::completions, .request = {}, .prompts = {}, .arrived = arrived};
+    arrival.place.resize(static_cast<int32_t>(request.prompts.size()) * request.choices);
+    GenerationJob job{.endpoint = Endpoint::completions, .request = {}, .prompts = {}};
     size_t longest = 0, together = 0;  // the longest sets the limit that prompts of one request share
     for (CompletionPrompt& prompt : request.prompts) {
         const auto* text = std::get_if<PromptText>(&prompt);
@@ -78,25 +107,23 @@ std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr&
     if (auto problem = fit_context(request, longest, rules_, "prompt")) return problem;
     if (auto problem = check_answer_size(request, job.prompts.size(), together, rules_)) return problem;
     job.request = std::move(static_cast<GenerationRequest&>(request));
-    Generation::start(context_, std::move(job), std::move(exchange));
+    start_generation(std::move(job), std::move(exchange), arrival);
     return std::nullopt;
 }
 
-std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exchange, double arrived) {
-    if (auto problem = check_capacity()) return problem;
+std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exchange, Arrival& arrival) {
     ChatCompletionRequest request;
     if (auto problem = parse_chat_request(body, rules_, request)) return problem;
+    arrival.place.resize(request.choices);
     PromptTokens tokens;
     request.prompt.special_tokens = model_.special_tokens;
     if (auto problem = encode_chat(model_.chat_templates, model_.tokenizer, request.prompt, tokens)) return problem;
     if (auto problem = fit_context(request, tokens.size(), rules_, "messages")) return problem;
     if (auto problem = check_answer_size(request, 1, tokens.size(), rules_)) return problem;
-    GenerationJob job{.endpoint = Endpoint::chat,
-                      .request = std::move(static_cast<GenerationRequest&>(request)),
-                      .prompts = {},
-                      .arrived = arrived};
+    GenerationJob job{
+        .endpoint = Endpoint::chat, .request = std::move(static_cast<GenerationRequest&>(request)), .prompts = {}};
     job.prompts.push_back(std::move(tokens));
-    Generation::start(context_, std::move(job), std::move(exchange));
+    start_generation(std::move(job), std::move(exchange), arrival);
     return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 #include "serve/workers.h"
 
 #include <exception>
+#include <new>
 
 #include "base/log.h"
 
@@ -61,38 +62,52 @@ void Workers::work() {
 }
 
 void JobSequence::post(std::function<void()> job) {
-    {
-        std::lock_guard lock(mutex_);
-        jobs_.push_back(std::move(job));
-        if (std::exchange(scheduled_, true)) return;
+    std::function<void()> rejected;
+    std::unique_lock lock(mutex_);
+    jobs_.push_back(std::move(job));
+    if (scheduled_) return;
+    try {
+        schedule(lock);
+    } catch (const std::bad_alloc&) {
+        rejected = std::move(jobs_.back());
+        jobs_.pop_back();
+        lock.unlock();
+        throw;
     }
-    schedule();
 }
 
-void JobSequence::schedule() {
-    if (workers_->post([self = shared_from_this()] { self->run_next(); })) return;
-    std::deque<std::function<void()>> unrun;
-    std::lock_guard lock(mutex_);
-    unrun.swap(jobs_);
-    scheduled_ = false;
-}
-
-// One job a turn, so that a busy owner does not keep the others waiting.
-void JobSequence::run_next() {
-    std::function<void()> job;
-    {
-        std::lock_guard lock(mutex_);
-        job = std::move(jobs_.front());
+// After the pool's end the jobs go, without the lock and without memory.
+void JobSequence::schedule(std::unique_lock<std::mutex>& lock) {
+    scheduled_ = workers_->post([self = shared_from_this()] { self->run_next(); });
+    if (scheduled_) return;
+    while (!jobs_.empty()) {
+        std::function<void()> unrun = std::move(jobs_.front());
         jobs_.pop_front();
+        lock.unlock();
+        unrun = nullptr;
+        lock.lock();
     }
-    run_guarded(job);
-    job = nullptr;
-    {
-        std::lock_guard lock(mutex_);
+}
+
+// One job a turn, so that a busy owner does not keep the others waiting; more where there is no memory to post the next.
+void JobSequence::run_next() {
+    for (;;) {
+        std::function<void()> job;
+        {
+            std::lock_guard lock(mutex_);
+            job = std::move(jobs_.front());
+            jobs_.pop_front();
+        }
+        run_guarded(job);
+        job = nullptr;
+        std::unique_lock lock(mutex_);
         scheduled_ = !jobs_.empty();
         if (!scheduled_) return;
+        try {
+            return schedule(lock);
+        } catch (const std::bad_alloc&) {
+        }
     }
-    schedule();
 }
 
 }  // namespace hone::serve

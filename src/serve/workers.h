@@ -1,6 +1,7 @@
 // Threads that run jobs in the order they were posted, and sequences of jobs on top of them. Serving has two pools: one
 // for tokenising and templates, one for turning the engine's events into bytes; neither the engine's nor an I/O thread
-// does either. post never blocks. An exception that leaves a job is logged and ends that job only.
+// does either. post never blocks; where there is no memory for the
+// job it throws std::bad_alloc and nothing has happened. An exception that leaves a job is logged and ends that job only.
 #pragma once
 
 #include <condition_variable>
@@ -45,7 +46,7 @@ class JobSequence : public std::enable_shared_from_this<JobSequence> {
 
   private:
     void run_next();
-    void schedule();
+    void schedule(std::unique_lock<std::mutex>& lock);
 
     std::shared_ptr<Workers> workers_;
     std::mutex mutex_;

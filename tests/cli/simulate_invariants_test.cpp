@@ -24,7 +24,7 @@ class Watched : public StepObserver {
     void committed(const engine::ScheduleState& state, const engine::Plan&) override { shadow_.committed(state); }
     void finished(const engine::ScheduleState&, engine::SequenceId id) override { shadow_.gone(id); }
 
-    const engine::ScheduleShadow& shadow() const { return shadow_; }
+    engine::ScheduleShadow& shadow() { return shadow_; }
 
   private:
     engine::ScheduleShadow shadow_;
@@ -105,6 +105,7 @@ TEST(SimulatorInvariants, any_workload_under_any_policy) {
         const bool is_auto = policy.name == "auto";
         Watched watched({.in_budget = !is_auto, .most_steps_without_rows = is_auto ? 200'000 : 0}, pages);
         Simulator simulator(machine, policy, pages, *requests, 5, &watched);
+        watched.shadow().follow_copies(simulator.schedule().pool);
         while (simulator.step() && !testing::Test::HasFailure()) {
         }
         watched.shadow().all_gone(simulator.schedule());

@@ -73,9 +73,9 @@ TEST(Simulator, a_conversation_finds_its_own_pages) {
         {.kind = "agents", .rate = 0.1, .requests = 5, .prompt = "1000", .output = "100", .turns = 5});
     const SimulationResult result = simulate(even_machine(), "chunked-512", *requests);
     for (size_t turn = 1; turn < 5; turn++) {
-        // What the turn before computed: all but its last token, in whole pages.
+        // What the turn before computed: all but its last token.
         const int32_t computed = (*requests)[turn - 1].prompt_tokens + 100 - 1;
-        EXPECT_EQ(result.requests[turn].cached_tokens, computed / engine::kPageTokens * engine::kPageTokens);
+        EXPECT_EQ(result.requests[turn].cached_tokens, computed);
         EXPECT_NEAR(result.requests[turn].arrival, result.requests[turn - 1].end + 1, 1e-9);
     }
 }

@@ -18,7 +18,7 @@ LONG = 30_000  # tokens; half a minute of work
 @pytest.fixture
 def server():
     # The plain kernels are slow enough that clients leave amid their streams, however fast the machine is.
-    with HoneServer(MODEL, "--threads", 1, "--isa", "reference", "--kv-memory", "64M", "--max-batch", 4) as running:
+    with HoneServer(MODEL, "--threads", 1, "--isa", "reference", "--kv-memory", "64M", "--max-streams", 4) as running:
         yield running
         running.wait_until_idle(5)
 
@@ -38,11 +38,11 @@ def long_stream(client, server, **fields):
 def cancels(server, count):
     """What happens inside ends with `count` sequences cancelled long before their end, and an empty engine."""
     cancelled = server.metric("hone_requests_cancelled_total")
-    aborted = server.metric("hone_request_success_total", finished_reason="abort")
+    aborted = server.metric("vllm:request_success_total", finished_reason="abort")
     yield
     wait_until(lambda: server.metric("hone_requests_cancelled_total") == cancelled + count, 5, "the cancelling")
     server.wait_until_idle(5)
-    wait_until(lambda: server.metric("hone_request_success_total", finished_reason="abort") == aborted + count,
+    wait_until(lambda: server.metric("vllm:request_success_total", finished_reason="abort") == aborted + count,
                what="the counting")
 
 
@@ -51,7 +51,7 @@ def test_a_stream_that_is_closed_is_dropped(client, server):
         stream = long_stream(client, server)
         for _ in range(3):
             assert next(stream).choices
-        assert server.metric("hone_num_requests_running") == 1 and server.metric("hone_kv_pages_in_use") > 0
+        assert server.metric("vllm:num_requests_running") == 1 and server.metric("hone_kv_pages_in_use") > 0
         stream.close()
 
 
@@ -75,7 +75,7 @@ def test_waiting_requests_are_dropped(client, server):
         for stream in streams:
             next(stream)
         waiting = [long_stream(server.client(), server) for _ in range(3)]
-        wait_until(lambda: server.metric("hone_num_requests_waiting") == 3, what="three waiting requests")
+        wait_until(lambda: server.metric("vllm:num_requests_waiting") == 3, what="three waiting requests")
         for stream in waiting + streams:
             stream.close()
 
@@ -86,7 +86,7 @@ def test_a_connection_that_is_reset_stops_the_work(server):
         head = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
         connection.sendall(f"{head}{len(body)}\r\n\r\n".encode() + body)
         assert connection.recv(12) == b"HTTP/1.1 200"
-        wait_until(lambda: server.metric("hone_generation_tokens_total") > 10, what="some tokens")
+        wait_until(lambda: server.metric("vllm:generation_tokens_total") > 10, what="some tokens")
         linger = struct.pack("ii", 1, 0)  # close() sends RST, no FIN
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         steps = server.metric("hone_engine_steps_total")

@@ -50,7 +50,7 @@ def refuses_connections(server):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_running_requests_are_finished(start, number):
-    server = start("--max-batch", 3)  # two of five wait for their turn
+    server = start("--max-streams", 3)  # two of five wait for their turn
     streams = [stream(server, seed) for seed in range(5)]
     first = next(streams[0])
     whole = ThreadPoolExecutor(1).submit(server.post, "/v1/completions",

@@ -115,8 +115,8 @@ class HoneServer:
     def wait_until_idle(self, seconds=20):
         """Until no request runs or waits and none holds a page."""
         def is_idle():
-            return not any(self.metric(name) for name in ("hone_num_requests_running", "hone_num_requests_waiting",
-                                                          "hone_kv_pages_in_use", "hone_kv_cache_usage_perc"))
+            return not any(self.metric(name) for name in ("vllm:num_requests_running", "vllm:num_requests_waiting",
+                                                          "hone_kv_pages_in_use", "vllm:kv_cache_usage_perc"))
         wait_until(is_idle, seconds, "an idle server")
 
     def signal(self, number=signal.SIGTERM):

@@ -33,7 +33,7 @@ COMPLETION_FAULTS = [
     ("stream", {"stream": "yes"}), ("presence_penalty", {"presence_penalty": 3}),
     ("frequency_penalty", {"frequency_penalty": -3}), ("suffix", {"suffix": "end"}), ("best_of", {"best_of": 3}),
     ("top_k", {"top_k": -2}), ("min_p", {"min_p": 1.5}), ("repetition_penalty", {"repetition_penalty": 0}),
-    ("prompt_logprobs", {"prompt_logprobs": -1}), ("repetition_penalty", {"repetition_penalty": 1e-38}),
+    ("prompt_logprobs", {"prompt_logprobs": -1}), ("priority", {"priority": "high"}), ("priority", {"priority": 2**31}), ("repetition_penalty", {"repetition_penalty": 1e-38}),
     ("stop_token_ids", {"min_tokens": 2, "stop_token_ids": list(range(288))}), ("grammar", {"grammar": "root ::= x"}),
     ("logit_bias", {"logit_bias": {"1": 60, "01": 60}}), ("typical_p", {"typical_p": 0.5}), ("ignore_eos", {"ignore_eos": 1}), ("min_tokens", {"min_tokens": 99}),
     ("stop_token_ids[0]", {"stop_token_ids": [10**9]}), ("echo", {"echo": "yes"}), ("model", {"model": 7}),

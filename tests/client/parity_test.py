@@ -64,7 +64,7 @@ def weights(request):
 @pytest.fixture(scope="module")
 def one_by_one(weights, requests):
     """The answers of a server that has one thread and one request at a time, and remembers nothing."""
-    with HoneServer(MODEL, "--weights", weights, "--threads", 1, "--max-batch", 1, "--no-prefix-cache",
+    with HoneServer(MODEL, "--weights", weights, "--threads", 1, "--max-streams", 1, "--no-prefix-cache",
                     "--kv-memory", "8M") as server:
         answers = [ask(server, fields) for fields in requests]
     assert all(choice.token_ids and len(choice.token_ids) == len(choice.logprobs)
@@ -75,7 +75,7 @@ def one_by_one(weights, requests):
 SERVERS = {
     "as it comes": [],
     "one thread": ["--threads", 1],
-    "two threads, small steps": ["--threads", 2, "--token-budget", 37, "--max-batch", 7],
+    "two threads, small steps": ["--threads", 2, "--token-budget", 37, "--max-streams", 7],
     "layered prefill": ["--threads", 2, "--prefill", "layered", "--token-budget", 100],
     "no prefix cache": ["--threads", 2, "--no-prefix-cache", "--token-budget", 1000],
     "plain kernels": ["--threads", 2, "--isa", "reference"],
@@ -89,16 +89,16 @@ def test_32_at_once_are_as_one_by_one(one_by_one, requests, weights, name):
     with HoneServer(MODEL, "--weights", weights, "--kv-memory", "8M", *SERVERS[name]) as server:
         assert ask_all_at_once(server, requests) == one_by_one
         server.wait_until_idle()
-        steps, tokens = (server.metric(name) for name in ("hone_engine_steps_total", "hone_generation_tokens_total"))
+        steps, tokens = (server.metric(name) for name in ("hone_engine_steps_total", "vllm:generation_tokens_total"))
         assert 0 < steps < tokens, "none ran together: alone, a sequence takes a step for each token"
 
 
 def test_again_from_the_cache(one_by_one, requests, weights):
     with HoneServer(MODEL, "--weights", weights, "--threads", 1, "--kv-memory", "8M") as server:
         ask_all_at_once(server, requests)
-        hits = server.metric("hone_cached_tokens_total")
+        hits = server.metric("vllm:prefix_cache_hits_total")
         assert ask_all_at_once(server, requests) == one_by_one
-        assert server.metric("hone_cached_tokens_total") > hits + 1000
+        assert server.metric("vllm:prefix_cache_hits_total") > hits + 1000
 
 
 def test_with_preemption(weights, vocabulary):
@@ -111,7 +111,7 @@ def test_with_preemption(weights, vocabulary):
     with HoneServer(MODEL, *flags, "16M") as roomy, HoneServer(MODEL, *flags, "1M") as tight:
         alone = [ask(roomy, fields) for fields in requests]
         assert ask_all_at_once(tight, requests) == alone
-        assert not roomy.metric("hone_num_preemptions_total") and tight.metric("hone_num_preemptions_total") > 0
+        assert not roomy.metric("vllm:num_preemptions_total") and tight.metric("vllm:num_preemptions_total") > 0
 
 
 def test_the_numeric_class_shows_in_the_answer(weights):

@@ -41,6 +41,12 @@ class FakeModel : public model::Model {
     model::CacheSpec cache_spec() const override {
         return {static_cast<size_t>(spec_.layers) * math::kPageTokens * sizeof(uint64_t)};
     }
+    void copy_cache_rows(const std::byte* from, std::byte* to, int32_t rows) const override {
+        const size_t layer_bytes = math::kPageTokens * sizeof(uint64_t);
+        for (size_t at = 0; at < cache_spec().page_bytes; at += layer_bytes) {
+            std::memcpy(to + at, from + at, static_cast<size_t>(rows) * sizeof(uint64_t));
+        }
+    }
     void visit(model::WeightVisitor) override {}
 
     void embed(std::span<const int32_t> ids, math::MatrixView<float> x, model::Pass& pass) const override {

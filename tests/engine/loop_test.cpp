@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "tests/engine/fake_model.h"
 
@@ -20,8 +21,9 @@ class LoopTest : public testing::Test {
                                       std::move(*PagePool::create(model.cache_spec().page_bytes, pages)),
                                       std::move(options));
     }
-    RequestId add(size_t prompt, SamplingParams sampling) {
+    RequestId add(size_t prompt, SamplingParams sampling, double max_wait = 0) {
         Request request{.prompt = std::vector<int32_t>(prompt, 9), .sampling = std::move(sampling)};
+        request.max_wait = max_wait;
         request.sampling.seed = 5;
         const RequestId id{++last_id};
         loop->add(id, std::move(request), [this, id](RequestEvent event) { events[id].push_back(std::move(event)); });
@@ -104,13 +106,13 @@ TEST_F(LoopTest, a_repeated_prompt_is_found_in_the_cache) {
     const auto later = add(200, {.max_tokens = 2});
     run();
     EXPECT_EQ(events[first][0].cached_tokens, 0);
-    EXPECT_EQ(events[twin][0].cached_tokens, 192);
-    EXPECT_EQ(events[later][0].cached_tokens, 192);
+    EXPECT_EQ(events[twin][0].cached_tokens, 199);
+    EXPECT_EQ(events[later][0].cached_tokens, 199);
     EXPECT_EQ(events[later][1].cached_tokens, 0);  // told once
     EXPECT_EQ(tokens_of(first)[0].token, tokens_of(later)[0].token);
-    EXPECT_EQ(loop->metrics().cached_tokens, 384u);
-    EXPECT_EQ(loop->metrics().pages_cached, 3);
-    EXPECT_EQ(model.rows, 3 * (200 + 8 + 8 + 3));
+    EXPECT_EQ(loop->metrics().cached_tokens, 398u);
+    EXPECT_EQ(loop->metrics().pages_cached, 4);
+    EXPECT_EQ(model.rows, 3 * (200 + 1 + 1 + 3));
 }
 
 TEST_F(LoopTest, logits_that_are_not_numbers_end_only_their_request) {
@@ -162,6 +164,43 @@ TEST_F(LoopTest, prompt_tokens_count_from_the_first_step_on) {
     loop->report();
     EXPECT_EQ(loop->metrics().requests_cancelled, 2u);
     EXPECT_EQ(loop->metrics().prompt_tokens, 25u);
+}
+
+TEST_F(LoopTest, requests_that_wait_too_long_end_before_they_begin) {
+    start(32, {.limits = {.max_batch = 1}});
+    const double now = monotonic_seconds();
+    const auto runs = add(10, {.max_tokens = 20}, 5);
+    const auto impatient = add(10, {.max_tokens = 5}, 5);
+    const auto patient = add(10, {.max_tokens = 5});
+    loop->step();
+    loop->expire(now + 4);
+    loop->report();
+    EXPECT_TRUE(events[impatient].empty());
+    loop->expire(now + 6);
+    loop->report();
+    ASSERT_EQ(events[impatient].size(), 1u);
+    EXPECT_EQ(events[impatient][0].finish, FinishReason::expired);
+    EXPECT_NE(events[impatient][0].message.find("waited 5 s"), std::string::npos);
+    EXPECT_EQ(events[impatient][0].scheduled_at, 0);
+    EXPECT_EQ(loop->metrics().requests_cancelled, 1u);
+    EXPECT_EQ(loop->metrics().waiting, 1);
+    run();
+    EXPECT_EQ(tokens_of(runs).size(), 20u);
+    EXPECT_EQ(tokens_of(patient).size(), 5u);
+    EXPECT_GE(events[runs][0].scheduled_at, now);
+    EXPECT_GT(events[patient][0].scheduled_at, events[runs][0].scheduled_at);
+}
+
+TEST_F(LoopTest, steps_are_counted_by_their_tokens) {
+    start(32, {.limits = {.token_budget = 100}});
+    add(117, {.max_tokens = 4});  // steps of 100, 17, 1, 1 and 1 tokens
+    run();
+    const StepSizes& sizes = loop->metrics().step_sizes;
+    std::map<int32_t, uint64_t> up_to;
+    for (size_t i = 0; i < StepSizes::kBounds.size(); i++)
+        if (sizes.steps[i] > 0) up_to[StepSizes::kBounds[i]] = sizes.steps[i];
+    EXPECT_EQ(up_to, (std::map<int32_t, uint64_t>{{1, 3}, {32, 1}, {128, 1}}));
+    EXPECT_EQ(sizes.tokens, 120u);
 }
 
 TEST_F(LoopTest, a_request_that_ended_is_not_cancelled) {

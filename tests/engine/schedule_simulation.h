@@ -20,6 +20,7 @@ struct SimulationSetup {
     uint64_t seed = 0;
     double arrival = 0.3, cancellation = 0.02;  // chance a step
     int32_t most = 30;                          // sequences at once
+    bool evict_all_at_end = false;
 };
 
 class ScheduleSimulation {
@@ -34,6 +35,7 @@ class ScheduleSimulation {
         const std::vector<int32_t> routed(setup.limits.layers > 1 ? 1 : 0, setup.limits.layers / 2);
         state_.shape = ModelShape(setup.limits.layers, routed, 8, 2);
         state_.costs = setup.costs;
+        shadow_.follow_copies(pool_);
     }
 
     // Steps until `steps` were made or a check failed, then lets everything end and checks that nothing is left.
@@ -44,7 +46,11 @@ class ScheduleSimulation {
             step();
         }
         while (!remaining_.empty() && !testing::Test::HasFailure()) step();
-        if (!testing::Test::HasFailure()) shadow_.all_gone(state_);
+        if (testing::Test::HasFailure()) return;
+        while (setup_.evict_all_at_end && tree_.evict()) {
+        }
+        EXPECT_TRUE(!setup_.evict_all_at_end || (pool_.free() == setup_.pages && tree_.salts() == 0));
+        shadow_.all_gone(state_);
     }
 
     int64_t finished() const { return finished_; }
@@ -59,8 +65,10 @@ class ScheduleSimulation {
         sequence.id = {++last_id_};
         const auto total = 1 + static_cast<int32_t>(random_.below(static_cast<uint64_t>(setup_.longest)));
         const auto prompt = 1 + static_cast<int32_t>(random_.below(static_cast<uint64_t>(total)));
-        // Prompts share one of three beginnings for a random stretch, so that whole pages repeat.
+        // Prompts share one of three beginnings for a random stretch, so that pages and parts of pages repeat.
         const auto kind = static_cast<int32_t>(random_.below(3));
+        const auto salt = random_.below(4) == 0 ? fmt::format("tenant {}", random_.below(2)) : std::string();
+        sequence.root = tree_.hold_root(salt);
         const auto shared = static_cast<int32_t>(random_.below(static_cast<uint64_t>(prompt) + 1));
         for (int32_t i = 0; i < prompt; i++) {
             sequence.tokens.push_back(i < shared ? kind : static_cast<int32_t>(random_.below(1000)));
@@ -68,10 +76,10 @@ class ScheduleSimulation {
         sequence.every_row = random_.below(8) == 0;
         sequence.arrival_ns = now_ps_ / 1000;
         const int32_t remaining = std::max(1, total - prompt);
-        if (!can_ever_fit(state_, prompt + remaining)) return;
+        if (!can_ever_fit(state_, prompt + remaining)) return tree_.release_root(sequence.root);
         remaining_.emplace(sequence.id, remaining);
         enqueue(state_, std::move(sequence));
-        shadow_.arrived(state_, {last_id_});
+        shadow_.arrived(state_, {last_id_}, salt);
     }
 
     void cancel_one() {

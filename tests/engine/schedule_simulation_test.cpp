@@ -28,6 +28,7 @@ void set_policy(SimulationSetup& setup, int policy) {
 SimulationSetup with_arrivals(SimulationSetup setup) {
     setup.arrival = *rc::gen::element(0.02, 0.3, 1.0);
     setup.cancellation = *rc::gen::element(0.0, 0.02, 0.3);
+    setup.evict_all_at_end = *rc::gen::arbitrary<bool>();
     return setup;
 }
 

@@ -4,6 +4,7 @@
 #include "math/ops/attention.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "golden_ops.h"
@@ -294,6 +295,36 @@ TEST(Attention, StoresOneLayerAndNothingElse) {
                           round_to_bf16(sequence.v[token * kv + column]).bits);
             }
         }
+    }
+}
+
+TEST(Attention, CopiesTheRowsOfSomeTokensAndNothingElse) {
+    flush_denormals();
+    const Shapes shapes{4, 2, 6};
+    const auto* table = runnable_kernel_tables().back();
+    const size_t page_bytes = 2 * kv_layer_bytes(shapes.kv_heads, shapes.head_dim);
+    for (const int32_t rows : {0, 1, 2, 37, 63, 64}) {
+        // Keys and values of the first rows alone, and of all 64 tokens: copied, the second are the first.
+        TestContext context(*table);
+        const Sequence sequence(shapes, kPageTokens, 4);
+        const auto page_with = [&](int32_t stored) {
+            Pages pages(shapes, 1);
+            std::memset(pages.layer().pool, 0, page_bytes);
+            const auto list = pages.take(1);
+            KvLayer layer = pages.layer();
+            for (const size_t offset : {size_t{0}, layer.layer_offset}) {
+                layer.layer_offset = offset;
+                if (stored == 0) continue;
+                const AttentionSegment segment{0, stored, 0, list};
+                store_kv(context.op, {&segment, 1}, {sequence.k.data(), stored, shapes.kv_columns()},
+                         {sequence.v.data(), stored, shapes.kv_columns()}, layer);
+            }
+            return std::vector<std::byte>(layer.pool, layer.pool + page_bytes);
+        };
+        const auto whole = page_with(kPageTokens);
+        std::vector<std::byte> copy(page_bytes);
+        copy_kv_rows(whole.data(), copy.data(), 2 * shapes.kv_heads, shapes.head_dim, rows);
+        EXPECT_TRUE(copy == page_with(rows)) << rows;
     }
 }
 

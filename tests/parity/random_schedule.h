@@ -1,7 +1,8 @@
 // Runs requests over any model under a schedule drawn from a seed, and tells what each request got: whoever runs the
 // same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, auto, random
-// chunks by random layers, a new one in every step), early stops, budgets, batch size, page count (preemption), prefix cache, threads, arrival times, batch mates (some
-// share prefixes, some are cancelled) and forced preemptions. Single-threaded but for the model's own loops, so a seed
+// chunks by random layers, a new one in every step), early stops, budgets, batch size, page count (preemption), prefix
+// cache, threads, arrival times, batch mates (some share prefixes, some have a cache salt, some are cancelled) and forced
+// preemptions. Single-threaded but for the model's own loops, so a seed
 // always gives the same schedule.
 #pragma once
 
@@ -26,8 +27,8 @@ struct Outcome {
 
 // How the schedule went, to see that a test met what it is about.
 struct ScheduleStatistics {
-    int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0,
-            stops = 0;
+    int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0;
+    int64_t stops = 0, fetched_pages = 0;
 
     bool met_everything() const {
         return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0 && stops > 0;
@@ -37,6 +38,7 @@ struct ScheduleStatistics {
             cached_tokens += other.cached_tokens;
         resting_segments += other.resting_segments, mates += other.mates, cancelled += other.cancelled;
         stops += other.stops;
+        fetched_pages += other.fetched_pages;
     }
 };
 
@@ -44,6 +46,7 @@ struct RandomScheduleOptions {
     int max_threads = 2;
     math::NumericClass int4_class = math::NumericClass::i8g32;
     int32_t max_mates = 5;
+    std::string spill_folder{};  // where evicted pages go; empty: nowhere
 };
 
 inline bool same_bits(float a, float b) {
@@ -116,6 +119,7 @@ class RandomPolicy {
                 engine::advance_rows(plan, sequence, sequence.frontier + (whole ? left : from_one_to(left)));
         } else {
             engine::adopt_cached(state, sequence);
+            if (random_.below(4) > 0 && !plan.segments.empty() && engine::awaits_shared_page(state, sequence)) return;
             const int32_t left = sequence.length() - sequence.computed;
             engine::issue_rows(state, plan, sequence, from_one_to(std::min(left, state.limits.token_budget)),
                                whole ? state.limits.layers : from_one_to(state.limits.layers));
@@ -151,6 +155,7 @@ inline Arrival make_mate(const std::vector<engine::Request>& requests, int32_t v
     }
     mate.request.sampling.max_tokens = 1 + static_cast<int32_t>(random.below(20));
     if (random.below(3) == 0) mate.request.sampling.prompt_logprobs = 0;
+    if (random.below(4) == 0) mate.request.cache_salt = "mates";
     if (random.below(3) == 0) mate.cancel_step = 1 + static_cast<int64_t>(random.below(40));
     return mate;
 }
@@ -276,13 +281,21 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
     auto pages = engine::PagePool::create(model.cache_spec().page_bytes, least + static_cast<int32_t>(more));
     CHECK(pages.ok(), "{}", pages.error().message);
 
-    engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options));
+    std::unique_ptr<engine::SpillStore> spill;
+    if (!options.spill_folder.empty() && loop_options.limits.prefix_cache) {
+        auto opened =
+            engine::SpillStore::open({options.spill_folder, 1 << 20, "parity"}, model.cache_spec().page_bytes);
+        CHECK(opened.ok(), "{}", opened.error().message);
+        spill = std::move(*opened);
+    }
+    engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options), std::move(spill));
     auto outcomes = detail::run_arrivals(loop, std::move(arrivals), requests.size());
     CHECK_EQ(loop.metrics().pages_in_use, 0);
     own.runs = 1;
     own.mates = mates;
     own.steps = static_cast<int64_t>(loop.metrics().steps);
     own.preemptions = static_cast<int64_t>(loop.metrics().preemptions);
+    own.fetched_pages = static_cast<int64_t>(loop.metrics().spill.read_pages);
     own.cached_tokens = static_cast<int64_t>(loop.metrics().cached_tokens);
     if (statistics) statistics->add(own);
     return outcomes;

@@ -81,6 +81,30 @@ TEST_F(ListenerTest, KeepsConnectionsForFurtherRequests) {
     }
 }
 
+TEST_F(ListenerTest, AnswersCarryTheIdOfTheirRequest) {
+    start();
+    RawClient client(listener_->port());
+    ASSERT_TRUE(client.send(post("/echo", "one", "X-Request-Id: of-the-client\r\n") + post("/echo", "two")));
+    const std::string answers = client.read_until("two");
+    EXPECT_NE(answers.find("\r\nX-Request-Id: of-the-client\r\n"), std::string::npos) << answers;
+    EXPECT_NE(answers.rfind("\r\nX-Request-Id: "), answers.find("\r\nX-Request-Id: ")) << answers;
+    RawClient refused(listener_->port());
+    ASSERT_TRUE(refused.send(post("/refused", "three", "X-Request-Id: no\r\n")));
+    EXPECT_NE(refused.read_until("\r\n\r\nno").find("\r\nX-Request-Id: no\r\n"), std::string::npos);
+}
+
+// Its end may be read before the answer is sent, and is not read again.
+TEST_F(ListenerTest, AConnectionWhoseClientHalfClosedDoesNotLinger) {
+    start();
+    for (int i = 0; i < 20; ++i) {
+        RawClient client(listener_->port());
+        ASSERT_TRUE(client.send(post("/echo", "hi")));
+        client.half_close();
+        client.read_all(2);
+        ASSERT_TRUE(client.ended()) << i;
+    }
+}
+
 TEST_F(ListenerTest, ReadsRequestsSentAhead) {
     start();
     RawClient client(listener_->port());
@@ -117,8 +141,8 @@ TEST_F(ListenerTest, HeadHasNoBodyAndHttp10ClosesAfterTheAnswer) {
     RawClient client(listener_->port());
     ASSERT_TRUE(client.send("HEAD /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody" + post("/echo", "next")));
     const std::string answers = client.read_until("next");
-    EXPECT_NE(answers.find("Content-Length: 4\r\nConnection: keep-alive\r\n\r\nHTTP/1.1 200"), std::string::npos)
-        << answers;
+    EXPECT_NE(answers.find("Content-Length: 4\r\nConnection: keep-alive\r\n"), std::string::npos) << answers;
+    EXPECT_EQ(answers.find("\r\n\r\nHTTP/1.1 200"), answers.find("\r\n\r\n")) << answers;
 
     RawClient old(listener_->port());
     ASSERT_TRUE(old.send("POST /echo HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi"));
@@ -178,7 +202,7 @@ TEST_F(ListenerTest, LimitsAllBodiesTogether) {
     ExchangePtr exchange = held();
     RawClient second(listener_->port());
     ASSERT_TRUE(second.send(post("/echo", std::string(900, 'x'))));
-    EXPECT_TRUE(second.read_all(2).starts_with("HTTP/1.1 503"));
+    EXPECT_TRUE(second.read_all(2).starts_with("HTTP/1.1 429"));
     let_go_of_the_body();  // long before the answer, as a generation does
     RawClient third(listener_->port());
     ASSERT_TRUE(third.send(post("/echo", std::string(900, 'x'))));
@@ -355,17 +379,36 @@ TEST_F(ListenerTest, AnswersForHandlersThatForget) {
 TEST_F(ListenerTest, RefusesConnectionsBeyondTheLimit) {
     start({.max_connections = 2});
     RawClient first(listener_->port()), second(listener_->port());
-    for (RawClient* client : {&first, &second}) {
-        ASSERT_TRUE(client->send(post("/echo", "hi")));
-        EXPECT_TRUE(client->read_until("hi").ends_with("hi"));
-    }
-    RawClient third(listener_->port());
-    EXPECT_TRUE(third.read_all(2).starts_with("HTTP/1.1 503"));
+    for (RawClient* client : {&first, &second}) ASSERT_TRUE(client->send("GET /echo HT"));  // neither is idle
+    EXPECT_TRUE(eventually([&] {
+        RawClient third(listener_->port());
+        return third.read_all(0.5).starts_with("HTTP/1.1 429");
+    }));
     second.close();
     EXPECT_TRUE(eventually([&] {
         RawClient again(listener_->port());
         return again.send(post("/echo", "hi")) && again.read_until("hi", 1).starts_with("HTTP/1.1 200");
     }));
+}
+
+TEST_F(ListenerTest, TheLongestIdleConnectionMakesWay) {
+    start({.max_connections = 3});
+    RawClient oldest(listener_->port()), younger(listener_->port()), busy(listener_->port());
+    ASSERT_TRUE(busy.send(post("/hold", "")));
+    held();
+    for (RawClient* client : {&younger, &oldest, &younger}) {  // the order in which they become idle
+        ASSERT_TRUE(client->send(post("/echo", "hi")));
+        EXPECT_TRUE(client->read_until("hi").ends_with("hi"));
+    }
+    RawClient newcomer(listener_->port());
+    ASSERT_TRUE(newcomer.send(post("/echo", "hi")));
+    EXPECT_TRUE(newcomer.read_until("hi").starts_with("HTTP/1.1 200"));
+    EXPECT_EQ(oldest.read_all(2), "");
+    EXPECT_TRUE(oldest.ended());
+    ASSERT_TRUE(younger.send(post("/echo", "hi")));
+    EXPECT_TRUE(younger.read_until("hi").ends_with("hi"));
+    held()->respond({.body = "done"});
+    EXPECT_TRUE(busy.read_until("done").ends_with("done"));
 }
 
 TEST_F(ListenerTest, DrainWaitsForRequestsInProgress) {

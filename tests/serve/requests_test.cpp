@@ -83,6 +83,8 @@ const std::vector<BadField> kBadFields = {
     {R"("max_tokens":"1")", "max_tokens"},
     {R"("max_tokens":1e300)", "max_tokens"},
     {R"("min_tokens":-1)", "min_tokens"},
+    {R"("cache_salt":"")", "cache_salt"},
+    {R"("cache_salt":7)", "cache_salt"},
     {R"("stop":5)", "stop"},
     {R"("stop":{})", "stop"},
     {R"("stop":[5])", "stop[0]"},
@@ -485,6 +487,18 @@ TEST(GenerationDefaultsFile, IsReadAndChecked) {
     }
     std::filesystem::remove_all(folder);
     EXPECT_TRUE(load_generation_defaults(folder).ok()) << "a folder without these files says nothing";
+}
+
+TEST(Requests, ASaltIsKeptAsItIs) {
+    EXPECT_EQ(parse_chat(R"("cache_salt":"caf\u00e9 \u0000 1")").chat.cache_salt, std::string("caf\u00e9 \0 1", 9));
+    EXPECT_EQ(parse_completion(R"("cache_salt":"x")").completion.cache_salt, "x");
+    EXPECT_EQ(parse_completion(R"("cache_salt":null)").completion.cache_salt, "");
+    const auto with_bytes = [](size_t bytes) {
+        return parse_chat(fmt::format(R"("cache_salt":"{}")", std::string(bytes, 's'))).problem;
+    };
+    EXPECT_FALSE(with_bytes(256));
+    ASSERT_TRUE(with_bytes(257));
+    EXPECT_EQ(with_bytes(257)->param, "cache_salt");
 }
 
 }  // namespace

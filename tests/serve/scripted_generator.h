@@ -19,6 +19,9 @@ inline std::vector<int32_t> byte_tokens(std::string_view text) {
     return out;
 }
 
+// Allocations of this thread do not fail (allocation_failure_test.cpp): the test's own, and the generator's outside sinks.
+inline thread_local bool never_out_of_memory = false;
+
 class ScriptedGenerator final : public Generator {
   public:
     ScriptedGenerator() : thread_([this] { run(); }) {}
@@ -166,12 +169,27 @@ class ScriptedGenerator final : public Generator {
         return event;
     }
 
+    // As the engine does: a sink that throws loses its request.
+    static bool deliver(const engine::EventSink& sink, engine::RequestEvent event) {
+        never_out_of_memory = false;
+        bool fine = true;
+        try {
+            sink(std::move(event));
+        } catch (const std::exception&) {
+            fine = false;
+        }
+        never_out_of_memory = true;
+        return fine;
+    }
+
     void run() {
+        never_out_of_memory = true;
         std::unique_lock lock(mutex_);
         while (!stopping_) {
             bool progressed = false;
             for (auto it = running_.begin(); it != running_.end();) {
-                auto event = next_event(it->first, it->second);
+                const engine::RequestId id = it->first;
+                auto event = next_event(id, it->second);
                 const bool finished = event && event->finish.has_value();
                 if (finished && event->finish == engine::FinishReason::cancelled) ++cancellations_;
                 const engine::EventSink sink = it->second.sink;
@@ -179,8 +197,9 @@ class ScriptedGenerator final : public Generator {
                 if (!event) continue;
                 progressed = true;
                 lock.unlock();
-                sink(std::move(*event));
+                const bool fell_over = !deliver(sink, std::move(*event));
                 lock.lock();
+                if (fell_over && !finished) cancelled_.insert(id);
             }
             if (!progressed) changed_.wait_for(lock, std::chrono::milliseconds(1));
         }

@@ -105,8 +105,8 @@ class Call {
 
 class ServiceTest : public ::testing::Test {
   protected:
-    void start(ServiceOptions options = {}, text::ChatTemplates templates = default_chat_templates(),
-               std::unique_ptr<text::Tokenizer> other_tokenizer = nullptr) {
+    void start(ServerOptions options = {}, text::ChatTemplates templates = default_chat_templates(),
+               std::unique_ptr<text::Tokenizer> other_tokenizer = nullptr, std::shared_ptr<RequestLog> log = nullptr) {
         tokenizer_ = std::move(other_tokenizer);
         if (!tokenizer_) {
             auto tokenizer = text::Tokenizer::load(std::filesystem::path(HONE_TESTS_DIR) / "golden/models/qwen3_moe");
@@ -114,14 +114,16 @@ class ServiceTest : public ::testing::Test {
             tokenizer_ = std::move(tokenizer).value();
         }
         options.version = "1.2.3";
-        service_ = std::make_unique<Service>(options, ServiceModel{.name = "tiny",
-                                                                   .numeric_class = "f32seq",
-                                                                   .tokenizer = *tokenizer_,
-                                                                   .chat_templates = std::move(templates),
-                                                                   .special_tokens = {},
-                                                                   .generator = generator_,
-                                                                   .defaults = {.end_ids = {2}},
-                                                                   .vocabulary = 288});
+        service_ = std::make_unique<Service>(options,
+                                             ServiceModel{.name = "tiny",
+                                                          .numeric_class = "f32seq",
+                                                          .tokenizer = *tokenizer_,
+                                                          .chat_templates = std::move(templates),
+                                                          .special_tokens = {},
+                                                          .generator = generator_,
+                                                          .defaults = {.end_ids = {2}},
+                                                          .vocabulary = 288},
+                                             std::move(log));
         handlers_ = service_->handlers();
     }
 

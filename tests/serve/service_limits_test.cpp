@@ -7,11 +7,21 @@ namespace {
 namespace json = boost::json;
 
 TEST_F(ServiceTest, RefusesWhenFullOrDraining) {
-    start({.max_waiting = 5});
-    generator_.set_waiting(5);
-    EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 503);
-    generator_.set_waiting(0);
+    start({.max_streams = 2, .max_waiting = 1});
+    generator_.script("hello", 1, false);
+    Call held;
+    send(held, request("POST", "/v1/completions", R"({"prompt":"a","n":3,"max_tokens":100})"));
+    EXPECT_TRUE(eventually([&] { return generator_.metrics().running == 3; }));
+    const Answer full = post("/v1/chat/completions", "no json: it is refused before it is read");
+    EXPECT_EQ(full.status, 429);
+    EXPECT_EQ(at(full.json(), {"error", "code"}), json::value("overloaded"));
+    EXPECT_EQ(full.headers, (HeaderList{{"Retry-After", "2"}}));
     EXPECT_EQ(ask(request("GET", "/health")).status, 200);
+    held.go_away();
+    generator_.script("hello");
+    EXPECT_TRUE(eventually([&] { return post("/v1/completions", R"({"prompt":"a"})").status == 200; }));
+    EXPECT_NE(ask(request("GET", "/metrics")).body.find("hone_requests_refused_total{reason=\"overloaded\"}"),
+              std::string::npos);
     service_->begin_drain();
     EXPECT_EQ(ask(request("GET", "/health")).status, 503);
     EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 503);
@@ -24,10 +34,10 @@ TEST_F(ServiceTest, TellsTheRequestsFaultFromWantOfRoom) {
         const std::string body = fmt::format(R"({{"prompt":"a","n":2,"stream":{}}})", stream);
         generator_.refuse("the queue is full");
         const Answer full = post("/v1/completions", body);
-        EXPECT_EQ(full.status, 503);
-        EXPECT_EQ(at(full.json(), {"error", "type"}), json::value("server_error"));
-        const std::pair<std::string, std::string> when("Retry-After", "1");
-        EXPECT_NE(std::find(full.headers.begin(), full.headers.end(), when), full.headers.end());
+        EXPECT_EQ(full.status, 429);
+        EXPECT_EQ(at(full.json(), {"error", "type"}), json::value("rate_limit_error"));
+        ASSERT_EQ(full.headers.size(), 1u);
+        EXPECT_EQ(full.headers[0].first, "Retry-After");
         generator_.find_fault("this sampling is impossible");
         const Answer wrong = post("/v1/completions", body);
         EXPECT_EQ(wrong.status, 400);

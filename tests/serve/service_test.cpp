@@ -416,11 +416,14 @@ TEST_F(ServiceTest, MetricsAreInPrometheusFormat) {
     const Answer answer = ask(request("GET", "/metrics"));
     EXPECT_TRUE(answer.content_type.starts_with("text/plain; version=0.0.4"));
     for (const char* line :
-         {"hone_num_requests_running{model_name=\"tiny\"} 0", "hone_kv_cache_usage_perc", "hone_prompt_tokens_total",
-          "hone_generation_tokens_total", "hone_cached_tokens_total", "hone_num_preemptions_total",
-          "hone_time_to_first_token_seconds_count{model_name=\"tiny\"} 1",
-          "hone_inter_token_latency_seconds_count{model_name=\"tiny\"} 5",
-          "hone_e2e_request_latency_seconds_count{model_name=\"tiny\"} 1",
+         {"vllm:num_requests_running{engine=\"0\",model_name=\"tiny\"} 0", "vllm:kv_cache_usage_perc",
+          "vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:prefix_cache_hits_total",
+          "vllm:prefix_cache_queries_total{engine=\"0\",model_name=\"tiny\"}", "hone_prefix_cache_evicted_pages_total",
+          "hone_kv_spill_failures_total", "hone_prefill_backlog_tokens",
+          "hone_step_cost_seconds{engine=\"0\",model_name=\"tiny\",layer=\"routed\",part=\"expert\"}",
+          "vllm:num_preemptions_total", "vllm:time_to_first_token_seconds_count{engine=\"0\",model_name=\"tiny\"} 1",
+          "vllm:inter_token_latency_seconds_count{engine=\"0\",model_name=\"tiny\"} 5",
+          "vllm:e2e_request_latency_seconds_count{engine=\"0\",model_name=\"tiny\"} 1",
           "hone_http_responses_total{code=\"200\",route=\"/v1/completions\"} 1",
           "hone_http_responses_total{code=\"404\",route=\"other\"} 1"})
         EXPECT_NE(answer.body.find(line), std::string::npos) << line << "\n" << answer.body;

@@ -27,7 +27,7 @@ LIBRARIES = {
     "boost/asio": ["serve"],
     "boost/beast": ["serve"],
     "boost/": ["model", "text", "serve", "cli"],
-    "openssl/": ["serve"],
+    "openssl/": ["engine", "serve"],
     "prometheus/": ["serve"],
     "pcre2": ["text"],
     "unicode/": ["text"],

@@ -90,7 +90,7 @@ bool Simulator::step() {
     CHECK(!plan.segments.empty(), "nothing planned: {} run, {} wait", schedule_.running.size(),
           schedule_.waiting.size());
     if (observer_) observer_->planned(schedule_, plan);
-    StepTimes times;
+    Clocked times;
     run_layers(plan, times);
     const int64_t logits_rows = std::ranges::count_if(plan.segments, [&](const Segment& segment) {
         return segment.end_layer == schedule_.limits.layers &&
@@ -113,7 +113,7 @@ bool Simulator::step() {
 }
 
 // As executor.cpp: intervals of layers with the same rows; where the time is up, segments that may stop end.
-void Simulator::run_layers(Plan& plan, StepTimes& times) {
+void Simulator::run_layers(Plan& plan, Clocked& times) {
     const engine::TimeBudget budget(schedule_, plan);
     times.factor = std::max(0.1, 1 + machine_.noise * static_cast<double>(noise_.normal()));
     times.layers.assign(static_cast<size_t>(schedule_.limits.layers), 0);
@@ -138,7 +138,7 @@ void Simulator::run_layers(Plan& plan, StepTimes& times) {
 
 // The layer it came to: the interval's end, or where the time was up.
 int32_t Simulator::run_interval(const LayerWork& work, bool may_stop, const Plan& plan,
-                                const engine::TimeBudget& budget, StepTimes& times) {
+                                const engine::TimeBudget& budget, Clocked& times) {
     double seconds[2] = {-1, -1};  // a layer without and with experts
     int32_t layer = work.first_layer;
     for (; layer < work.end_layer; layer++) {
@@ -181,9 +181,10 @@ void Simulator::count_expert_bytes(const Plan& plan) {
     result_.prompt_expert_bytes += bytes_of(plan.segments) - decoding;
 }
 
-void Simulator::learn(const Plan& plan, const StepTimes& times, int64_t logits_rows) {
-    cost_model_.observe_run(plan.segments, logits_rows,
-                            {.layers = times.layers, .head = times.head, .step = times.sum});
+void Simulator::learn(const Plan& plan, const Clocked& times, int64_t logits_rows) {
+    cost_model_.observe(
+        plan.segments,
+        {.layer_seconds = times.layers, .logits_rows = logits_rows, .head_seconds = times.head, .seconds = times.sum});
     schedule_.costs = cost_model_.costs();
     result_.cost_error = cost_model_.error();
 }

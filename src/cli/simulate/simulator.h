@@ -74,7 +74,7 @@ class Simulator {
         double last_token = 0;
     };
     using Arrival = std::pair<double, size_t>;  // seconds, index
-    struct StepTimes {
+    struct Clocked {                            // what a step took, in seconds
         std::vector<double> layers;
         double rest = 0, head = 0, sum = 0;
         double factor = 1;             // noise
@@ -82,12 +82,12 @@ class Simulator {
     };
 
     void receive();
-    void run_layers(engine::Plan& plan, StepTimes& times);
+    void run_layers(engine::Plan& plan, Clocked& times);
     int32_t run_interval(const engine::LayerWork& work, bool may_stop, const engine::Plan& plan,
-                         const engine::TimeBudget& budget, StepTimes& times);
+                         const engine::TimeBudget& budget, Clocked& times);
     bool must_stop(const engine::Plan& plan, const engine::TimeBudget& budget, int32_t layer, double elapsed) const;
     void count_expert_bytes(const engine::Plan& plan);
-    void learn(const engine::Plan& plan, const StepTimes& times, int64_t logits_rows);
+    void learn(const engine::Plan& plan, const Clocked& times, int64_t logits_rows);
     void settle(const engine::Segment& segment);
     void follow_up(size_t request);
 

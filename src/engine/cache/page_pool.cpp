@@ -1,5 +1,6 @@
 #include "engine/cache/page_pool.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/progress.h"
@@ -32,7 +33,7 @@ std::optional<int32_t> PagePool::take() {
     free_.pop_back();
     State& taken = state(page);
     // Masked keys count as exactly zero only if what lies there is a number, so nothing of the last owner may remain.
-    if (taken.written) std::memset(data() + static_cast<size_t>(page) * page_bytes_, 0, page_bytes_);
+    if (taken.written) std::memset(bytes(page).data(), 0, page_bytes_);
     // New pages are handed out in ascending order.
     if (!taken.written) populate_->mark(static_cast<size_t>(page + 1) * page_bytes_);
     taken.written = true;
@@ -64,6 +65,20 @@ void PagePool::set_cached(int32_t page, bool cached) {
     if (cached || changed.references > 0) return;
     cached_only_--;
     free_.push_back(page);
+}
+
+void PagePool::copy_rows(int32_t from, int32_t to, int32_t rows) {
+    CHECK(from != to, "page {}", from);
+    CHECK_GT(state(to).references, 0);
+    if (copier_)
+        copier_(bytes(from).data(), bytes(to).data(), rows);
+    else
+        std::ranges::copy(bytes(from), bytes(to).begin());
+}
+
+std::span<std::byte> PagePool::bytes(int32_t page) const {
+    CHECK(page >= 0 && page < total(), "page {} of {}", page, total());
+    return {data() + static_cast<size_t>(page) * page_bytes_, page_bytes_};
 }
 
 PagePool::State& PagePool::state(int32_t page) {

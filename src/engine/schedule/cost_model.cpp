@@ -20,6 +20,26 @@ CostModel::CostModel(ModelShape shape) : shape_(std::move(shape)) {
               .logits = 1'000'000'000};
 }
 
+void CostModel::observe(std::span<const Segment> segments, const StepTimes& times) {
+    observe_step(costs_.of(shape_, segments) + costs_.step + times.logits_rows * costs_.logits, times.seconds);
+    double rest = times.seconds - times.head_seconds;
+    for (const LayerWork& work : layer_work(segments)) {
+        std::array<double, 2> taken{};  // by layers without and with experts
+        std::array<int32_t, 2> layers{};
+        for (int32_t layer = work.first_layer; layer < work.end_layer; layer++) {
+            const auto routed = static_cast<size_t>(shape_.routed_in(layer, layer + 1));
+            taken[routed] += times.layer_seconds[static_cast<size_t>(layer)];
+            layers[routed]++;
+        }
+        for (const size_t kind : {0, 1}) {
+            if (layers[kind] > 0) observe_layers(work, kind == 1, taken[kind] / layers[kind]);
+            rest -= taken[kind];
+        }
+    }
+    observe_logits(times.logits_rows, times.head_seconds);
+    observe_rest(rest);
+}
+
 void CostModel::observe_layers(const LayerWork& work, bool routed, double seconds) {
     if (work.rows <= 0 || !(seconds > 0)) return;
     const double experts = routed ? static_cast<double>(shape_.distinct_experts_1024(work.rows)) / 1024 : 0;
@@ -60,27 +80,6 @@ void CostModel::observe_step(int64_t estimate_ps, double seconds) {
     std::array<int64_t, 64> sorted = permille_;
     std::ranges::nth_element(sorted, sorted.end() - 2);
     costs_.late_permille = std::clamp<int64_t>(*(sorted.end() - 2), 1000, kMostLate);
-}
-
-// The estimate was made before the step ran; the coefficients move after it is compared.
-void CostModel::observe_run(std::span<const Segment> segments, int64_t logits_rows, const StepSeconds& seconds) {
-    observe_step(costs_.of(shape_, segments) + costs_.step + logits_rows * costs_.logits, seconds.step);
-    double rest = seconds.step - seconds.head;
-    for (const LayerWork& work : layer_work(segments)) {
-        double taken[2] = {};  // by layers without and with experts
-        int32_t layers[2] = {};
-        for (int32_t layer = work.first_layer; layer < work.end_layer; layer++) {
-            const int routed = shape_.routed_in(layer, layer + 1);
-            taken[routed] += seconds.layers[static_cast<size_t>(layer)];
-            layers[routed]++;
-        }
-        for (const int kind : {0, 1}) {
-            if (layers[kind] > 0) observe_layers(work, kind == 1, taken[kind] / layers[kind]);
-            rest -= taken[kind];
-        }
-    }
-    observe_logits(logits_rows, seconds.head);
-    observe_rest(rest);
 }
 
 // Dividing by the time makes every observation's error relative, so that short steps count as much as long ones.

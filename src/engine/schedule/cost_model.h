@@ -10,16 +10,22 @@
 
 namespace hone::engine {
 
-// What a step took, in seconds.
-struct StepSeconds {
-    std::span<const double> layers;  // each layer, over all rows
-    double head = 0, step = 0;       // head and sampler; all of it
+// How long a step took.
+struct StepTimes {
+    std::span<const double> layer_seconds;  // by layer
+    int64_t logits_rows = 0;
+    double head_seconds = 0;  // of those rows
+    double seconds = 0;       // all of the step
 };
 
 class CostModel {
   public:
     explicit CostModel(ModelShape shape);
 
+    // A step ran these segments. Its estimate is compared before the coefficients move.
+    void observe(std::span<const Segment> segments, const StepTimes& times);
+
+    // What observe() is made of.
     // Layers of one kind that did `work` each took `seconds` a layer.
     void observe_layers(const LayerWork& work, bool routed, double seconds);
     // `rows` rows took `seconds` through head and sampler.
@@ -29,9 +35,6 @@ class CostModel {
     // A step estimated at `estimate_ps` took `seconds`: how good the model is, and how much room to leave for steps that
     // come late (StepCosts::late_permille: the second latest of the last 64).
     void observe_step(int64_t estimate_ps, double seconds);
-
-    // All of these from a step that ran `segments` and had logits of `logits_rows` rows.
-    void observe_run(std::span<const Segment> segments, int64_t logits_rows, const StepSeconds& seconds);
 
     const ModelShape& shape() const { return shape_; }
     // The coefficients now.

@@ -7,8 +7,16 @@
 
 namespace hone::engine {
 
-static std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page) {
-    return std::span(sequence.tokens).subspan(static_cast<size_t>(page) * kPageTokens, kPageTokens);
+std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page, int32_t end) {
+    const int32_t first = page * kPageTokens, count = std::min(kPageTokens, end - first);
+    return std::span(sequence.tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(std::max(0, count)));
+}
+
+// Tokens that both sequences have alike from `first` on, before `end`.
+static int32_t common_tokens(const SequenceState& a, const SequenceState& b, int32_t first, int32_t end) {
+    int32_t token = first;
+    while (token < end && a.tokens[static_cast<size_t>(token)] == b.tokens[static_cast<size_t>(token)]) token++;
+    return token - first;
 }
 
 // Tokens that may come from the cache.
@@ -21,14 +29,34 @@ static int32_t reusable_tokens(const SequenceState& sequence) {
 static std::vector<PrefixTree::Node> cached_path(const ScheduleState& state, const SequenceState& sequence) {
     std::vector<PrefixTree::Node> path;
     if (!state.limits.prefix_cache) return path;
-    const int32_t most = reusable_tokens(sequence) / kPageTokens;
+    const int32_t limit = reusable_tokens(sequence);
     PrefixTree::Node node = sequence.tail;
-    for (int32_t page = sequence.published; page < most; page++) {
-        node = state.tree.find(node, page_tokens(sequence, page));
-        if (node == PrefixTree::kNone) break;
+    for (int32_t page = sequence.published; (page + 1) * kPageTokens <= limit; page++) {
+        const auto match = state.tree.longest(node, page_tokens(sequence, page, limit));
+        if (match.common < kPageTokens) break;
+        node = match.node;
         path.push_back(node);
     }
     return path;
+}
+
+// A page whose first rows are those of the sequence's page after its tail.
+struct RowSource {
+    int32_t page = -1;
+    int32_t rows = 0;
+};
+
+static RowSource best_source(const ScheduleState& state, const SequenceState& sequence) {
+    const int32_t first = sequence.published * kPageTokens, limit = reusable_tokens(sequence);
+    const auto match = state.tree.longest(sequence.tail, page_tokens(sequence, sequence.published, limit));
+    RowSource best;
+    if (match.common > 0) best = {state.tree.page(match.node), match.common};
+    for (const auto& [id, other] : state.running) {
+        if (id == sequence.id || other.tail != sequence.tail || other.computed - first <= best.rows) continue;
+        const int32_t common = common_tokens(sequence, other, first, std::min(limit, other.computed));
+        if (common > best.rows) best = {other.pages[static_cast<size_t>(sequence.published)], common};
+    }
+    return best;
 }
 
 static int32_t take_page(ScheduleState& state) {
@@ -46,12 +74,18 @@ static void return_reservation(ScheduleState& state, SequenceState& sequence, in
     CHECK(sequence.reserved >= 0 && state.reserved >= 0, "sequence {}", sequence.id.value);
 }
 
+// Leaves what the sequence has computed to the cache, its partly filled last page too.
 static void release_pages(ScheduleState& state, SequenceState& sequence) {
-    if (sequence.published > 0) state.tree.touch(sequence.tail);
+    const auto rest = page_tokens(sequence, sequence.published, sequence.computed);
+    PrefixTree::Node last = sequence.tail;
+    if (state.limits.prefix_cache && !rest.empty()) {
+        last = state.tree.publish(last, rest, sequence.pages[static_cast<size_t>(sequence.published)]);
+    }
+    state.tree.touch(last);
     for (const int32_t page : sequence.pages) state.pool.release(page);
     sequence.pages.clear();
     return_reservation(state, sequence, sequence.reserved);
-    sequence.tail = PrefixTree::kRoot;
+    sequence.tail = sequence.root;
     sequence.published = 0;
 }
 
@@ -77,6 +111,7 @@ void enqueue(ScheduleState& state, SequenceState sequence) {
     CHECK(!sequence.tokens.empty(), "sequence {}", sequence.id.value);
     CHECK(can_ever_fit(state, sequence.length()), "sequence {} of {}", sequence.id.value, sequence.length());
     const SequenceId id = sequence.id;
+    sequence.tail = sequence.root;
     CHECK(!state.running.contains(id), "sequence {}", id.value);
     TenantShare& tenant = state.tenants[sequence.tenant];
     if (tenant.live++ == 0) tenant.served = least_served(state, sequence.tenant);
@@ -110,8 +145,7 @@ void admit(ScheduleState& state, SequenceOrder order) {
     }
 }
 
-void adopt_cached(ScheduleState& state, SequenceState& sequence) {
-    CHECK(!sequence.resting(), "sequence {}", sequence.id.value);
+static void share_pages(ScheduleState& state, SequenceState& sequence) {
     for (const PrefixTree::Node node : cached_path(state, sequence)) {
         const int32_t page = state.tree.page(node);
         state.pool.retain(page);
@@ -126,7 +160,32 @@ void adopt_cached(ScheduleState& state, SequenceState& sequence) {
         sequence.tail = node;
         sequence.published++;
     }
-    const int32_t adopted = sequence.published * kPageTokens;
+}
+
+// Copies rows of the page after the tail, if there are more of them than the sequence has; how many it has then.
+static int32_t copy_rows(ScheduleState& state, SequenceState& sequence) {
+    const auto at = static_cast<size_t>(sequence.published);
+    const int32_t own = std::max(0, sequence.computed - sequence.published * kPageTokens);
+    const RowSource source = best_source(state, sequence);
+    if (source.rows <= own) return own;
+    state.pool.retain(source.page);  // so that it is not evicted to make room for its copy
+    const bool fits = at < sequence.pages.size() || state.pool.free() + state.pool.cached_only() > 0;
+    if (fits) {
+        if (at == sequence.pages.size()) {
+            sequence.pages.push_back(take_page(state));
+            return_reservation(state, sequence, 1);
+        }
+        state.pool.copy_rows(source.page, sequence.pages[at], source.rows);
+    }
+    state.pool.release(source.page);
+    return fits ? source.rows : own;
+}
+
+void adopt_cached(ScheduleState& state, SequenceState& sequence) {
+    CHECK(!sequence.resting(), "sequence {}", sequence.id.value);
+    if (!state.limits.prefix_cache) return;
+    share_pages(state, sequence);
+    const int32_t adopted = sequence.published * kPageTokens + copy_rows(state, sequence);
     if (adopted <= sequence.computed) return;
     sequence.cached += std::max(0, adopted - std::max(sequence.computed, sequence.computed_ever));
     sequence.computed = sequence.issued = adopted;
@@ -134,15 +193,26 @@ void adopt_cached(ScheduleState& state, SequenceState& sequence) {
     state.tree.touch(sequence.tail);
 }
 
+bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<const int32_t> tokens,
+                   std::span<const std::byte> bytes) {
+    if (state.pool.free() + state.pool.cached_only() == 0) return false;
+    const int32_t computed = sequence.computed, page = take_page(state);
+    std::ranges::copy(bytes, state.pool.bytes(page).begin());
+    state.tree.publish(sequence.tail, tokens, page);
+    state.pool.release(page);
+    adopt_cached(state, sequence);
+    return sequence.computed > computed;
+}
+
 bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence) {
-    const int32_t page = sequence.published, end = (page + 1) * kPageTokens;
-    if (!state.limits.prefix_cache || end > reusable_tokens(sequence)) return false;
+    if (!state.limits.prefix_cache) return false;
+    const int32_t first = sequence.published * kPageTokens, limit = reusable_tokens(sequence);
+    if (state.source && state.source->fetches(sequence, limit)) return true;
     for (const auto& [id, other] : state.running) {
-        if (id >= sequence.id) return false;
-        if (other.resting() && other.tail == sequence.tail && other.issued >= end &&
-            std::ranges::equal(page_tokens(other, page), page_tokens(sequence, page))) {
-            return true;
-        }
+        if (!other.resting() || other.tail != sequence.tail) continue;
+        const int32_t end = std::min(other.issued, limit);
+        if (end - sequence.computed < kWorthWaiting) continue;
+        if (first + common_tokens(sequence, other, first, end) - sequence.computed >= kWorthWaiting) return true;
     }
     return false;
 }
@@ -181,7 +251,7 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
     SequenceState& sequence = node.mapped();
     release_pages(state, sequence);
     sequence.computed = sequence.issued = sequence.frontier = sequence.passed = 0;
-    sequence.decoding = false;
+    sequence.decoding = sequence.fetched_in_vain = false;
     state.waiting.insert(std::move(node));
     state.preemptions++;
     plan.preempted.push_back(id);
@@ -192,7 +262,8 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
 static void publish_pages(ScheduleState& state, SequenceState& sequence) {
     while (state.limits.prefix_cache && (sequence.published + 1) * kPageTokens <= sequence.computed) {
         int32_t& page = sequence.pages[static_cast<size_t>(sequence.published)];
-        sequence.tail = state.tree.publish(sequence.tail, page_tokens(sequence, sequence.published), page);
+        const auto tokens = page_tokens(sequence, sequence.published, sequence.computed);
+        sequence.tail = state.tree.publish(sequence.tail, tokens, page);
         if (const int32_t shared = state.tree.page(sequence.tail); shared != page) {
             state.pool.retain(shared);
             state.pool.release(page);
@@ -249,16 +320,12 @@ void append_token(ScheduleState& state, SequenceId id, int32_t token) {
 }
 
 void remove_sequence(ScheduleState& state, SequenceId id) {
-    if (const auto waiting = state.waiting.find(id); waiting != state.waiting.end()) {
-        leave_tenant(state, waiting->second.tenant);
-        state.waiting.erase(waiting);
-        return;
-    }
-    const auto found = state.running.find(id);
-    CHECK(found != state.running.end(), "no sequence {}", id.value);
-    leave_tenant(state, found->second.tenant);
-    release_pages(state, found->second);
-    state.running.erase(found);
+    auto node = state.running.extract(id);
+    if (node.empty()) node = state.waiting.extract(id);
+    CHECK(!node.empty(), "no sequence {}", id.value);
+    leave_tenant(state, node.mapped().tenant);
+    release_pages(state, node.mapped());
+    state.tree.release_root(node.mapped().root);
 }
 
 }  // namespace hone::engine

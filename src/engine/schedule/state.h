@@ -34,15 +34,23 @@ struct SequenceState {
     int32_t computed_ever = 0;         // the largest `computed` by own work or cache; preemption does not lower it
     int32_t cached = 0;                // tokens that the prefix cache spared this sequence
     bool decoding = false;             // one token is outstanding: the one sampled last
+    bool fetched_in_vain = false;      // there was no room for a page that was fetched: no more are
 
     std::vector<int32_t> pages;                 // page table, a reference each
     int32_t reserved = 0;                       // pages promised beyond those taken
-    PrefixTree::Node tail = PrefixTree::kRoot;  // tree node of the last published page
+    PrefixTree::Node root = PrefixTree::kRoot;  // of the cache salt, held while the sequence lives
+    PrefixTree::Node tail = PrefixTree::kRoot;  // tree node of the last published page, or root
     int32_t published = 0;                      // pages up to tail: pages[i] is the tree's for i < published
 
     int32_t length() const { return static_cast<int32_t>(tokens.size()); }
     bool resting() const { return issued > computed; }
 };
+
+// Fewer tokens are computed rather than waited for: beside others they cost less than a step's delay.
+constexpr int32_t kWorthWaiting = 16;
+
+// The sequence's tokens in a page, as far as they come before `end`.
+std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page, int32_t end);
 
 struct ScheduleLimits {
     int32_t layers = 1;
@@ -59,6 +67,15 @@ struct TenantShare {
     int64_t served = 0;  // rows times layers, counted up from the least of those live when it came
 };
 
+// Where pages come from that are neither computed nor in memory.
+class PageSource {
+  public:
+    virtual ~PageSource() = default;
+    // Whether pages after the sequence's tail, of its first `reusable` tokens, are being fetched for it; begins to if
+    // there are any.
+    virtual bool fetches(const SequenceState& sequence, int32_t reusable) = 0;
+};
+
 // `pool` and `tree` outlive the state.
 struct ScheduleState {
     ScheduleLimits limits;
@@ -68,6 +85,7 @@ struct ScheduleState {
     StepCosts costs;
     std::map<SequenceId, SequenceState> waiting, running;
     std::map<uint32_t, TenantShare> tenants;  // those with live sequences
+    PageSource* source = nullptr;             // if there is one
     int32_t reserved = 0;                     // sum over running
     int32_t cohort_groups = 0;                // of the layered policy: groups of layers that its cohort takes
     uint64_t preemptions = 0;
@@ -79,7 +97,7 @@ struct ScheduleState {
 // Whether a sequence of `tokens` tokens could ever run, alone if need be. Others are refused before they are enqueued.
 bool can_ever_fit(const ScheduleState& state, int32_t tokens);
 
-// A new sequence waits; its id is larger than all before it.
+// A new sequence waits; its id is larger than all before it. Its root is let go of when it is removed.
 void enqueue(ScheduleState& state, SequenceState sequence);
 
 // Which of two sequences goes first.
@@ -95,13 +113,18 @@ bool arrived_before(const ScheduleState& state, const SequenceState& a, const Se
 // starve.
 void admit(ScheduleState& state, SequenceOrder order = arrived_before);
 
-// Takes over pages that the prefix tree has beyond what is computed. At least one known token stays to be computed, and
-// where every row counts only rows computed before are skipped. No rows may rest.
+// Takes over what others computed of the same tokens: whole pages of the prefix tree are shared, and rows of the page
+// after them, which the tree or a running sequence has, are copied into a page of the sequence's own. At least one known
+// token stays to be computed, and where every row counts only rows computed before are skipped. No rows may rest.
 void adopt_cached(ScheduleState& state, SequenceState& sequence);
 
-// Whether a sequence that arrived before has rows under way that will complete this one's next page: waiting is
-// cheaper.
+// Whether another sequence has rows under way that this one, which has none, could take over, enough of them that waiting
+// is cheaper; or whether its next pages are being fetched.
 bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence);
+
+// Takes over a page that was fetched: `tokens` begin like those after the sequence's tail. False if that spared nothing.
+bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<const int32_t> tokens,
+                   std::span<const std::byte> bytes);
 
 // Adds a segment: `count` more rows from layer 0 up to end_layer. Takes their pages, which are reserved or spare.
 void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32_t count, int32_t end_layer);
@@ -115,7 +138,7 @@ void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer, int32_
 void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer);
 
 // Takes pages and resting rows from a running sequence that the plan has no segment for; it waits again, in its old
-// place, to be computed anew.
+// place, to be computed anew as far as the cache does not keep it.
 void preempt(ScheduleState& state, Plan& plan, SequenceId id);
 
 // The plan was run, or as much of it as its segments say now (end_layer may have been lowered): frontiers move, rows

@@ -1,6 +1,7 @@
 #include "math/ops/attention.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "math/ops/parallel.h"
 #include "math/ops/phase_clock.h"
@@ -349,6 +350,26 @@ void store_kv(OpContext& context, std::span<const AttentionSegment> segments, Ma
     };
     constexpr int64_t kWork = 8;  // single stores of two bytes
     for_tiles(context, std::ssize(pages) * layer.kv_heads, kWork * k.rows * k.cols, store);
+}
+
+void copy_kv_rows(const std::byte* from, std::byte* to, int64_t kv_heads, int32_t head_dim, int32_t rows) {
+    CHECK(rows >= 0 && rows <= kPageTokens, "{} rows", rows);
+    constexpr size_t kPair = 2 * sizeof(bf16);
+    const auto pairs = static_cast<size_t>(head_dim / 2), whole = static_cast<size_t>(rows / 2);
+    const size_t values_begin = pairs * kPageTokens * kPair, value_bytes = static_cast<size_t>(head_dim) * kPair;
+    for (int64_t head = 0; head < kv_heads; head++) {
+        for (size_t pair = 0; pair < pairs; pair++) {
+            const size_t at = pair * kPageTokens * kPair;
+            std::memcpy(to + at, from + at, static_cast<size_t>(rows) * kPair);
+        }
+        std::memcpy(to + values_begin, from + values_begin, whole * value_bytes);
+        for (size_t i = 0; rows % 2 == 1 && i < static_cast<size_t>(head_dim); i++) {
+            const size_t at = values_begin + whole * value_bytes + i * kPair;
+            std::memcpy(to + at, from + at, sizeof(bf16));
+        }
+        from += kv_layer_bytes(1, head_dim);
+        to += kv_layer_bytes(1, head_dim);
+    }
 }
 
 void attention(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> q, int32_t heads,

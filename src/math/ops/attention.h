@@ -39,6 +39,10 @@ constexpr size_t kv_layer_bytes(int32_t kv_heads, int32_t head_dim) {
 void store_kv(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> k,
               MatrixView<const float> v, const KvLayer& layer);
 
+// Copies the keys and values of the first `rows` tokens of a page, of kv_heads KV heads that lie one after the other
+// (of one layer, or of several), to the same place of another page. What lies behind those rows stays as it is.
+void copy_kv_rows(const std::byte* from, std::byte* to, int64_t kv_heads, int32_t head_dim, int32_t rows);
+
 // y [T, heads * head_dim] fp32 from q [T, heads * head_dim] after rotary, rounded to bf16 here. heads is a multiple of
 // layer.kv_heads; query head h reads KV head h / (heads / kv_heads). Keys of the segment's own rows must be stored
 // already.

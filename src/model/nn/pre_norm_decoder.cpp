@@ -26,6 +26,10 @@ void PreNormDecoder::visit(WeightVisitor visitor) {
     ends_.visit_back(spec_, visitor);
 }
 
+void PreNormDecoder::copy_cache_rows(const std::byte* from, std::byte* to, int32_t rows) const {
+    math::copy_kv_rows(from, to, std::ssize(layers_) * attention_.kv_heads, attention_.head_dim, rows);
+}
+
 void PreNormDecoder::embed(std::span<const int32_t> ids, math::MatrixView<float> x, Pass& pass) const {
     ends_.embed(ids, x, pass);
 }

@@ -33,13 +33,8 @@ std::string head_text(const Response& response, const HeadStyle& style) {
     return out;
 }
 
-std::string chunk_text(std::string_view bytes) {
-    if (bytes.empty()) return {};
-    std::string out = fmt::format("{:x}\r\n", bytes.size());
-    out.reserve(out.size() + bytes.size() + 2);
-    out += bytes;
-    out += "\r\n";
-    return out;
+std::string chunk_head(size_t bytes) {
+    return fmt::format("{:x}\r\n", bytes);
 }
 
 }  // namespace hone::serve

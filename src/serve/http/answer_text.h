@@ -23,7 +23,9 @@ struct HeadStyle {
 // Status line and headers with the empty line at the end. Line breaks in header values become spaces.
 std::string head_text(const Response& response, const HeadStyle& style);
 
-// One chunk of chunked transfer coding; empty for no bytes (an empty chunk would end the body).
-std::string chunk_text(std::string_view bytes);
+// What stands before and after the bytes of a chunk of chunked transfer coding. Not for no bytes: an empty chunk would
+// end the body.
+std::string chunk_head(size_t bytes);
+inline constexpr std::string_view kChunkEnd = "\r\n";
 
 }  // namespace hone::serve

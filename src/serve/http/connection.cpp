@@ -8,6 +8,7 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "serve/http/answer_text.h"
 #include "serve/http/ascii.h"
@@ -30,6 +31,8 @@ namespace {
 
 constexpr auto kAwait = net::as_tuple(net::use_awaitable);
 constexpr size_t kReadBytes = 16 << 10;
+constexpr double kMakesWay = -1;         // the idle time of a connection that is to be closed
+constexpr size_t kFirstReadBytes = 512;  // what a connection holds while it is idle
 constexpr size_t kWriteBytes = 64 << 10;
 // What a client may send ahead while its request is served.
 constexpr size_t kPipelineBytes = 64 << 10;
@@ -51,29 +54,12 @@ Request head_of(const Fields& fields) {
 
 }  // namespace
 
-// The bytes of one piece of an answer: its head where it begins, its body as the style asks for it.
-std::string Connection::answer_bytes(const Exchange::Output& output, const AnswerStyle& style, bool streaming,
-                                     bool keep_alive) {
-    std::string bytes;
-    if (output.head) {
-        HeadStyle head{.keep_alive = keep_alive, .content_length = {}, .chunked = style.chunked};
-        if (!streaming) head.content_length = output.bytes.size();
-        Response answer = *output.head;
-        answer.headers.insert(answer.headers.end(), style.extra_headers.begin(), style.extra_headers.end());
-        bytes = head_text(answer, head);
-    }
-    if (style.head_only) return bytes;
-    const bool chunked = streaming && style.chunked;
-    bytes += chunked ? chunk_text(output.bytes) : output.bytes;
-    if (chunked && output.complete) bytes += kLastChunk;
-    return bytes;
-}
-
 Connection::Connection(Socket socket, ConnectionContext& context)
     : stream_(std::move(socket)),
       buffer_(context.limits.header_bytes + kPipelineBytes + kReadBytes),
       output_ready_(stream_.get_executor()),
-      context_(context) {
+      context_(context),
+      idle_since_(monotonic_seconds()) {
     std::lock_guard lock(context_.mutex);
     context_.connections.insert(this);
 }
@@ -105,11 +91,22 @@ void Connection::close() {
     });
 }
 
+bool Connection::close_idle() {
+    double since = idle_since_;
+    if (since <= 0 || !idle_since_.compare_exchange_strong(since, kMakesWay)) return false;
+    net::post(stream_.get_executor(), [self = shared_from_this()] {
+        if (self->idle_since_ == kMakesWay) self->stream_.close();
+    });
+    return true;
+}
+
 net::awaitable<void> Connection::run() {
     for (;;) {
         const bool requested = co_await wait_for_request();
         if (!requested) break;
         const bool keep_alive = co_await serve_one();
+        transfer_->ended = monotonic_seconds();
+        transfer_ = nullptr;
         if (!keep_alive) break;
     }
     beast::error_code ignored;
@@ -118,8 +115,11 @@ net::awaitable<void> Connection::run() {
 
 net::awaitable<bool> Connection::wait_for_request() {
     if (buffer_.size() > 0) co_return true;
+    buffer_.shrink_to_fit();
+    idle_since_ = monotonic_seconds();
     stream_.expires_after(seconds(context_.limits.idle_seconds));
-    auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
+    auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kFirstReadBytes), kAwait);
+    idle_since_ = 0;
     if (failure) co_return false;
     buffer_.commit(count);
     co_return true;
@@ -133,6 +133,8 @@ net::awaitable<bool> Connection::serve_one() {
     stream_.expires_after(seconds(context_.limits.header_seconds));
     auto [failure, count] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
     Request request;
+    if (!failure) request = head_of(parser.get());
+    begin_transfer(request);
     if (failure) {
         const bool readable = failure.category() == make_error_code(http::error::bad_method).category();
         if (!readable || failure == http::error::end_of_stream || failure == http::error::partial_message)
@@ -143,10 +145,10 @@ net::awaitable<bool> Connection::serve_one() {
         co_return false;
     }
 
-    request = head_of(parser.get());
     const bool head_only = request.method == "HEAD";
     const std::string_view target = parser.get().target();
     const bool has_target = target == "*" || split_target(target, request.path, request.query);
+    transfer_->path = request.path;
     const std::optional<Verdict> fault = check_framing(parser);
     std::optional<Response> refusal;
     if (fault) {
@@ -170,6 +172,7 @@ net::awaitable<bool> Connection::serve_one() {
             co_await refuse(*refusal, request);
             co_return false;
         }
+        transfer_->bytes_in = request.body.size();
     }
     const AnswerStyle style{.path = request.path,
                             .extra_headers = extra_headers(request),
@@ -237,10 +240,18 @@ net::awaitable<Connection::Verdict> Connection::read_body(Parser& parser, std::s
                 413, fmt::format("the request body is over this server's limit of {} bytes", limits.body_bytes)};
         body_reserved_ += got;
         if (context_.body_bytes->fetch_add(got) + got > limits.all_bodies_bytes)
-            co_return Verdict{503, "the server is reading too many large requests; try again later"};
+            co_return Verdict{429, "the server is reading too many large requests; try again later"};
         body.append(piece.get(), got);
     }
     co_return Verdict{};
+}
+
+void Connection::begin_transfer(Request& request) {
+    transfer_ = context_.handlers.begin_transfer ? context_.handlers.begin_transfer() : std::make_shared<Transfer>();
+    transfer_->id = request_id_of(request);
+    transfer_->method = request.method;
+    transfer_->arrived = monotonic_seconds();
+    request.transfer = transfer_;
 }
 
 void Connection::release_body() {
@@ -283,7 +294,8 @@ net::awaitable<bool> Connection::answer(Request& request, const AnswerStyle& sty
     Awaitable<void> watching = watch_client(*exchange);
     const auto first = co_await (std::move(writing) || std::move(watching));
     const bool* another = std::get_if<bool>(&first);
-    co_return another&&* another;
+    if (!another || client_gone_) co_return false;
+    co_return *another;
 }
 
 // Sends what the exchange gives until it is complete; whether the connection can be kept.
@@ -299,8 +311,8 @@ net::awaitable<bool> Connection::write_answer(Exchange& exchange, const AnswerSt
                 co_return false;
             }
             if (woken || !streaming || style.head_only) continue;
-            const std::string comment = style.chunked ? chunk_text(kSseKeepAlive) : std::string(kSseKeepAlive);
-            const bool sent = co_await send(comment);
+            const Exchange::Output comment{.streamed = true, .bytes = std::string(kSseKeepAlive)};
+            const bool sent = co_await send_output(comment, style, streaming, keep_alive);
             if (!sent) co_return false;
             continue;
         }
@@ -308,10 +320,10 @@ net::awaitable<bool> Connection::write_answer(Exchange& exchange, const AnswerSt
         if (output->head) {
             streaming = output->streamed;
             keep_alive = keep_alive && !context_.draining && (style.chunked || !streaming);
+            transfer_->status = output->head->status;
             context_.handlers.observe(style.path, output->head->status);
         }
-        const std::string bytes = answer_bytes(*output, style, streaming, keep_alive);
-        const bool sent = co_await send(bytes);
+        const bool sent = co_await send_output(*output, style, streaming, keep_alive);
         if (!sent) {
             exchange.abandon(Abandoned::client_gone);
             co_return false;
@@ -321,7 +333,9 @@ net::awaitable<bool> Connection::write_answer(Exchange& exchange, const AnswerSt
 }
 
 HeaderList Connection::extra_headers(const Request& request) const {
-    return context_.handlers.extra_headers ? context_.handlers.extra_headers(request) : HeaderList{};
+    HeaderList headers = context_.handlers.extra_headers ? context_.handlers.extra_headers(request) : HeaderList{};
+    headers.emplace_back("X-Request-Id", request.transfer->id);
+    return headers;
 }
 
 // Ends when the client closes or half-closes its connection. What it sends ahead is kept for the next request; beyond a
@@ -335,6 +349,7 @@ net::awaitable<void> Connection::watch_client(Exchange& exchange) {
         auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
         if (failure == net::error::operation_aborted) co_return;
         if (failure) {
+            client_gone_ = true;
             exchange.abandon(Abandoned::client_gone);
             co_return;
         }
@@ -344,6 +359,7 @@ net::awaitable<void> Connection::watch_client(Exchange& exchange) {
 
 // Answers a request whose body was not read, and closes: reads on for a while without keeping anything.
 net::awaitable<void> Connection::refuse(const Response& response, const Request& request) {
+    transfer_->status = response.status;
     context_.handlers.observe(request.path, response.status);
     const AnswerStyle style{.path = request.path,
                             .extra_headers = extra_headers(request),
@@ -351,8 +367,7 @@ net::awaitable<void> Connection::refuse(const Response& response, const Request&
                             .keep_alive = false,
                             .chunked = false};
     const Exchange::Output output{.head = response, .bytes = response.body, .complete = true};
-    const std::string bytes = answer_bytes(output, style, false, false);
-    const bool sent = co_await send(bytes);
+    const bool sent = co_await send_output(output, style, false, false);
     if (!sent) co_return;
     beast::error_code ignored;
     stream_.socket().shutdown(Socket::shutdown_send, ignored);
@@ -365,11 +380,42 @@ net::awaitable<void> Connection::refuse(const Response& response, const Request&
     }
 }
 
+// Sends one piece of an answer: its head where it begins, its body as the style asks for it. A large body is not copied.
+net::awaitable<bool> Connection::send_output(const Exchange::Output& output, const AnswerStyle& style, bool streaming,
+                                             bool keep_alive) {
+    std::string before, after;
+    if (output.head) {
+        HeadStyle head{.keep_alive = keep_alive, .content_length = {}, .chunked = style.chunked};
+        if (!streaming) head.content_length = output.bytes.size();
+        Response answer = *output.head;
+        answer.headers.insert(answer.headers.end(), style.extra_headers.begin(), style.extra_headers.end());
+        before = head_text(answer, head);
+    }
+    std::string_view body = style.head_only ? std::string_view() : output.bytes;
+    if (streaming && style.chunked && !style.head_only) {
+        if (!body.empty()) before += chunk_head(body.size());
+        if (!body.empty()) after = kChunkEnd;
+        if (output.complete) after += kLastChunk;
+    }
+    if (body.size() <= kWriteBytes) {
+        before += body;
+        before += after;
+        body = after = {};
+    }
+    const std::array<std::string_view, 3> pieces{before, body, after};
+    for (const std::string_view piece : pieces) {
+        const bool sent = co_await send(piece);
+        if (!sent) co_return false;
+    }
+    co_return true;
+}
+
 net::awaitable<bool> Connection::send(std::string_view bytes) {
     while (!bytes.empty()) {
         const std::string_view piece = bytes.substr(0, kWriteBytes);
         stream_.expires_after(seconds(context_.limits.write_seconds));
         auto [failure, count] = co_await net::async_write(stream_, net::buffer(piece), kAwait);
+        transfer_->bytes_out += count;
         if (failure) co_return false;
         bytes.remove_prefix(piece.size());
     }

@@ -48,6 +48,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void start();
     // Closes the socket; whatever waits for it ends. Any thread.
     void close();
+    // Since when it waits for a request, in monotonic seconds; 0 or less: it does not. Any thread.
+    double idle_since() const { return idle_since_; }
+    // Closes it unless a request begins to arrive; whether it was idle. Any thread.
+    bool close_idle();
 
   private:
     template <class T>
@@ -71,12 +75,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     };
     Awaitable<bool> answer(Request& request, const AnswerStyle& style);
     Awaitable<bool> write_answer(Exchange& exchange, const AnswerStyle& style);
-    static std::string answer_bytes(const Exchange::Output& output, const AnswerStyle& style, bool streaming,
-                                    bool keep_alive);
+    Awaitable<bool> send_output(const Exchange::Output& output, const AnswerStyle& style, bool streaming,
+                                bool keep_alive);
     Awaitable<void> watch_client(Exchange& exchange);
     Awaitable<void> refuse(const Response& response, const Request& request);
     HeaderList extra_headers(const Request& request) const;
     Awaitable<bool> send(std::string_view bytes);
+    void begin_transfer(Request& request);
     void release_body();
     void hand_over_body(Request& request);
 
@@ -85,6 +90,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     boost::asio::steady_timer output_ready_;
     ConnectionContext& context_;
     size_t body_reserved_ = 0;
+    std::atomic<double> idle_since_;
+    bool client_gone_ = false;            // its end was read; Asio waits for ever for another one
+    std::shared_ptr<Transfer> transfer_;  // of the request that is being served
 };
 
 }  // namespace hone::serve

@@ -1,5 +1,7 @@
 #include "serve/http/exchange.h"
 
+#include <new>
+
 namespace hone::serve {
 
 void Exchange::respond(Response response) {
@@ -90,18 +92,32 @@ void Exchange::detach() {
     wake_ = nullptr;
 }
 
+// Where there is no memory to wake the connection it looks again by itself (HttpLimits::keep_alive_seconds).
 void Exchange::wake_locked() {
-    if (wake_) wake_();
+    try {
+        if (wake_) wake_();
+    } catch (const std::bad_alloc&) {
+    }
 }
 
-void Exchange::dropped() {
-    respond({.status = 500,
-             .body = R"({"error":{"message":"the request failed inside the server; its log says why",)"
-                     R"("type":"server_error","param":null,"code":null}})"});
+void Exchange::dropped() noexcept {
+    std::function<void(Abandoned)> callback;
     std::lock_guard lock(mutex_);
-    if (complete_) return;
-    broken_ = complete_ = true;  // a stream without an end: the client must see that it was cut
-    callback_ = nullptr;
+    if (complete_ || broken_) return;
+    callback.swap(callback_);
+    try {
+        if (begun_) {
+            broken_ = true;  // a stream without an end: the client must see that it was cut
+        } else {
+            bytes_ = R"({"error":{"message":"the request failed inside the server; its log says why",)"
+                     R"("type":"server_error","param":null,"code":null}})";
+            head_ = Response{.status = 500};
+            begun_ = true;
+        }
+    } catch (const std::bad_alloc&) {
+        broken_ = true;
+    }
+    complete_ = true;
     wake_locked();
 }
 

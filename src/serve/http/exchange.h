@@ -59,7 +59,7 @@ class Exchange {
 
   private:
     void wake_locked();
-    void dropped();
+    void dropped() noexcept;
 
     const size_t queue_limit_;
     std::mutex mutex_;

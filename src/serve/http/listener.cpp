@@ -148,22 +148,31 @@ class Listener::Core {
 
     void admit(tcp::socket socket) {
         set_socket_options(socket);
-        size_t connections = 0;
-        {
-            std::lock_guard lock(context_.mutex);
-            connections = context_.connections.size();
-        }
-        if (connections < static_cast<size_t>(context_.limits.max_connections)) {
+        if (make_room()) {
             std::make_shared<Connection>(std::move(socket), context_)->start();
             return;
         }
-        const Response busy = context_.handlers.error_response(503, "too many connections; try again later");
+        const Response busy = context_.handlers.error_response(429, "too many connections; try again later");
         context_.handlers.observe("", busy.status);
         const std::string text = head_text(busy, {.keep_alive = false, .content_length = busy.body.size()}) + busy.body;
         ErrorCode ignored;
         socket.non_blocking(true, ignored);
         socket.write_some(net::buffer(text), ignored);  // an empty send buffer takes it whole
         socket.shutdown(tcp::socket::shutdown_both, ignored);
+    }
+
+    // Whether one more connection may be served: one that idles makes way for it.
+    bool make_room() {
+        std::shared_ptr<Connection> longest;
+        std::lock_guard lock(context_.mutex);
+        if (context_.connections.size() < static_cast<size_t>(context_.limits.max_connections)) return true;
+        Connection* found = nullptr;
+        for (Connection* connection : context_.connections) {
+            const double since = connection->idle_since();
+            if (since > 0 && (!found || since < found->idle_since())) found = connection;
+        }
+        if (found) longest = found->weak_from_this().lock();
+        return longest && longest->close_idle();
     }
 
     const ListenerOptions options_;

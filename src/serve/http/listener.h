@@ -17,10 +17,10 @@
 namespace hone::serve {
 
 struct HttpLimits {
-    int max_connections = 1024;                   // those beyond get 503
+    int max_connections = 4096;                   // one beyond takes the place of the longest idle, or gets 429
     size_t header_bytes = 32 << 10;               // request line and headers; more gets 431
     size_t body_bytes = size_t{16} << 20;         // of one request; more gets 413
-    size_t all_bodies_bytes = size_t{256} << 20;  // of all requests in progress; a request beyond gets 503
+    size_t all_bodies_bytes = size_t{256} << 20;  // of all requests in progress; a request beyond gets 429
     size_t stream_queue_bytes = size_t{1} << 20;  // waiting for a client that reads its stream too slowly
     double header_seconds = 15;                   // from the first byte of a request to the end of its headers
     double body_seconds = 120;                    // to the end of its body
@@ -34,12 +34,14 @@ struct HttpHandlers {
     std::function<std::optional<Response>(const Request& head)> screen;
     // Answers through the exchange, now or later, from any thread.
     std::function<void(Request request, ExchangePtr exchange)> serve;
-    // The body of an error that the HTTP layer itself answers (400, 413, 417, 431, 501, 503).
+    // The body of an error that the HTTP layer itself answers (400, 413, 417, 429, 431, 501).
     std::function<Response(int status, std::string message)> error_response;
     // Told of every answer when its head is written; the path is empty if the request could not be read.
     std::function<void(std::string_view path, int status)> observe;
     // Headers that every answer to this request carries. Optional.
     std::function<HeaderList(const Request& head)> extra_headers = {};
+    // What the connection notes a request in; optional.
+    std::function<std::shared_ptr<Transfer>()> begin_transfer = {};
 };
 
 struct ListenerOptions {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/rng.h"
 #include "serve/http/ascii.h"
 #include "text/utf8.h"
 
@@ -23,6 +24,18 @@ int hex_digit(char c) {
 }
 
 }  // namespace
+
+std::string request_id_of(const Request& head) {
+    constexpr size_t kMostBytes = 128;
+    static constexpr std::string_view kSigns = "-_.:/+=@";
+    const std::string_view given = head.header("X-Request-Id");
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               kSigns.find(c) != std::string_view::npos;
+    };
+    if (!given.empty() && given.size() <= kMostBytes && std::ranges::all_of(given, fits)) return std::string(given);
+    return fmt::format("{:016x}", entropy64());
+}
 
 bool split_target(std::string_view target, std::string& path, std::string& query) {
     path.clear();

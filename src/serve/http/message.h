@@ -12,6 +12,19 @@ namespace hone::serve {
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
+// What a connection knows of one request and its answer; it alone writes these fields. Handlers may give it a derived
+// type with room for what they know, and may keep it: whoever lets go of it last has the whole.
+struct Transfer {
+    virtual ~Transfer() = default;
+
+    std::string id;                 // the client's X-Request-Id if it is fit to be repeated, else drawn
+    std::string method, path;       // empty where they could not be read
+    double arrived = 0, ended = 0;  // monotonic seconds: the head was read, the answer was sent or given up
+    int status = 0;                 // of the answer; 0: none was begun
+    size_t bytes_in = 0;            // of the body
+    size_t bytes_out = 0;           // with heads
+};
+
 struct Request {
     std::string method;  // "GET"
     std::string path;    // percent-decoded, without the query
@@ -20,6 +33,7 @@ struct Request {
     std::string body;
     // Counts the body against the limit of all bodies; goes when the handler is done with what it made of the body.
     std::shared_ptr<void> reservation = {};
+    std::shared_ptr<Transfer> transfer = {};
 
     // The first header of that name; empty if there is none.
     std::string_view header(std::string_view name) const;
@@ -31,6 +45,9 @@ struct Response {
     std::string body = {};
     HeaderList headers = {};  // beside Content-Type, Content-Length and Connection
 };
+
+// The client's X-Request-Id where it has 1 to 128 letters, digits and signs of "-_.:/+=@", else a drawn one.
+std::string request_id_of(const Request& head);
 
 // The path of a request target ("/v1/models/a%20b?x=1" gives "/v1/models/a b") and its query; false for a target that
 // is neither an absolute path nor an http(s) URL with one ("http://host/v1/models"), has a broken percent escape, or escapes a control character.

@@ -16,6 +16,7 @@ json::value finish_reason(const ChoiceText& state) {
         case engine::FinishReason::length:
             return "length";
         case engine::FinishReason::cancelled:
+        case engine::FinishReason::expired:
         case engine::FinishReason::error:
             break;
     }

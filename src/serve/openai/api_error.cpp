@@ -24,7 +24,8 @@ json::object error_body(const ApiError& error) {
 Response error_response(const ApiError& error) {
     Response response{.status = error.status, .body = json::serialize(error_body(error))};
     if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-    if (error.status == 503) response.headers.emplace_back("Retry-After", "1");
+    if (error.status == 429 || error.status == 503)
+        response.headers.emplace_back("Retry-After", std::to_string(error.retry_after));
     return response;
 }
 
@@ -36,8 +37,13 @@ ApiError plain_error(int status, std::string message) {
     if (status == 405) error.code = "method_not_allowed";
     if (status == 413) error.code = "request_too_large";
     if (status == 415) error.code = "unsupported_media_type";
+    if (status == 429) error.type = "rate_limit_error", error.code = "overloaded";
     if (status == 503) error.code = "unavailable";
     return error;
+}
+
+ApiError out_of_memory() {
+    return plain_error(503, "the server has not the memory for this request; try again later");
 }
 
 }  // namespace hone::serve

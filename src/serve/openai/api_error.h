@@ -17,6 +17,7 @@ struct ApiError {
     std::string type = "invalid_request_error";
     std::string param = {};  // the field at fault; empty: none
     std::string code = {};   // a word for programs; empty: none
+    int retry_after = 1;     // seconds, told with 429 and 503
 };
 
 boost::json::object error_body(const ApiError& error);
@@ -24,5 +25,7 @@ Response error_response(const ApiError& error);
 
 // The error of an HTTP status that needs no more than a sentence: type and code follow from the status.
 ApiError plain_error(int status, std::string message);
+// Of a request that there is no memory for (503).
+ApiError out_of_memory();
 
 }  // namespace hone::serve

@@ -31,14 +31,16 @@ ApiKeys::Digest ApiKeys::digest_of(std::string_view key) {
     return digest;
 }
 
-bool ApiKeys::allow(const Request& head) const {
-    if (digests_.empty()) return true;
+std::optional<uint32_t> ApiKeys::tenant_of(const Request& head) const {
+    if (digests_.empty()) return 0;
     const std::string_view key = key_of(head);
-    if (key.empty()) return false;
+    if (key.empty()) return std::nullopt;
     const Digest given = digest_of(key);
-    bool allowed = false;
-    for (const Digest& digest : digests_) allowed |= CRYPTO_memcmp(digest.data(), given.data(), given.size()) == 0;
-    return allowed;
+    uint32_t tenant = 0;
+    for (size_t i = 0; i < digests_.size(); ++i)
+        if (CRYPTO_memcmp(digests_[i].data(), given.data(), given.size()) == 0) tenant = static_cast<uint32_t>(i) + 1;
+    if (tenant == 0) return std::nullopt;
+    return tenant;
 }
 
 }  // namespace hone::serve

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,8 @@ class ApiKeys {
     // Without keys every request is allowed. An empty key opens nothing.
     explicit ApiKeys(const std::vector<std::string>& keys);
 
-    bool allow(const Request& head) const;
+    // The number of the request's key, from 1 in the order of `keys`; 0 where keys are not used. None: it may not pass.
+    std::optional<uint32_t> tenant_of(const Request& head) const;
 
   private:
     using Digest = std::array<unsigned char, 32>;

@@ -1,11 +1,13 @@
 #include "serve/openai/generation.h"
 
 #include <ctime>
+#include <new>
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "serve/http/sse.h"
 
@@ -27,6 +29,7 @@ std::string_view outcome_of(engine::FinishReason reason) {
         case engine::FinishReason::length:
             return "length";
         case engine::FinishReason::cancelled:
+        case engine::FinishReason::expired:
             return "abort";
         case engine::FinishReason::error:
             break;
@@ -39,7 +42,7 @@ std::string_view outcome_of(engine::FinishReason reason) {
 void Generation::start(const GenerationContext& context, GenerationJob job, ExchangePtr exchange) {
     if (!job.request.sampling.seed) job.request.sampling.seed = draw_seed();
     const auto generation = std::make_shared<Generation>(context, std::move(job), std::move(exchange));
-    generation->jobs_->post([generation] { generation->submit_all(); });
+    generation->post([](Generation& self) { self.submit_all(); });
 }
 
 Generation::Generation(const GenerationContext& context, GenerationJob job, ExchangePtr exchange)
@@ -65,11 +68,30 @@ Generation::Generation(const GenerationContext& context, GenerationJob job, Exch
     open_ = choices_.size();
 }
 
+void Generation::post(std::function<void(Generation&)> step) {
+    jobs_->post([self = shared_from_this(), step = std::move(step)] {
+        try {
+            if (self->lost_event_) throw std::bad_alloc();
+            step(*self);
+        } catch (const std::bad_alloc&) {
+            LOG_ERROR("serve: no memory for request {}", self->job_.record->id);
+            self->fail(out_of_memory());
+        }
+    });
+}
+
 void Generation::submit_all() {
     exchange_->on_abandoned([weak = weak_from_this()](Abandoned why) {
         const auto self = weak.lock();
-        if (self) self->jobs_->post([self, why] { self->abandon(why); });
+        if (self) self->post([why](Generation& generation) { generation.abandon(why); });
     });
+    const GenerationRequest& request = job_.request;
+    context_.metrics.submitted(request.choices, choices_.size(), request.sampling.max_tokens);
+    RequestRecord& record = *job_.record;
+    record.times = {.arrived = job_.arrived, .submitted = monotonic_seconds()};
+    record.stream = request.stream;
+    record.sequences = static_cast<int32_t>(choices_.size());
+    for (const PromptTokens& prompt : job_.prompts) record.prompt_tokens += std::ssize(prompt);
     for (size_t i = 0; i < choices_.size(); ++i) {
         if (const auto problem = submit(i)) return fail(*problem);
         ++submitted_;
@@ -79,20 +101,40 @@ void Generation::submit_all() {
             {.content_type = std::string(kSseContentType), .headers = {{"Cache-Control", "no-cache"}}});
 }
 
+// The server is busy; not the client's fault.
+ApiError Generation::no_room(std::string message, const char* code) {
+    ApiError error = plain_error(429, std::move(message));
+    error.code = code;
+    error.retry_after = context_.admission->retry_after();
+    context_.metrics.refused(error.code);
+    return error;
+}
+
 std::optional<ApiError> Generation::submit(size_t index) {
     Choice& choice = choices_[index];
-    engine::Request request{.prompt = *choice.prompt, .sampling = job_.request.sampling};
+    engine::Request request{.prompt = *choice.prompt,
+                            .sampling = job_.request.sampling,
+                            .priority = job_.request.priority,
+                            .tenant = job_.tenant,
+                            .max_wait = context_.max_queue_seconds,
+                            .cache_salt = job_.request.cache_salt};
     request.sampling.choice = static_cast<int32_t>(index) % job_.request.choices;
     // On the engine's thread: the time is taken, the rest is posted.
     engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {
         const double when = monotonic_seconds();
-        self->jobs_->post(
-            [self, index, when, event = std::move(event)]() mutable { self->handle(index, std::move(event), when); });
+        try {
+            self->post([index, when, event = std::move(event)](Generation& generation) mutable {
+                generation.handle(index, std::move(event), when);
+            });
+        } catch (const std::bad_alloc&) {  // the engine drops the sequence; the request ends with its next event
+            self->lost_event_ = true;
+            throw;
+        }
     };
-    context_.metrics.sizes(choice.prompt->size(), request.sampling.max_tokens);
     if (const Status fine = context_.generator.check(request); !fine) return ApiError{.message = fine.error().message};
+    choice.times = {.arrived = job_.arrived, .submitted = monotonic_seconds()};
     const Result<engine::RequestId> id = context_.generator.submit(std::move(request), std::move(sink));
-    if (!id.ok()) return plain_error(503, id.error().message);
+    if (!id.ok()) return no_room(id.error().message);
     choice.id = *id;
     return std::nullopt;
 }
@@ -104,10 +146,11 @@ void Generation::handle(size_t index, engine::RequestEvent event, double when) {
     if (const auto* failure = context_.failure.message()) return fail(plain_error(503, *failure));
     if (event.finish == engine::FinishReason::error)
         return fail(plain_error(500, event.message.empty() ? "the engine failed" : event.message));
+    if (event.finish == engine::FinishReason::expired)
+        return fail(no_room(event.message + "; the server is busy, try again later", "queue_timeout"));
     if (event.finish == engine::FinishReason::cancelled)
         return fail(plain_error(503, "the request was cancelled by the server"));
     if (!event.prompt_logprobs.empty()) choice.prompt_records = std::move(event.prompt_logprobs);
-    choice.cached_tokens = std::max(choice.cached_tokens, event.cached_tokens);
     const bool ended_by_engine = event.finish.has_value();
     TextDelta delta = choice.text.take(std::move(event));
     if (choice.text.finished()) {
@@ -120,15 +163,20 @@ void Generation::handle(size_t index, engine::RequestEvent event, double when) {
 }
 
 void Generation::record_times(Choice& choice, const engine::RequestEvent& event, double when) {
+    SequenceTimes& times = choice.times;
+    if (event.scheduled_at > 0) times.scheduled = event.scheduled_at;
+    choice.cached_tokens = std::max(choice.cached_tokens, event.cached_tokens);
     if (!event.tokens.empty() && !choice.counted) {
-        if (choice.last_token == 0) {
+        if (times.first_token == 0) {
             context_.metrics.first_token(when - job_.arrived);
+            times.first_token = when;
+            job_.place.started();
         } else {
             const auto count = event.tokens.size();
             for (size_t i = 0; i < count; ++i)
-                context_.metrics.next_token((when - choice.last_token) / static_cast<double>(count));
+                context_.metrics.next_token((when - times.last_token) / static_cast<double>(count));
         }
-        choice.last_token = when;
+        times.last_token = when;
     }
     const bool ended_early =
         event.finish && event.finish != engine::FinishReason::stop && event.finish != engine::FinishReason::length;
@@ -137,7 +185,27 @@ void Generation::record_times(Choice& choice, const engine::RequestEvent& event,
 
 void Generation::count_outcome(Choice& choice, std::string_view reason, double when) {
     if (std::exchange(choice.counted, true)) return;
-    context_.metrics.finished(reason, when - job_.arrived);
+    job_.place.ended(choice.times.first_token > 0);
+    context_.metrics.ended(reason, choice.times, when, choice.prompt->size(), choice.text.token_count());
+    note_outcome(choice, reason);
+}
+
+// Adds the choice to the request's record.
+void Generation::note_outcome(const Choice& choice, std::string_view reason) {
+    RequestRecord& record = *job_.record;
+    const SequenceTimes& times = choice.times;
+    const auto earlier = [](double& mine, double other) {
+        if (other > 0 && (mine == 0 || other < mine)) mine = other;
+    };
+    earlier(record.times.scheduled, times.scheduled);
+    earlier(record.times.first_token, times.first_token);
+    record.times.last_token = std::max(record.times.last_token, times.last_token);
+    record.output_tokens += choice.text.token_count();
+    const bool is_first_of_prompt = (&choice - choices_.data()) % job_.request.choices == 0;
+    if (is_first_of_prompt) record.cached_tokens += choice.cached_tokens;
+    if (record.finish.find(reason) != std::string::npos) return;
+    if (!record.finish.empty()) record.finish += ',';
+    record.finish += reason;
 }
 
 // News of a choice: kept for a whole answer, sent in a stream.
@@ -204,22 +272,24 @@ UsageCounts Generation::usage() const {
 
 // A stream that has begun ends with the error as its last event, without [DONE].
 void Generation::fail(const ApiError& error) {
-    cancel_unfinished();
+    const ExchangePtr exchange = std::exchange(exchange_, nullptr);
+    if (!exchange) return;
+    job_.record->error = error.code.empty() ? error.type : error.code;
     const bool streaming = job_.request.stream && submitted_ == choices_.size();
     if (streaming) {
-        exchange_->write(sse_event(error_response(error).body));
-        exchange_->end();
+        exchange->write(sse_event(error_response(error).body));
+        exchange->end();
     } else {
-        exchange_->respond(error_response(error));
+        exchange->respond(error_response(error));
     }
-    exchange_ = nullptr;
+    cancel_unfinished();
 }
 
 void Generation::abandon(Abandoned why) {
     if (!exchange_) return;
     if (why == Abandoned::server_stopping) return fail(plain_error(503, "the server is shutting down"));
-    cancel_unfinished();
     exchange_ = nullptr;
+    cancel_unfinished();
 }
 
 void Generation::cancel_unfinished() {

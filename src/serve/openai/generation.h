@@ -4,10 +4,12 @@
 // once.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "serve/admission.h"
 #include "serve/failure.h"
 #include "serve/generator.h"
 #include "serve/http/exchange.h"
@@ -23,8 +25,10 @@ struct GenerationContext {
     const text::Tokenizer& tokenizer;
     Metrics& metrics;
     const Failure& failure;
+    std::shared_ptr<Admission> admission;
     std::shared_ptr<Workers> workers;  // outlive the server, for events that come late
     std::string model, fingerprint, numeric_class;
+    double max_queue_seconds = 0;  // in which a step must begin a sequence; 0: no limit
 };
 
 // A request that is ready to run.
@@ -33,6 +37,9 @@ struct GenerationJob {
     GenerationRequest request;  // without a seed one is drawn
     std::vector<PromptTokens> prompts;
     double arrived = 0;  // monotonic seconds
+    uint32_t tenant = 0;
+    Place place = {};
+    std::shared_ptr<RequestRecord> record = {};
 };
 
 class Generation : public std::enable_shared_from_this<Generation> {
@@ -49,16 +56,20 @@ class Generation : public std::enable_shared_from_this<Generation> {
         TextDelta whole;  // of an answer that is not streamed
         std::vector<engine::TokenRecord> prompt_records;
         int32_t cached_tokens = 0;
-        double last_token = 0;  // when it came
-        bool counted = false;   // its outcome
+        SequenceTimes times = {};
+        bool counted = false;  // its outcome
         bool reported = false;
     };
 
+    // Runs a step of the request in its sequence of jobs; one that gets no memory ends the request.
+    void post(std::function<void(Generation&)> step);
     void submit_all();
     std::optional<ApiError> submit(size_t index);
     void handle(size_t index, engine::RequestEvent event, double when);
     void record_times(Choice& choice, const engine::RequestEvent& event, double when);
     void count_outcome(Choice& choice, std::string_view reason, double when);
+    void note_outcome(const Choice& choice, std::string_view reason);
+    ApiError no_room(std::string message, const char* code = "overloaded");
     void report(size_t index, TextDelta delta);
     void finish();
     void fail(const ApiError& error);
@@ -68,7 +79,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     UsageCounts usage() const;
 
     const GenerationContext& context_;
-    const GenerationJob job_;
+    GenerationJob job_;     // place and record change, the rest does not
     ExchangePtr exchange_;  // null once nothing more is to be said
     const std::shared_ptr<JobSequence> jobs_;
     const bool tells_tokens_;  // an answer needs the tokens beside their text
@@ -76,6 +87,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::vector<Choice> choices_;
     size_t submitted_ = 0, open_ = 0;
     bool introduced_ = false;
+    std::atomic<bool> lost_event_ = false;  // there was no memory to post it
 };
 
 }  // namespace hone::serve

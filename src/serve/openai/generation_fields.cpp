@@ -14,6 +14,7 @@ namespace {
 constexpr int32_t kMaxInt = std::numeric_limits<int32_t>::max();
 constexpr size_t kMaxStopStrings = 16;
 constexpr size_t kMaxStopBytes = 16384;  // together
+constexpr size_t kMaxSaltBytes = 256;
 
 template <class T>
 void set(T& target, const std::optional<double>& given, const std::optional<T>& fallback) {
@@ -133,6 +134,15 @@ void read_stopping(FieldReader& fields, const RequestRules& rules, GenerationReq
     request.include_stop_in_output = fields.flag("include_stop_str_in_output").value_or(false);
 }
 
+void read_cache_salt(FieldReader& fields, GenerationRequest& request) {
+    const auto salt = fields.text("cache_salt");
+    if (!salt) return;
+    if (salt->empty()) return fields.refuse("cache_salt", "must not be empty; leave it out to share with everybody");
+    if (salt->size() > kMaxSaltBytes)
+        return fields.refuse("cache_salt", fmt::format("has {} bytes; at most {}", salt->size(), kMaxSaltBytes));
+    request.cache_salt = *salt;
+}
+
 void read_streaming(FieldReader& fields, GenerationRequest& request) {
     request.stream = fields.flag("stream").value_or(false);
     const json::object* options = fields.object("stream_options");
@@ -159,7 +169,10 @@ void read_generation_fields(FieldReader& fields, const RequestRules& rules, Gene
     read_logit_bias(fields, rules, request.sampling);
     read_stopping(fields, rules, request);
     read_streaming(fields, request);
+    read_cache_salt(fields, request);
     request.choices = static_cast<int32_t>(fields.integer("n", 1, rules.max_choices).value_or(1));
+    request.priority =
+        static_cast<int32_t>(fields.integer("priority", std::numeric_limits<int32_t>::min(), kMaxInt).value_or(0));
     request.skip_special_tokens = fields.flag("skip_special_tokens").value_or(true);
     request.return_token_ids = fields.flag("return_token_ids").value_or(false);
     request.tokens_as_ids = fields.flag("return_tokens_as_token_ids").value_or(false);

@@ -37,12 +37,14 @@ struct GenerationRequest {
     // stop_ids: the request's own and, unless ignored, the model's; seed if given; prompt_logprobs as the engine needs
     // them, for an echo too.
     engine::SamplingParams sampling;
-    std::optional<int32_t> prompt_logprobs;                            // to be told, as given
-    std::optional<int32_t> max_tokens;                                 // as given
+    std::string cache_salt;                  // the prefix cache is shared between requests of the same one
+    std::optional<int32_t> prompt_logprobs;  // to be told, as given
+    std::optional<int32_t> max_tokens;       // as given
     int32_t default_max_tokens = std::numeric_limits<int32_t>::max();  // where not, as far as the context allows
     std::vector<int32_t> own_stop_ids;                                 // sorted; those that the request named
     std::vector<std::string> stop;                                     // strings that end the text
     int32_t choices = 1;
+    int32_t priority = 0;  // smaller runs earlier (vLLM's)
     bool stream = false, include_usage = false, continuous_usage = false;
     bool echo = false;      // the prompt comes first, with logprobs as far as those are told (completions only)
     bool logprobs = false;  // sampling.top_logprobs of each token are told

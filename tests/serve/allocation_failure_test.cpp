@@ -1,0 +1,83 @@
+// Memory that runs out at any one moment of a request's life: every allocation of the workers, and of sinks on the
+// engine's thread, fails once. The request ends with an answer or a cut stream, and the next one is served as before.
+#include <cstdlib>
+#include <new>
+
+#include "base/log.h"
+#include "tests/serve/service_fixture.h"
+
+namespace {
+
+std::atomic<int64_t> left_until_failure{-1};  // negative: none fails
+
+}  // namespace
+
+// Not inlined: GCC takes the pair for a mismatch where it sees one half.
+__attribute__((noinline)) void* operator new(size_t size) {
+    if (!hone::serve::never_out_of_memory && left_until_failure.load(std::memory_order_relaxed) >= 0 &&
+        left_until_failure.fetch_sub(1) == 0)
+        throw std::bad_alloc();
+    if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+    throw std::bad_alloc();
+}
+
+__attribute__((noinline)) void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+
+__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept {
+    std::free(memory);
+}
+
+namespace hone::serve {
+namespace {
+
+class AllocationFailureTest : public ServiceTest {
+  protected:
+    void SetUp() override {
+        never_out_of_memory = true;
+        start();
+        generator_.script("hello");
+        ASSERT_TRUE(start_logging("off").ok());
+    }
+    void TearDown() override {
+        left_until_failure = -1;
+        never_out_of_memory = false;
+        ASSERT_TRUE(start_logging("warn").ok());
+    }
+
+    // Fails the request's allocations one after the other; how many there were.
+    int fail_each(const std::string& path, const std::string& body) {
+        for (int failing = 0;; ++failing) {
+            Call call;
+            left_until_failure = failing;
+            send(call, request("POST", path, body));
+            const Answer answer = call.wait();
+            const bool failed = left_until_failure.exchange(-1) < 0;
+            EXPECT_TRUE(answer.complete) << failing << ": " << answer.body;
+            EXPECT_TRUE(answer.status == 200 || answer.status == 500 || answer.status == 503) << answer.status;
+            EXPECT_TRUE(eventually([&] { return generator_.metrics().running == 0; })) << failing;
+            if (!failed || HasFailure()) return failing;
+        }
+    }
+    std::string stable(std::string body) {  // without what differs from answer to answer
+        boost::json::value answer = boost::json::parse(body);
+        for (const char* field : {"id", "created", "hone"}) answer.as_object().erase(field);
+        return boost::json::serialize(answer);
+    }
+};
+
+TEST_F(AllocationFailureTest, EndsTheRequestOnly) {
+    const std::string whole = R"({"prompt":["ab","c"],"n":2,"logprobs":2,"max_tokens":20})";
+    const std::string before = stable(post("/v1/completions", whole).body);
+    EXPECT_GT(fail_each("/v1/completions", whole), 200);
+    EXPECT_EQ(stable(post("/v1/completions", whole).body), before);
+    EXPECT_GT(fail_each("/v1/chat/completions",
+                        R"({"messages":[{"role":"user","content":"hi"}],"n":2,"stream":true,"max_tokens":20})"),
+              200);
+    EXPECT_EQ(stable(post("/v1/completions", whole).body), before);
+    EXPECT_GT(fail_each("/tokenize", R"({"prompt":"abc"})"), 5);
+}
+
+}  // namespace
+}  // namespace hone::serve

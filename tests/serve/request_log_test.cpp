@@ -1,0 +1,148 @@
+// The request log: what its lines say, and that nothing that happens to its file disturbs the server.
+#include "serve/request_log.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/serve/service_fixture.h"
+
+namespace hone::serve {
+namespace {
+
+namespace json = boost::json;
+
+class RequestLogTest : public ServiceTest {
+  protected:
+    void SetUp() override {
+        folder_ = std::filesystem::temp_directory_path() / fmt::format("hone_log_{}", ::getpid());
+        std::filesystem::create_directories(folder_);
+        path_ = folder_ / "requests.jsonl";
+    }
+    void TearDown() override {
+        service_ = nullptr;
+        std::filesystem::remove_all(folder_);
+    }
+    static std::vector<json::object> lines_of(const std::filesystem::path& path) {
+        std::vector<json::object> lines;
+        std::ifstream file(path);
+        for (std::string line; std::getline(file, line);) lines.push_back(json::parse(line).as_object());
+        return lines;
+    }
+    std::shared_ptr<RequestLog> open() {
+        auto log = RequestLog::open(path_, "tiny");
+        EXPECT_TRUE(log.ok()) << log.error().message;
+        return *log;
+    }
+    // A request as a connection brings it.
+    Request with_transfer(Request request, std::string id) {
+        request.transfer = handlers_.begin_transfer();
+        request.transfer->id = std::move(id);
+        request.transfer->method = request.method;
+        request.transfer->path = request.path;
+        request.transfer->arrived = monotonic_seconds();
+        return request;
+    }
+    std::vector<json::object> wait_for_lines(size_t count) {
+        EXPECT_TRUE(eventually([&] { return lines_of(path_).size() >= count; }));
+        return lines_of(path_);
+    }
+
+    std::filesystem::path folder_, path_;
+};
+
+TEST_F(RequestLogTest, TellsWhatWasDone) {
+    start({.api_keys = {"a", "b"}}, default_chat_templates(), nullptr, open());
+    Request asked = with_transfer(
+        request("POST", "/v1/completions", R"({"prompt":["abc","de"],"n":2,"max_tokens":4,"priority":-3})"), "my-id");
+    asked.headers.emplace_back("X-Api-Key", "b");
+    EXPECT_EQ(ask(std::move(asked)).status, 200);
+    const auto lines = wait_for_lines(1);
+    ASSERT_EQ(lines.size(), 1u);
+    const json::object& line = lines[0];
+    const json::object expected{{"id", "my-id"},        {"method", "POST"},    {"path", "/v1/completions"},
+                                {"tenant", 2},          {"model", "tiny"},     {"error", nullptr},
+                                {"stream", false},      {"sequences", 4},      {"prompt_tokens", 5},
+                                {"cached_tokens", 128}, {"output_tokens", 16}, {"finish", "length"}};
+    for (const auto& [name, value] : expected) EXPECT_EQ(line.at(name), value) << name;
+    EXPECT_EQ(line.at("time").as_string().size(), std::string_view("2025-01-02T03:04:05.678Z").size());
+    for (const char* phase : {"intake_s", "decode_s", "ttft_s"}) EXPECT_GE(line.at(phase).as_double(), 0) << phase;
+    EXPECT_EQ(json::serialize(line).find("\"b\""), std::string::npos) << "no key";
+    EXPECT_EQ(generator_.requests()[0].tenant, 2u);
+    EXPECT_EQ(generator_.requests()[0].priority, -3);
+}
+
+TEST_F(RequestLogTest, TellsRefusalsAndLeavesOutProbes) {
+    start({}, default_chat_templates(), nullptr, open());
+    EXPECT_EQ(ask(with_transfer(request("GET", "/health"), "probe")).status, 200);
+    EXPECT_EQ(ask(with_transfer(request("POST", "/v1/completions", R"({"prompt":5})"), "bad")).status, 400);
+    const auto lines = wait_for_lines(1);
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_EQ(lines[0].at("id"), "bad");
+    EXPECT_EQ(lines[0].at("error"), "invalid_type");
+    EXPECT_FALSE(lines[0].contains("prompt_tokens"));
+}
+
+TEST_F(RequestLogTest, ACancelledRequestIsNotedAtItsEnd) {
+    start({}, default_chat_templates(), nullptr, open());
+    generator_.script("hello", 1, false);
+    Call call;
+    send(call,
+         with_transfer(request("POST", "/v1/completions", R"({"prompt":"a","max_tokens":100,"stream":true})"), "gone"));
+    call.wait("o");
+    call.go_away();
+    const auto lines = wait_for_lines(1);
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_EQ(lines[0].at("finish"), "abort");
+    EXPECT_EQ(lines[0].at("output_tokens"), 5);
+}
+
+TEST_F(RequestLogTest, FollowsItsPathWhenTheFileIsRotated) {
+    const auto log = open();
+    const auto note = [&](const char* id) { RequestLog::new_record(log)->id = id; };
+    note("one");
+    wait_for_lines(1);
+    std::filesystem::rename(path_, folder_ / "old");
+    note("two");
+    EXPECT_EQ(wait_for_lines(1)[0].at("id"), "two");
+    std::filesystem::remove(path_);
+    note("three");
+    EXPECT_EQ(wait_for_lines(1)[0].at("id"), "three");
+    EXPECT_EQ(lines_of(folder_ / "old").size(), 1u);
+}
+
+TEST_F(RequestLogTest, LinesThatCannotBeWrittenAreCounted) {
+    const auto log = open();
+    RequestLog::new_record(log);
+    wait_for_lines(1);
+    std::filesystem::remove_all(folder_);  // not even a folder to make the file in
+    for (int i = 0; i < 3; ++i) RequestLog::new_record(log);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::filesystem::create_directories(folder_);
+    RequestLog::new_record(log)->id = "after";
+    const auto lines = wait_for_lines(2);
+    ASSERT_EQ(lines.size(), 2u);
+    EXPECT_EQ(lines[0].at("lines_dropped"), 3);
+    EXPECT_EQ(lines[1].at("id"), "after");
+}
+
+TEST_F(RequestLogTest, APathThatCannotBeWrittenIsAnError) {
+    const auto log = RequestLog::open(folder_ / "no" / "such", "tiny");
+    ASSERT_FALSE(log.ok());
+    EXPECT_NE(log.error().message.find("no/such"), std::string::npos);
+}
+
+TEST(RequestId, IsTheClientsWhereItIsFitToBeRepeated) {
+    const auto id_of = [](std::string given) {
+        Request head;
+        if (!given.empty()) head.headers.emplace_back("x-request-id", given);
+        return request_id_of(head);
+    };
+    for (const std::string fine : {"a", "req_7f-3.b:c/d+e=@", "0123456789abcdef"}) EXPECT_EQ(id_of(fine), fine);
+    for (const std::string bad : {"", "two words", "quote\"", "line\r\nbreak", "\xff", std::string(129, 'x').c_str()}) {
+        EXPECT_EQ(id_of(bad).size(), 16u) << bad;
+        EXPECT_NE(id_of(bad), id_of(bad));
+    }
+}
+
+}  // namespace
+}  // namespace hone::serve
