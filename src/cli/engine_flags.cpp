@@ -38,14 +38,19 @@ Result<engine::TokenGap> parse_token_gap(const std::string& text) {
     return error("'{}' is no token gap; write 2x (times the undisturbed gap, from 1.125x on), 80ms, 0.2s or off", text);
 }
 
+std::optional<engine::PrefillPolicy> prefill_policy_named(std::string_view name) {
+    if (name == "auto") return engine::PrefillPolicy::automatic;
+    if (name == "chunked") return engine::PrefillPolicy::chunked;
+    if (name == "layered") return engine::PrefillPolicy::layered;
+    return std::nullopt;
+}
+
 Result<engine::EngineOptions> EngineFlags::options(const ModelOptions& model) const {
     engine::EngineOptions options{.threads = model.threads,
                                   .max_batch = max_batch,
                                   .token_budget = token_budget,
                                   .max_context = max_context,
-                                  .prefill = prefill == "layered"   ? engine::PrefillPolicy::layered
-                                             : prefill == "chunked" ? engine::PrefillPolicy::chunked
-                                                                    : engine::PrefillPolicy::automatic,
+                                  .prefill = *prefill_policy_named(prefill),
                                   .prefix_cache = !no_prefix_cache,
                                   .int4_class = int4_class_for(model)};
     if (kv_memory != "auto") {

@@ -1,7 +1,9 @@
 // The flags that shape the engine, shared by serve and chat.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "cli/model_options.h"
 #include "engine/engine.h"
@@ -29,6 +31,9 @@ CLI::Validator number_within(double least, double most);
 
 // An engine for the model. What can go wrong is memory, and the cache on disk: errors name the flag.
 Result<std::unique_ptr<engine::Engine>> start_engine(const OpenModel& open, engine::EngineOptions options);
+
+// "auto", "chunked", "layered".
+std::optional<engine::PrefillPolicy> prefill_policy_named(std::string_view name);
 
 // "2x", "1.5x" (the step that only decodes), "80ms", "0.2s", "off".
 Result<engine::TokenGap> parse_token_gap(const std::string& text);

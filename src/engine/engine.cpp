@@ -124,7 +124,7 @@ static Result<int32_t> choose_pages(const model::Model& model, const EngineOptio
     return static_cast<int32_t>(std::min<int64_t>(pages, std::numeric_limits<int32_t>::max() / kPageTokens));
 }
 
-static Policy policy_of(PrefillPolicy prefill) {
+Policy policy_of(PrefillPolicy prefill) {
     switch (prefill) {
         case PrefillPolicy::chunked:
             return plan_chunked;
@@ -135,11 +135,8 @@ static Policy policy_of(PrefillPolicy prefill) {
     }
 }
 
-// As the policies were published (vLLM's default of old; the cohorts of layered prefill); alone, a prompt gains nothing
-// from chunks of more than 1024 tokens.
-static int32_t token_budget_of(const EngineOptions& options) {
-    if (options.token_budget > 0) return options.token_budget;
-    switch (options.prefill) {
+int32_t default_token_budget(PrefillPolicy prefill) {
+    switch (prefill) {
         case PrefillPolicy::chunked:
             return 512;
         case PrefillPolicy::layered:
@@ -173,7 +170,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
         spill = std::move(*opened);
     }
     LoopOptions loop{.limits = {.max_batch = options.max_batch,
-                                .token_budget = token_budget_of(options),
+                                .token_budget = options.token_budget > 0 ? options.token_budget
+                                                                         : default_token_budget(options.prefill),
                                 .resting_rows = resting_rows_of(model, options.prefill_bytes),
                                 .token_gap = options.token_gap,
                                 .prefix_cache = options.prefix_cache},

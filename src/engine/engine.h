@@ -18,6 +18,7 @@
 #include "engine/decode/sampling_params.h"
 #include "engine/decode/token_constraint.h"
 #include "engine/decode/token_record.h"
+#include "engine/schedule/policy.h"
 #include "engine/schedule/step_costs.h"
 #include "model/model.h"
 
@@ -57,6 +58,10 @@ using EventSink = std::function<void(RequestEvent)>;
 
 // How prompts advance beside decoding sequences: schedule/policy.h.
 enum class PrefillPolicy { automatic, chunked, layered };
+Policy policy_of(PrefillPolicy prefill);
+// As the policies were published (vLLM's default of old; the cohorts of layered prefill); alone, a prompt gains nothing
+// from chunks of more than 1024 tokens.
+int32_t default_token_budget(PrefillPolicy prefill);
 
 // Where evicted pages of the prefix cache are kept on disk.
 struct SpillOptions {

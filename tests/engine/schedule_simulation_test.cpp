@@ -13,7 +13,7 @@ LayerCosts any_costs() {
 
 // 0 chunked, 1 layered, 2 auto, 3 another one in every step.
 void set_policy(SimulationSetup& setup, int policy) {
-    setup.in_budget = policy < 2;
+    setup.rules.in_budget = policy < 2;
     if (policy < 3) {
         const Policy policies[] = {plan_chunked, plan_layered, plan_auto};
         setup.policy = policies[policy];
@@ -43,12 +43,12 @@ SimulationSetup any_setup() {
     setup.seed = *rc::gen::arbitrary<uint64_t>();
     const int policy = *rc::gen::inRange(0, 4);
     set_policy(setup, policy);
-    if (setup.in_budget) return with_arrivals(setup);
+    if (setup.rules.in_budget) return with_arrivals(setup);
     if (policy == 2) setup.limits.resting_rows = *rc::gen::element(1, 50, 1 << 30);
     setup.limits.token_gap.factor_percent = *rc::gen::element(0, 120, 200, 1000);
     setup.stops = *rc::gen::arbitrary<bool>();
     // Those ahead of it come to their end, a row and a layer a step.
-    setup.most_steps_without_rows = int64_t{setup.most} * setup.longest * setup.limits.layers;
+    setup.rules.most_steps_without_rows = int64_t{setup.most} * setup.longest * setup.limits.layers;
     setup.costs = {.dense = any_costs(), .routed = any_costs(), .step = *rc::gen::inRange(0, 1000), .logits = 10};
     return with_arrivals(setup);
 }
@@ -71,11 +71,12 @@ void run_long(int policy, int64_t steps) {
     setup.seed = 20240117;
     set_policy(setup, policy);
     setup.arrival = 0.06;
-    setup.audit_every = 64;
+    setup.rules.audit_every = 64;
     if (policy >= 2) {
         setup.stops = true;
         if (policy == 2) setup.limits.resting_rows = 300;
-        setup.most_steps_without_rows = int64_t{setup.most} * setup.longest;  // those ahead of it come to their end
+        setup.rules.most_steps_without_rows =
+            int64_t{setup.most} * setup.longest;  // those ahead of it come to their end
         const LayerCosts layer{.fixed = 50, .row = 20, .expert = 200, .context = 1, .pair = 1};
         setup.costs = {.dense = layer, .routed = layer, .step = 100, .logits = 10};
     }

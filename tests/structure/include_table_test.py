@@ -34,6 +34,7 @@ LIBRARIES = {
     "sentencepiece": ["text"],
     "xxhash": ["base", "model", "engine"],
     "CLI/": ["cli"],
+    "toml++/": ["base"],
     "immintrin": ["base", "math/kernels"],
 }
 # Words that give away a concept which a folder must not know, also at the beginning of a name: HttpRequest, avx2_tile.

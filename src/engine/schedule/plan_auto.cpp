@@ -100,9 +100,11 @@ class Filling {
                 rows, [&](int32_t count) { return fits(plus({}, next_rows(sequence, count)), layer, layer + 1); });
         }
         LayerWork work = plus({}, next_rows(sequence, rows));
-        if (rows < rows_to_advance(sequence) || sequence.passed > 0) {
-            prompts.erase(prompts.begin() + static_cast<std::ptrdiff_t>(lead));
-            if (begun_ && !fits(work, layer, layer + 1)) return;
+        const bool is_part = rows < rows_to_advance(sequence) || sequence.passed > 0;
+        const bool is_late = !(is_part ? fits(work, layer, layer + 1) : nearly_fits(work, layer, layer + 1));
+        if (is_part || (begun_ && is_late)) prompts.erase(prompts.begin() + static_cast<std::ptrdiff_t>(lead));
+        if (begun_ && is_late) return;
+        if (is_part) {
             advance_rows(plan_, sequence, layer + 1, rows);
             return added(work, layer, layer + 1, 1);
         }
@@ -163,6 +165,7 @@ class Filling {
         for (int32_t layers = 1; layers <= depth; layers++) {
             const int32_t tokens = most_that_fits(
                 most_tokens, [&](int32_t count) { return fits(first_tokens(sequences, count), 0, layers); });
+            if (layers > 1 && !fits(first_tokens(sequences, tokens), 0, layers)) break;
             const int32_t steps = (depth + layers - 1) / layers;
             const double time = static_cast<double>(steps) * static_cast<double>(step_ps_) +
                                 static_cast<double>(extra_ps(first_tokens(sequences, tokens), 0, depth));
