@@ -84,8 +84,8 @@ TEST(GrammarSchema, Strings) {
 }
 
 TEST(GrammarSchema, IntegersAreExact) {
-    for (const auto& [low, high] :
-         std::vector<std::pair<int, int>>{{0, 0}, {-5, 12}, {7, 1234}, {-250, -3}, {99, 101}, {-1, 1}, {-9, 0}, {10, 9}}) {
+    for (const auto& [low, high] : std::vector<std::pair<int, int>>{
+             {0, 0}, {-5, 12}, {7, 1234}, {-250, -3}, {99, 101}, {-1, 1}, {-9, 0}, {10, 9}}) {
         const auto range = schema(fmt::format(R"({{"type":"integer","minimum":{},"maximum":{}}})", low, high));
         if (low > high) {
             EXPECT_FALSE(range.ok());
