@@ -32,7 +32,7 @@ class PopulateAhead {
     const size_t ahead_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    size_t mark_ = 0;       // under mutex_
+    size_t mark_ = 0;        // under mutex_
     bool stopping_ = false;  // under mutex_
     std::atomic<size_t> populated_ = 0;
     std::thread thread_;

@@ -205,6 +205,11 @@ void add_serve(CLI::App& app, int& status) {
         ->allow_extra_args(false);
     verb->add_option("--name", flags->served_name,
                      "What clients call the model; the folder's or file's name otherwise");
+    verb->add_option("--tool-parser", flags->server.tool_parser,
+                     "How the model writes tool calls and reasoning (one name for both): auto goes by its chat "
+                     "template, none leaves everything in the content")
+        ->check(CLI::IsMember(serve::tool_parser_names()))
+        ->capture_default_str();
     verb->add_option("--drain", flags->drain_seconds, "Seconds that running requests may take after SIGTERM")
         ->check(number_within(0, 1e6))
         ->capture_default_str();

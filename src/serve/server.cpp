@@ -7,6 +7,29 @@
 
 namespace hone::serve {
 
+namespace {
+
+constexpr const char *kByTemplate = "auto", *kNoParser = "none";
+
+std::optional<text::ModelDialect> dialect_of(const std::string& tool_parser, const ServedModel& model) {
+    std::optional<text::ModelDialect> found;
+    if (tool_parser == kByTemplate) {
+        if (model.chat_templates) found = text::ModelDialect::find(*model.chat_templates, model.tokenizer);
+    } else if (const text::Dialect* named = text::dialect_named(tool_parser)) {
+        found = text::ModelDialect(*named, true, model.tokenizer);
+    }
+    if (found) LOG_INFO("reasoning and tool calls are read as {} writes them (--tool-parser)", found->dialect().name);
+    return found;
+}
+
+}  // namespace
+
+std::vector<std::string> tool_parser_names() {
+    std::vector<std::string> names{kByTemplate, kNoParser};
+    for (const text::Dialect* dialect : text::dialects()) names.emplace_back(dialect->name);
+    return names;
+}
+
 // In the order of their lives: the listener ends first.
 struct Server::Parts {
     EngineGenerator generator;
@@ -37,7 +60,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
                         .special_tokens = model.special_tokens,
                         .generator = parts->generator,
                         .defaults = model.defaults,
-                        .vocabulary = model.vocabulary};
+                        .vocabulary = model.vocabulary,
+                        .dialect = dialect_of(options.tool_parser, model)};
     std::vector<int32_t>& ends = served.defaults.end_ids;
     if (const auto end = model.tokenizer.eos(); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
         ends.push_back(*end);

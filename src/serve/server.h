@@ -16,6 +16,9 @@
 
 namespace hone::serve {
 
+// Names that ServerOptions::tool_parser may have.
+std::vector<std::string> tool_parser_names();
+
 // What is served. Everything referred to outlives the server.
 struct ServedModel {
     std::string name;  // clients call it so

@@ -27,6 +27,7 @@ struct ServiceModel {
     Generator& generator;
     GenerationDefaults defaults;
     int32_t vocabulary = 0;
+    std::optional<text::ModelDialect> dialect = {};  // how it writes reasoning and tool calls; none: all is content
 };
 
 class Service {

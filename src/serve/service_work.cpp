@@ -118,6 +118,8 @@ std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exc
     PromptTokens tokens;
     request.prompt.special_tokens = model_.special_tokens;
     if (auto problem = encode_chat(model_.chat_templates, model_.tokenizer, request.prompt, tokens)) return problem;
+    if (request.reading.dialect)
+        request.reading.in_reasoning = opens_reasoning(*request.reading.dialect, request.prompt, tokens);
     if (auto problem = fit_context(request, tokens.size(), rules_, "messages")) return problem;
     if (auto problem = check_answer_size(request, 1, tokens.size(), rules_)) return problem;
     GenerationJob job{

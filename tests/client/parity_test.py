@@ -110,7 +110,10 @@ def test_with_preemption(weights, vocabulary):
     flags = ["--weights", weights, "--threads", 1, "--no-prefix-cache", "--kv-memory"]
     with HoneServer(MODEL, *flags, "16M") as roomy, HoneServer(MODEL, *flags, "1M") as tight:
         alone = [ask(roomy, fields) for fields in requests]
-        assert ask_all_at_once(tight, requests) == alone
+        for _ in range(10):  # on a busy machine they may come so far apart that there is room for all
+            assert ask_all_at_once(tight, requests) == alone
+            if tight.metric("vllm:num_preemptions_total") > 0:
+                break
         assert not roomy.metric("vllm:num_preemptions_total") and tight.metric("vllm:num_preemptions_total") > 0
 
 

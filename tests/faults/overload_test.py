@@ -106,7 +106,7 @@ def test_many_connections_and_streams(start, many_files):
         assert (resident(server) - empty) / len(idle) < 16 << 10
         streams = [connect(server, 120) for _ in range(256)]
         for connection in streams:
-            connection.sendall(completion(stream=True, max_tokens=100))
+            connection.sendall(completion(stream=True, max_tokens=300))
         wait_until(lambda: server.metric("vllm:num_requests_running") == 256, 60, "256 running streams")
 
         def whole(connection):

@@ -106,7 +106,8 @@ class Call {
 class ServiceTest : public ::testing::Test {
   protected:
     void start(ServerOptions options = {}, text::ChatTemplates templates = default_chat_templates(),
-               std::unique_ptr<text::Tokenizer> other_tokenizer = nullptr, std::shared_ptr<RequestLog> log = nullptr) {
+               std::unique_ptr<text::Tokenizer> other_tokenizer = nullptr, std::shared_ptr<RequestLog> log = nullptr,
+               std::string_view dialect = {}) {
         tokenizer_ = std::move(other_tokenizer);
         if (!tokenizer_) {
             auto tokenizer = text::Tokenizer::load(std::filesystem::path(HONE_TESTS_DIR) / "golden/models/qwen3_moe");
@@ -114,6 +115,8 @@ class ServiceTest : public ::testing::Test {
             tokenizer_ = std::move(tokenizer).value();
         }
         options.version = "1.2.3";
+        std::optional<text::ModelDialect> spoken;
+        if (!dialect.empty()) spoken = text::ModelDialect(*text::dialect_named(dialect), true, *tokenizer_);
         service_ = std::make_unique<Service>(options,
                                              ServiceModel{.name = "tiny",
                                                           .numeric_class = "f32seq",
@@ -122,7 +125,8 @@ class ServiceTest : public ::testing::Test {
                                                           .special_tokens = {},
                                                           .generator = generator_,
                                                           .defaults = {.end_ids = {2}},
-                                                          .vocabulary = 288},
+                                                          .vocabulary = 288,
+                                                          .dialect = std::move(spoken)},
                                              std::move(log));
         handlers_ = service_->handlers();
     }

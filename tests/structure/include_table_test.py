@@ -24,8 +24,8 @@ MATH_ROOMS = ["tensor", "quant", "kernels", "ops"]
 # Third-party headers by folder: the rest of the standard library and the system is open to all.
 LIBRARIES = {
     "boost/json": ["model", "text", "serve", "cli"],
-    "boost/asio": ["serve"],
-    "boost/beast": ["serve"],
+    "boost/asio": ["serve", "cli/bench/load"],
+    "boost/beast": ["serve", "cli/bench/load"],
     "boost/": ["model", "text", "serve", "cli"],
     "openssl/": ["engine", "serve"],
     "prometheus/": ["serve"],

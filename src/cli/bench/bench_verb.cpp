@@ -46,6 +46,10 @@ void add_bench(CLI::App& app, int& status) {
     add_bench_limits(*verb, status);
     add_bench_kernels(*verb, status);
     add_bench_start(*verb, status);
+    add_bench_serve(*verb, status);
+    add_bench_interference(*verb, status);
+    add_bench_soak(*verb, status);
+    add_bench_agents(*verb, status);
 }
 
 }  // namespace hone::cli

@@ -17,24 +17,30 @@
 namespace hone::cli {
 namespace {
 
-// Of this process, and of its children that have ended.
-double process_seconds() {
+double seconds_of(clockid_t clock) {
     timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    clock_gettime(clock, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// Of this process, of its children that have ended, and of one that runs.
+double process_seconds(pid_t child) {
+    clockid_t clock{};
+    const bool has_child = child > 0 && clock_getcpuclockid(child, &clock) == 0;
     rusage children{};
     getrusage(RUSAGE_CHILDREN, &children);
     const auto seconds = [](const timeval& time) {
         return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
     };
-    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec) + seconds(children.ru_utime) +
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID) + (has_child ? seconds_of(clock) : 0) + seconds(children.ru_utime) +
            seconds(children.ru_stime);
 }
 
 // The second number of a thread's schedstat: nanoseconds on a run queue.
-double waited_seconds() {
+double waited_seconds(const std::string& process) {
     double waited = 0;
     std::error_code failure;
-    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", failure)) {
+    for (const auto& thread : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", process), failure)) {
         double ran = 0, own = 0;
         if (std::ifstream(thread.path() / "schedstat") >> ran >> own) waited += own;
     }
@@ -80,7 +86,8 @@ bool is_clean(const ForeignShare& repetition, const ForeignShare& row) {
     return row.least <= kForeignShare ? repetition.likely <= kForeignShare : repetition.most <= kForeignShare;
 }
 
-ForeignLoad::ForeignLoad() : cpus_(usable_cpus()), tick_(1.0 / static_cast<double>(sysconf(_SC_CLK_TCK))) {
+ForeignLoad::ForeignLoad(pid_t child)
+    : cpus_(usable_cpus()), child_(child), tick_(1.0 / static_cast<double>(sysconf(_SC_CLK_TCK))) {
     is_known_ = has_schedstat() && read().busy > 0;
 }
 
@@ -90,8 +97,8 @@ LoadReading ForeignLoad::read() const {
     const CpuTicks ticks = cpu_ticks(text.str(), cpus_);
     return {.wall = monotonic_seconds(),
             .busy = tick_ * ticks.busy,
-            .own = process_seconds(),
-            .waited = waited_seconds(),
+            .own = process_seconds(child_),
+            .waited = waited_seconds("self") + (child_ > 0 ? waited_seconds(std::to_string(child_)) : 0),
             .stolen = tick_ * ticks.stolen};
 }
 

@@ -9,14 +9,16 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace hone::cli {
 
 // Seconds since an arbitrary start.
 struct LoadReading {
     double wall = 0;
     double busy = 0;    // of the CPUs, interrupts and steal included, in whole ticks
-    double own = 0;     // processor time of this process and of the children that it waited for
-    double waited = 0;  // of this process's threads, ready to run
+    double own = 0;     // processor time of this process, of the children that it waited for, and of a running one
+    double waited = 0;  // of this process's threads and that child's, ready to run
     double stolen = 0;  // of the CPUs, by the hypervisor, in whole ticks
 };
 
@@ -36,7 +38,8 @@ bool is_clean(const ForeignShare& repetition, const ForeignShare& row);
 
 class ForeignLoad {
   public:
-    ForeignLoad();  // over the CPUs that this process may use
+    // Over the CPUs that this process may use. `child`: a running one that counts as ours; 0: none.
+    explicit ForeignLoad(pid_t child = 0);
 
     // Whether the system tells busy and waiting times. Where it does not, every share is 0.
     bool is_known() const { return is_known_; }
@@ -45,6 +48,7 @@ class ForeignLoad {
 
   private:
     std::vector<int> cpus_;
+    pid_t child_;
     double tick_;
     bool is_known_;
 };

@@ -61,7 +61,9 @@ struct LimitField {
 constexpr LimitField kLimitFields[] = {
     {"int8_gops", Limit::i8}, {"bf16_gflops", Limit::bf16}, {"fp32_gflops", Limit::f32}, {"dram_gbps", Limit::read}};
 
-std::string header(const BenchReport& report) {
+}  // namespace
+
+std::string to_header(const BenchReport& report) {
     const Machine& machine = report.machine;
     std::string text = fmt::format("{}, {} CPUs, {:.1f} GiB; {} threads, {}", machine.processor, machine.cpus,
                                    machine.memory_gib, machine.threads, machine.isa);
@@ -73,8 +75,6 @@ std::string header(const BenchReport& report) {
                       report.limits[Limit::i8] / 1e9, report.limits[Limit::bf16] / 1e9, report.limits[Limit::f32] / 1e9,
                       report.limits[Limit::read] / 1e9);
 }
-
-}  // namespace
 
 bool is_cost(std::string_view unit) {
     return unit == "ms" || unit == "s" || unit == "GiB" || unit == "MiB";
@@ -148,7 +148,7 @@ std::string to_table(const BenchReport& report) {
         if (!whole) width = std::max(width, rows[i].name.size());
     }
     const auto percent = [](double part) { return fmt::format("{:.1f} %", 100 * part); };
-    std::string table = header(report);
+    std::string table = to_header(report);
     table += fmt::format("{:<{}} {:>10} {:<9} {:>9} {:>7} {:>7} {:>7}\n", "", width, "value", "unit", "limit", "of it",
                          "spread", "share");
     for (size_t i = 0; i < rows.size(); i++) {

@@ -65,6 +65,8 @@ struct BenchReport {
     std::vector<BenchRow> rows;
 };
 
+// The machine and its limits, two lines and an empty one; the table begins with them.
+std::string to_header(const BenchReport& report);
 std::string to_table(const BenchReport& report);
 boost::json::object to_json(const BenchReport& report);
 

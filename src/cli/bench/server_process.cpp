@@ -5,18 +5,12 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <optional>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "base/clock.h"
 
 namespace hone::cli {
 namespace {
@@ -39,33 +33,16 @@ std::vector<std::string> child_environment() {
     return out;
 }
 
-// A connection to the port on this machine; -1, and errno, without one.
-int connect_to(uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (socket < 0) return -1;
-    if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return socket;
-    ::close(socket);
-    return -1;
-}
-
-// Reads until the peer closes; the moment when the first event of a stream, or all of another answer, was there.
-double read_answer(int socket, std::string& answer) {
-    std::optional<double> first;
-    char buffer[65536];
-    for (ssize_t count; (count = ::recv(socket, buffer, sizeof buffer, 0)) != 0;) {
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) break;
-        answer.append(buffer, static_cast<size_t>(count));
-        if (!first && answer.find("data: ") != std::string::npos) first = monotonic_seconds();
-    }
-    return first.value_or(monotonic_seconds());
-}
-
 }  // namespace
+
+std::vector<std::string> server_arguments(const ModelOptions& model) {
+    std::vector<std::string> arguments;
+    if (!model.path.empty()) arguments.push_back(model.path);
+    if (!model.shape.empty()) arguments.insert(arguments.end(), {"--shape", model.shape});
+    arguments.insert(arguments.end(), {"--weights", model.weights, "--class", model.numeric_class, "--threads",
+                                       std::to_string(model.threads), "--isa", model.isa});
+    return arguments;
+}
 
 Result<ServerProcess> ServerProcess::start(const std::vector<std::string>& arguments) {
     std::vector<std::string> words{"hone", "serve", "--host", "127.0.0.1", "--port", "0"};
@@ -111,24 +88,6 @@ Status ServerProcess::wait_until_listening() {
         return ok();
     }
     return error("hone serve ended before it listened; what it said is above");
-}
-
-Result<double> ServerProcess::complete(const std::string& body) const {
-    const int socket = connect_to(port_);
-    if (socket < 0) return error("cannot connect to the server on port {}: {}", port_, std::strerror(errno));
-    const std::string request = fmt::format(
-        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        "Content-Length: {}\r\n\r\n{}",
-        body.size(), body);
-    const bool sent = ::send(socket, request.data(), request.size(), MSG_NOSIGNAL) == std::ssize(request);
-    std::string answer;
-    const double first = sent ? read_answer(socket, answer) : 0;
-    ::close(socket);
-    if (!answer.starts_with("HTTP/1.1 200 ") || answer.find("[DONE]") == std::string::npos) {
-        const size_t head = answer.find("\r\n\r\n");
-        return error("the server answered: {}", head == std::string::npos ? "(nothing)" : answer.substr(head + 4));
-    }
-    return first;
 }
 
 Result<size_t> ServerProcess::private_bytes() const {

@@ -9,8 +9,12 @@
 #include <sys/types.h>
 
 #include "base/result.h"
+#include "cli/model_options.h"
 
 namespace hone::cli {
+
+// What `hone serve` is given to serve this model as `hone bench` is told to.
+std::vector<std::string> server_arguments(const ModelOptions& model);
 
 class ServerProcess {
   public:
@@ -22,9 +26,8 @@ class ServerProcess {
 
     // Returns when it takes connections. An error if it ends instead.
     Status wait_until_listening();
-    // Sends `body` to /v1/completions and returns when the first event of the stream is there; the rest is read too.
-    // Errors are the server's.
-    Result<double> complete(const std::string& body) const;
+    uint16_t port() const { return port_; }  // of 127.0.0.1, once it listens
+    pid_t pid() const { return pid_; }
     // Memory that is its own: RssAnon of /proc/PID/status.
     Result<size_t> private_bytes() const;
 

@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "cli/bench/bench_verbs.h"
+#include "cli/bench/load/load_client.h"
 #include "cli/bench/page_cache.h"
 #include "cli/bench/server_process.h"
 #include "cli/bench/start_rows.h"
@@ -45,7 +46,6 @@ class StartBench {
     // The server's times alone, from its process's start to its end.
     Result<Start> measure(const std::string& body);
     Result<Starts> start_often(PageCache cache);
-    std::vector<std::string> server_arguments() const;
     std::string request_body();
     std::string prefix() const;
     BenchRow kv_pages() const;
@@ -56,19 +56,6 @@ class StartBench {
     const ForeignLoad load_;
     Random random_{1};
 };
-
-std::vector<std::string> StartBench::server_arguments() const {
-    const ModelOptions& model = flags_.model;
-    return {model.path,
-            "--weights",
-            model.weights,
-            "--class",
-            model.numeric_class,
-            "--threads",
-            std::to_string(model.threads),
-            "--isa",
-            model.isa};
-}
 
 // Another prompt each time, so that other experts are asked for.
 std::string StartBench::request_body() {
@@ -82,16 +69,20 @@ std::string StartBench::request_body() {
 
 Result<Start> StartBench::measure(const std::string& body) {
     const double started = monotonic_seconds();
-    auto server = ServerProcess::start(server_arguments());
+    auto server = ServerProcess::start(server_arguments(flags_.model));
     if (!server) return server.error();
     if (const Status listens = server->wait_until_listening(); !listens) return listens.error();
     const double listening = monotonic_seconds();
-    const auto first_token = server->complete(body);
-    if (!first_token) return first_token.error();
+    auto client = LoadClient::create({.host = "127.0.0.1", .port = server->port()}, {});
+    if (!client) return client.error();
+    const auto exchange = client->post("/v1/completions", body);
+    const StreamRecord& record = exchange->record();
+    client->run_until([&] { return record.is_done; });
+    if (!record.succeeded() || record.arrivals.empty()) return error("the server answered: {}", record.error);
     const auto own = server->private_bytes();
     if (!own) return own.error();
     return Start{.listening = listening - started,
-                 .first_token = *first_token - started,
+                 .first_token = record.arrivals.front() - started,
                  .private_bytes = static_cast<double>(*own)};
 }
 

@@ -12,7 +12,7 @@ json::value finish_reason(const ChoiceText& state) {
     if (!state.finish()) return nullptr;
     switch (*state.finish()) {
         case engine::FinishReason::stop:
-            return "stop";
+            return state.ended_with_calls() ? "tool_calls" : "stop";
         case engine::FinishReason::length:
             return "length";
         case engine::FinishReason::cancelled:
@@ -34,6 +34,42 @@ json::array token_ids(const TextDelta& delta) {
     out.reserve(delta.tokens.size());
     for (const PlacedToken& token : delta.tokens) out.emplace_back(token.record.token);
     return out;
+}
+
+// The reasoning under its older name and the one that vLLM gives it now.
+void add_reasoning(json::object& message, const TextDelta& delta) {
+    if (delta.reasoning.empty()) return;
+    message["reasoning_content"] = delta.reasoning;
+    message["reasoning"] = delta.reasoning;
+}
+
+// Of a stream's chunk, where calls have an index and what was told before is left out; or of a whole message.
+void add_calls(json::object& message, const TextDelta& delta, bool is_chunk) {
+    if (delta.calls.empty()) return;
+    json::array calls;
+    for (const text::CallPiece& piece : delta.calls) {
+        json::object call;
+        json::object function;
+        if (is_chunk) call["index"] = piece.index;
+        if (piece.begins) {
+            call["id"] = piece.id;
+            call["type"] = "function";
+            function["name"] = piece.name;
+        }
+        function["arguments"] = piece.arguments;
+        call["function"] = std::move(function);
+        calls.push_back(std::move(call));
+    }
+    message["tool_calls"] = std::move(calls);
+}
+
+// Without content, a message that says something else has null there.
+json::object message_of(const TextDelta& delta) {
+    json::object message{{"role", "assistant"}, {"content", delta.text}, {"refusal", nullptr}};
+    if (delta.text.empty() && delta.says_something()) message["content"] = nullptr;
+    add_reasoning(message, delta);
+    add_calls(message, delta, false);
+    return message;
 }
 
 }  // namespace
@@ -83,7 +119,7 @@ json::object AnswerFormat::choice(const ChoiceReport& report) const {
     json::object out{{"index", report.index}};
     const bool chat = header_.endpoint == Endpoint::chat;
     if (chat) {
-        out["message"] = json::object{{"role", "assistant"}, {"content", report.delta->text}, {"refusal", nullptr}};
+        out["message"] = message_of(*report.delta);
     } else {
         out["text"] = report.delta->text;
     }
@@ -103,6 +139,8 @@ json::object AnswerFormat::chunk_choice(const ChoiceReport& report) const {
         json::object delta;
         if (report.first) delta["role"] = "assistant";
         if (report.first || !report.delta->text.empty()) delta["content"] = report.delta->text;
+        add_reasoning(delta, *report.delta);
+        add_calls(delta, *report.delta, true);
         out["delta"] = std::move(delta);
     } else {
         out["text"] = report.delta->text;

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "serve/openai/generation_fields.h"
+#include "serve/openai/tool_fields.h"
 
 namespace hone::serve {
 
@@ -10,7 +11,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr size_t kMaxMessages = 1 << 16;
-constexpr size_t kMaxTools = 1024;
 
 // The text of a message's content: a string, or its text parts joined by line breaks (as vLLM joins them for templates
 // that take strings). Absent content is empty.
@@ -91,20 +91,16 @@ std::optional<ApiError> read_message(const json::value& given, size_t index, jso
     return fields.failure();
 }
 
-// "none" and "auto" leave the choice to the template; being forced to call needs constrained decoding.
-void read_tools(FieldReader& fields, text::ChatRequest& prompt) {
-    const json::array* tools = fields.array("tools");
-    if (tools && tools->size() > kMaxTools)
-        fields.refuse("tools", fmt::format("has {} tools; at most {}", tools->size(), kMaxTools));
-    for (size_t i = 0; tools && i < tools->size(); ++i)
-        if (!(*tools)[i].is_object()) fields.refuse_type(fmt::format("tools[{}]", i), "an object", (*tools)[i]);
-    if (tools && !tools->empty()) prompt.tools = *tools;
-    const json::value* choice = fields.find("tool_choice");
-    if (!choice) return;
-    if (!choice->is_string() && !choice->is_object())
-        return fields.refuse_type("tool_choice", "a string or an object", *choice);
-    if (!choice->is_string() || (choice->get_string() != "none" && choice->get_string() != "auto"))
-        fields.refuse("tool_choice", "this server supports 'none' and 'auto' only", "unsupported_parameter");
+void read_messages(FieldReader& fields, json::array& messages) {
+    const json::array* given = fields.array("messages");
+    if (!fields.find("messages")) return fields.refuse("messages", "is missing", "missing_required_parameter");
+    if (!given) return;
+    if (given->empty()) return fields.refuse("messages", "is empty");
+    if (given->size() > kMaxMessages)
+        return fields.refuse("messages", fmt::format("has {} messages; at most {}", given->size(), kMaxMessages));
+    for (size_t i = 0; i < given->size(); ++i) {
+        if (const auto problem = read_message((*given)[i], i, messages)) return fields.adopt(*problem);
+    }
 }
 
 // Variables win over what the server gives a template, so those that are the request's own fields are not for them.
@@ -119,17 +115,11 @@ void read_template_variables(FieldReader& fields, text::ChatRequest& prompt) {
     prompt.variables = *variables;
 }
 
-void read_chat_prompt(FieldReader& fields, text::ChatRequest& prompt) {
-    const json::array* messages = fields.array("messages");
-    if (!fields.find("messages")) return fields.refuse("messages", "is missing", "missing_required_parameter");
-    if (!messages) return;
-    if (messages->empty()) return fields.refuse("messages", "is empty");
-    if (messages->size() > kMaxMessages)
-        return fields.refuse("messages", fmt::format("has {} messages; at most {}", messages->size(), kMaxMessages));
-    for (size_t i = 0; i < messages->size(); ++i) {
-        if (const auto problem = read_message((*messages)[i], i, prompt.messages)) return fields.adopt(*problem);
-    }
-    read_tools(fields, prompt);
+// Gives the tools of the prompt too. Whether the answer may use them or not, the template gets them.
+ToolUse read_chat_prompt(FieldReader& fields, text::ChatRequest& prompt) {
+    ToolUse use = read_tool_use(fields);
+    if (!use.tools.empty() && fields.ok()) prompt.tools = *fields.array("tools");
+    read_messages(fields, prompt.messages);
     if (const json::array* documents = fields.array("documents")) prompt.documents = *documents;
     read_template_variables(fields, prompt);
     if (const auto effort = fields.text("reasoning_effort")) prompt.variables.emplace("reasoning_effort", *effort);
@@ -138,6 +128,7 @@ void read_chat_prompt(FieldReader& fields, text::ChatRequest& prompt) {
     prompt.add_generation_prompt = fields.flag("add_generation_prompt").value_or(!continues);
     if (continues && prompt.add_generation_prompt)
         fields.refuse("continue_final_message", "cannot be combined with 'add_generation_prompt'");
+    return use;
 }
 
 void refuse_completion_fields(FieldReader& fields) {
@@ -147,11 +138,23 @@ void refuse_completion_fields(FieldReader& fields) {
         fields.refuse("add_special_tokens", "is not supported: the chat template writes them", "unsupported_parameter");
 }
 
+// How the answer is read; whether the prompt opens the reasoning is known when it is rendered.
+void read_reading(FieldReader& fields, const RequestRules& rules, ToolUse use, OutputReading& reading) {
+    reading.tells_reasoning = fields.flag("include_reasoning").value_or(true);
+    if (use.choice == ToolChoice::required || use.choice == ToolChoice::named)
+        fields.refuse("tool_choice", "this server supports 'none' and 'auto' only", "unsupported_parameter");
+    const bool reads_calls = !use.tools.empty() && use.choice != ToolChoice::none;
+    if (!rules.dialect || (!reads_calls && !rules.dialect->structures_every_output())) return;
+    reading.dialect = rules.dialect;
+    reading.one_call = !use.parallel;
+    if (reads_calls) reading.tools = std::make_shared<const text::DeclaredTools>(std::move(use.tools));
+}
+
 }  // namespace
 
 std::optional<ApiError> parse_chat_prompt(const json::object& body, text::ChatRequest& prompt) {
     FieldReader fields(body);
-    read_chat_prompt(fields, prompt);
+    (void)read_chat_prompt(fields, prompt);
     return fields.failure();
 }
 
@@ -159,7 +162,7 @@ std::optional<ApiError> parse_chat_request(const json::object& body, const Reque
                                            ChatCompletionRequest& request) {
     if (auto problem = check_model(body, rules.model)) return problem;
     FieldReader fields(body);
-    read_chat_prompt(fields, request.prompt);
+    read_reading(fields, rules, read_chat_prompt(fields, request.prompt), request.reading);
     read_generation_fields(fields, rules, request);
     refuse_completion_fields(fields);
     request.logprobs = fields.flag("logprobs").value_or(false);

@@ -1,5 +1,5 @@
-// The text of one choice as its tokens arrive: decoding, stop strings, and why it ended. One choice, one thread; the
-// tokenizer and the request outlive it.
+// The text of one choice as its tokens arrive: decoding, stop strings, reasoning and tool calls, and why it ended. One
+// choice, one thread; the tokenizer and the request outlive it.
 #pragma once
 
 #include <memory>
@@ -23,8 +23,14 @@ struct PlacedToken {
 
 // What one event of the engine adds to a choice.
 struct TextDelta {
-    std::string text;  // valid UTF-8, settled, without stop strings
+    std::string text;  // valid UTF-8, settled, without stop strings; the content, where the output is read
+    std::string reasoning;
+    std::vector<text::CallPiece> calls;  // each with news; every call has an id
     std::vector<PlacedToken> tokens;
+
+    bool says_something() const { return !text.empty() || !reasoning.empty() || !calls.empty(); }
+    // Joins what this and the following event say; not the tokens.
+    void append(TextDelta following);
 };
 
 class ChoiceText {
@@ -46,6 +52,8 @@ class ChoiceText {
     // The stop string, or that one of the request's own stop ids, which ended it.
     const std::string* stop_string() const { return matcher_.matched(); }
     const std::optional<int32_t>& stop_id() const { return stop_id_; }
+    // It ended with calls that are whole, for the client to answer.
+    bool ended_with_calls() const { return finish_ == engine::FinishReason::stop && last_call_is_whole_; }
     // Tokens taken so far, those of a stop string included.
     int32_t token_count() const { return token_count_; }
 
@@ -53,9 +61,16 @@ class ChoiceText {
     void take_token(const engine::TokenRecord& record, bool is_stop_token, TextDelta& delta);
     void add_text(std::string decoded, TextDelta& delta);
     void end(engine::FinishReason reason, TextDelta& delta);
+    // Text that is settled: told as it is, or what the parser makes of it.
+    void tell(std::string text, TextDelta& delta);
+    void tell_parsed(text::ParsedOutput parsed, TextDelta& delta);
+    void end_of_parsing(TextDelta& delta);
 
     text::StreamDecoder decoder_;
     StopMatcher matcher_;
+    const OutputReading& reading_;
+    std::unique_ptr<text::OutputParser> parser_;  // null: all text is content
+    bool last_call_is_whole_ = false;
     const int32_t min_tokens_;
     const bool include_stop_;
     const std::span<const int32_t> own_stop_ids_;  // sorted

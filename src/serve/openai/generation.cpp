@@ -215,12 +215,12 @@ void Generation::report(size_t index, TextDelta delta) {
     const GenerationRequest& request = job_.request;
     if (!request.stream) {
         choice.reported = true;
-        choice.whole.text += delta.text;
         if (tells_tokens_) std::move(delta.tokens.begin(), delta.tokens.end(), std::back_inserter(choice.whole.tokens));
+        choice.whole.append(std::move(delta));
         return;
     }
     const bool tells_tokens = tells_tokens_ && !delta.tokens.empty();
-    if (delta.text.empty() && !tells_tokens && !choice.text.finished()) return;
+    if (!delta.says_something() && !tells_tokens && !choice.text.finished()) return;
     json::array choices{format_->chunk_choice(report_of(index, delta))};
     const auto counts = request.continuous_usage ? std::optional(usage()) : std::nullopt;
     const bool has_prompt = job_.request.echo && !choice.reported;

@@ -35,6 +35,13 @@ std::optional<ApiError> encode_chat(const text::ChatTemplates& chat_templates, c
     return std::nullopt;
 }
 
+bool opens_reasoning(const text::ModelDialect& dialect, const text::ChatRequest& prompt, const PromptTokens& tokens) {
+    if (dialect.opens_reasoning(std::span(tokens))) return true;
+    if (prompt.continued_field.empty()) return false;
+    const boost::json::value& begun = prompt.messages.back().at(prompt.continued_field);
+    return begun.is_string() && dialect.opens_reasoning(std::string_view(begun.get_string()));
+}
+
 std::optional<ApiError> encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt,
                                       bool add_special_tokens, PromptTokens& tokens) {
     if (!tokenizer.reads_text()) return no_tokenizer("prompt");

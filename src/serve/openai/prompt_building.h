@@ -19,6 +19,10 @@ text::ChatTemplates default_chat_templates();
 std::optional<ApiError> encode_chat(const text::ChatTemplates& chat_templates, const text::Tokenizer& tokenizer,
                                     const text::ChatRequest& prompt, PromptTokens& tokens);
 
+// Whether the answer to a prompt of these tokens begins inside the reasoning: the template has opened it, or the answer
+// to be continued has.
+bool opens_reasoning(const text::ModelDialect& dialect, const text::ChatRequest& prompt, const PromptTokens& tokens);
+
 // The tokens of a prompt for /v1/completions: special tokens in the text count.
 std::optional<ApiError> encode_prompt(const text::Tokenizer& tokenizer, std::string_view prompt,
                                       bool add_special_tokens, PromptTokens& tokens);

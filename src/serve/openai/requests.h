@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -15,6 +16,7 @@
 #include "serve/openai/api_error.h"
 #include "serve/openai/generation_defaults.h"
 #include "text/chat/chat_request.h"
+#include "text/tools/model_dialect.h"
 
 namespace hone::serve {
 
@@ -30,6 +32,16 @@ struct RequestRules {
     int32_t max_logprobs = 20;
     // Log-probabilities of one answer that is in memory as a whole; up to 600 bytes each until it is sent.
     int64_t max_answer_logprobs = 1'500'000;
+    const text::ModelDialect* dialect = nullptr;  // null: the output is content
+};
+
+// How the output of a chat is read; without a dialect it is content as it comes.
+struct OutputReading {
+    const text::ModelDialect* dialect = nullptr;
+    bool in_reasoning = false;                         // the prompt ended inside the reasoning
+    bool tells_reasoning = true;                       // else it is dropped
+    bool one_call = false;                             // the first whole call ends the output
+    std::shared_ptr<const text::DeclaredTools> tools;  // null: calls are content
 };
 
 // Common to completions and chat.
@@ -52,6 +64,7 @@ struct GenerationRequest {
     bool include_stop_in_output = false;
     bool return_token_ids = false;
     bool tokens_as_ids = false;  // token strings read "token_id:N"
+    OutputReading reading;
 };
 
 using PromptText = std::string;

@@ -1,0 +1,430 @@
+// Masks over real vocabularies: equal to trying every token, and whatever is drawn under them parses and is valid.
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "tests/text/grammar_texts.h"
+#include "tests/text/json_validator.h"
+#include "tests/text/tokenizer_golden.h"
+#include "text/grammar/ebnf.h"
+#include "text/grammar/grammar_cache.h"
+#include "text/grammar/json_schema.h"
+#include "text/utf8.h"
+
+namespace hone::text {
+
+namespace json = boost::json;
+
+namespace {
+
+struct Loaded {
+    std::unique_ptr<Tokenizer> tokenizer;
+    std::shared_ptr<const MaskVocabulary> vocabulary;
+    TokenId end = 0;
+};
+
+// Byte-level BPE, SentencePiece with byte fallback (both files), with spaces of its own, unigram without bytes.
+Loaded load(const std::string& name) {
+    auto tokenizer = Tokenizer::load(golden_text() / "tokenizers" / name);
+    CHECK(tokenizer.ok(), "{}", tokenizer.error().message);
+    Loaded loaded{.tokenizer = std::move(*tokenizer)};
+    loaded.end = loaded.tokenizer->eos().value_or(loaded.tokenizer->added_tokens().front().id);
+    loaded.vocabulary = std::make_shared<const MaskVocabulary>(*loaded.tokenizer, std::vector<TokenId>{loaded.end},
+                                                               loaded.tokenizer->vocabulary_size() + 70);
+    return loaded;
+}
+
+const std::vector<std::string> kTokenizers = {"qwen3", "llama3", "llama2", "llama2_sp", "gemma"};
+
+constexpr const char* kPerson =
+    R"({"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer","minimum":0,"maximum":130},
+    "mail":{"type":"string","format":"email"},"tags":{"type":"array","items":{"enum":["one","two","other things"]},"maxItems":5},
+    "next":{"$ref":"#"},"note":{"type":"string","maxLength":20}},"required":["name","age"]})";
+
+std::vector<GrammarSource> sources() {
+    return {{GrammarKind::kJsonObject, ""},
+            {GrammarKind::kJsonSchema, kPerson},
+            {GrammarKind::kRegex, R"((\w+ ){2,5}[.!?]|[0-9]{3}-[0-9]{4}|é+)"},
+            {GrammarKind::kEbnf, "root ::= \"(\" root \")\" root | [a-z ]* | \"the \" root"},
+            {GrammarKind::kChoice, R"(["yes","yesterday","no"," no one"])"}};
+}
+
+// Draws under the mask until the text ends: after `open` tokens it takes what closes wherever it can.
+class Walk {
+  public:
+    Walk(std::shared_ptr<const TokenGrammar> grammar, uint32_t seed)
+        : grammar_(grammar), matcher(grammar), random_(seed) {}
+
+    bool ended() const { return matcher.ended(); }
+
+    TokenId draw(size_t open) {
+        const std::vector<TokenId> allowed = matcher.allowed()->tokens();
+        CHECK(!allowed.empty());
+        std::vector<TokenId> closing;
+        for (const TokenId id : allowed) {
+            const std::string_view bytes = grammar_->vocabulary().bytes(id);
+            if (bytes.empty() || bytes == "}" || bytes == "]" || bytes == "\"") closing.push_back(id);
+        }
+        const bool closes = !closing.empty() && (drawn_++ > open || random_() % 4 == 0);
+        const auto& from = closes ? closing : allowed;
+        return from[random_() % from.size()];
+    }
+
+    std::string text;
+    void accept(TokenId id) {
+        CHECK(matcher.accept(id));
+        text += grammar_->vocabulary().bytes(id);
+    }
+
+  private:
+    std::shared_ptr<const TokenGrammar> grammar_;
+
+  public:
+    GrammarMatcher matcher;
+
+  private:
+    std::mt19937 random_;
+    size_t drawn_ = 0;
+};
+
+}  // namespace
+
+TEST(GrammarMasks, AreWhatTryingEveryTokenGives) {
+    for (const std::string& name : kTokenizers) {
+        const Loaded loaded = load(name);
+        GrammarCache cache(loaded.vocabulary);
+        for (const GrammarSource& source : sources()) {
+            const auto grammar = cache.get(source);
+            ASSERT_TRUE(grammar.ok()) << grammar.error().message;
+            for (uint32_t seed = 0; seed < 3; seed++) {
+                Walk walk(*grammar, seed);
+                for (int step = 0; step < 60 && !walk.ended(); step++) {
+                    const auto allowed = walk.matcher.allowed();
+                    ASSERT_EQ(*allowed, walk.matcher.allowed_by_trying()) << name << " behind " << walk.text;
+                    ASSERT_EQ(allowed->test(loaded.end), walk.matcher.can_end());
+                    walk.accept(walk.draw(30));
+                }
+            }
+        }
+    }
+}
+
+TEST(GrammarMasks, NoSpecialTokensButTheEnd) {
+    const Loaded loaded = load("qwen3");
+    GrammarBuilder builder;
+    const Expression any = builder.repeat(builder.characters(CodePoints::all()), 0, std::nullopt);
+    auto grammar = std::make_shared<const TokenGrammar>(*builder.build(any), loaded.vocabulary);
+    const auto allowed = GrammarMatcher(grammar).allowed();
+    for (const AddedToken& token : loaded.tokenizer->added_tokens())
+        EXPECT_EQ(allowed->test(token.id), token.id == loaded.end);
+    EXPECT_GT(allowed->count(), 1500);
+    GrammarMatcher matcher(grammar);
+    EXPECT_TRUE(matcher.accept(loaded.end));
+    EXPECT_TRUE(matcher.ended());
+    EXPECT_EQ(matcher.allowed()->count(), 0);
+    EXPECT_FALSE(matcher.accept(loaded.end));
+}
+
+TEST(GrammarMasks, TokensThatAGrammarNames) {
+    const Loaded loaded = load("qwen3");
+    const TokenId call = *loaded.tokenizer->token_id("<tool_call>");
+    const auto grammar = grammar_of_ebnf(fmt::format("root ::= [a-z]* <[{}]> \"x\"", call));
+    ASSERT_TRUE(grammar.ok());
+    const auto shared = std::make_shared<const TokenGrammar>(*grammar, loaded.vocabulary);
+    GrammarMatcher matcher(shared);
+    EXPECT_TRUE(matcher.accept_bytes("abc"));
+    EXPECT_TRUE(matcher.allowed()->test(call));
+    EXPECT_EQ(*matcher.allowed(), matcher.allowed_by_trying());
+    EXPECT_TRUE(matcher.accept(call));
+    EXPECT_FALSE(matcher.allowed()->test(call));
+    EXPECT_EQ(matcher.forced_bytes(), "x");
+}
+
+TEST(GrammarMasks, UpToATrigger) {
+    GrammarBuilder builder;
+    const auto root = builder.sequence({builder.up_to("<<a"), builder.literal("!")});
+    GrammarTexts(builder.build(root)).expect({"<<a!", "x<<<<a!", "<a<<a!"}, {"x", "<<a", "<<a<<a!", "<<ax!"});
+}
+
+TEST(GrammarMasks, ForcedTokensAreWhatTheTokenizerGives) {
+    const Loaded loaded = load("qwen3");
+    GrammarCache cache(loaded.vocabulary);
+    const auto grammar =
+        cache.get({GrammarKind::kEbnf, R"(root ::= "{\"name\": \"" [a-z]+ "\", \"the other\": " ("1" | "2") "}")"});
+    ASSERT_TRUE(grammar.ok());
+    GrammarMatcher matcher(*grammar);
+    EXPECT_EQ(matcher.forced_bytes(), "{\"name\": \"");
+    std::string forced;
+    for (const TokenId id : matcher.forced()) {
+        EXPECT_TRUE(matcher.accept(id));
+        forced += loaded.vocabulary->bytes(id);
+    }
+    EXPECT_FALSE(forced.empty());
+    EXPECT_TRUE(std::string_view("{\"name\": \"").starts_with(forced)) << forced;
+    EXPECT_TRUE(matcher.accept_bytes(std::string_view("{\"name\": \"abc\",").substr(forced.size())));
+    EXPECT_EQ(matcher.forced_bytes(), " \"the other\": ");
+    EXPECT_TRUE(matcher.accept_bytes(" \"the other\": 2"));
+    // The end is known: nothing is left out.
+    EXPECT_EQ(matcher.forced(), loaded.tokenizer->encode("}", {.add_special_tokens = false}));
+    // Where a token may go on, it is not forced: " y" may become " yes".
+    const auto choice = cache.get({GrammarKind::kChoice, R"(["no yes","no yesterday"])"});
+    std::string begun;
+    for (const TokenId id : GrammarMatcher(*choice).forced()) begun += loaded.vocabulary->bytes(id);
+    EXPECT_LT(begun.size(), 6u);
+}
+
+TEST(GrammarMasks, ForcedTokensAreAlwaysAllowed) {
+    for (const std::string& name : kTokenizers) {
+        const Loaded loaded = load(name);
+        GrammarCache cache(loaded.vocabulary);
+        for (const GrammarSource& source : sources()) {
+            const auto grammar = *cache.get(source);
+            Walk walk(grammar, 5);
+            for (int step = 0; step < 100 && !walk.ended(); step++) {
+                std::string bytes;
+                GrammarMatcher ahead = walk.matcher;
+                for (const TokenId id : walk.matcher.forced()) {
+                    ASSERT_TRUE(ahead.allowed()->test(id));
+                    ASSERT_TRUE(ahead.accept(id));
+                    bytes += loaded.vocabulary->bytes(id);
+                }
+                ASSERT_TRUE(walk.matcher.forced_bytes().starts_with(bytes));
+                walk.accept(walk.draw(20));
+            }
+        }
+    }
+}
+
+// What has been found out is thrown away when it takes too much memory; nobody notices.
+TEST(GrammarMasks, LittleMemoryChangesNothing) {
+    const Loaded loaded = load("llama2");
+    const auto compiled = compile_grammar({GrammarKind::kJsonSchema, kPerson});
+    ASSERT_TRUE(compiled.ok());
+    const auto small = std::make_shared<const TokenGrammar>(*compiled, loaded.vocabulary, 1);
+    const auto large = std::make_shared<const TokenGrammar>(*compiled, loaded.vocabulary);
+    for (uint32_t seed = 0; seed < 5; seed++) {
+        Walk a(small, seed), b(large, seed);
+        for (int step = 0; step < 60 && !b.ended(); step++) {
+            ASSERT_EQ(*a.matcher.allowed(), *b.matcher.allowed());
+            const TokenId id = b.draw(20);
+            a.accept(id);
+            b.accept(id);
+        }
+    }
+}
+
+TEST(GrammarMasks, ManyThreadsShareAGrammar) {
+    const Loaded loaded = load("qwen3");
+    const auto compiled = compile_grammar({GrammarKind::kJsonSchema, kPerson});
+    const auto grammar = std::make_shared<const TokenGrammar>(*compiled, loaded.vocabulary, 100'000);
+    std::vector<std::string> texts(8);
+    std::vector<std::thread> threads;
+    for (uint32_t i = 0; i < texts.size(); i++) {
+        threads.emplace_back([&, i] {
+            Walk walk(grammar, i % 2);
+            while (!walk.ended()) walk.accept(walk.draw(40));
+            texts[i] = walk.text;
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    for (size_t i = 2; i < texts.size(); i++) EXPECT_EQ(texts[i], texts[i % 2]);
+}
+
+TEST(GrammarMasks, CacheKeepsTheLast) {
+    GrammarCache cache(byte_vocabulary(), 2);
+    const auto one = cache.get({GrammarKind::kRegex, "a"});
+    EXPECT_EQ(*cache.get({GrammarKind::kRegex, "a"}), *one);
+    EXPECT_NE(*cache.get({GrammarKind::kEbnf, "root ::= \"a\""}), *one);
+    EXPECT_EQ(*cache.get({GrammarKind::kRegex, "a"}), *one);
+    ASSERT_TRUE(cache.get({GrammarKind::kRegex, "b"}).ok());
+    EXPECT_EQ(*cache.get({GrammarKind::kRegex, "a"}), *one);
+    ASSERT_TRUE(cache.get({GrammarKind::kRegex, "c"}).ok());
+    ASSERT_TRUE(cache.get({GrammarKind::kRegex, "d"}).ok());
+    EXPECT_NE(*cache.get({GrammarKind::kRegex, "a"}), *one);
+    EXPECT_FALSE(cache.get({GrammarKind::kChoice, "[1]"}).ok());
+    EXPECT_FALSE(cache.get({GrammarKind::kChoice, "[]"}).ok());
+    EXPECT_FALSE(cache.get({GrammarKind::kChoice, "x"}).ok());
+}
+
+namespace {
+
+class RandomSchemas {
+  public:
+    explicit RandomSchemas(uint32_t seed) : random_(seed) {}
+
+    json::value schema(int depth = 0) {
+        switch (pick(0, depth < 3 ? 13 : 6)) {
+            case 0:
+                return {{"type", "integer"}};
+            case 1:
+                return {{"type", "integer"}, {"minimum", pick(-300, 5)}, {"maximum", pick(6, 4000)}};
+            case 2:
+                return {{"type", "number"}, {"exclusiveMinimum", pick(-30, 5) / 4.0}, {"maximum", pick(6, 400) / 8.0}};
+            case 3:
+                return string();
+            case 4:
+                return {{"enum", json::array{"a", 1, nullptr, json::array{1, "x"}, 0.25, "b\"\\\n"}}};
+            case 5:
+                return {{"type", json::array{"boolean", "null", pick(0, 1) ? "string" : "number"}}};
+            case 6:
+                return {{"const", json::object{{"k", json::array{}}}}};
+            case 7:
+                return array(depth);
+            case 8:
+                return {{"anyOf", json::array{schema(depth + 1), schema(depth + 1)}}};
+            case 9:
+                return {{"allOf", json::array{schema(depth + 1), true}}};
+            case 10:
+                return {{"$ref", "#/$defs/tree"}};
+            default:
+                return object(depth);
+        }
+    }
+
+    json::value document() {
+        json::object root{{"allOf", json::array{schema()}}};
+        root["$defs"] = {{"tree",
+                          {{"type", "object"},
+                           {"properties", {{"left", {{"$ref", "#/$defs/tree"}}}, {"leaf", schema(3)}}},
+                           {"required", json::array{"leaf"}},
+                           {"additionalProperties", false}}}};
+        return root;
+    }
+
+  private:
+    int pick(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
+
+    json::value string() {
+        json::object made{{"type", "string"}};
+        if (pick(0, 1)) made["minLength"] = pick(0, 3);
+        if (pick(0, 1)) made["maxLength"] = pick(3, 12);
+        constexpr const char* kPatterns[] = {"^[a-z]*$", "x", R"(^\w+ \w+$)", "[^a]$", "é|ü"};
+        if (pick(0, 3) == 0) made["pattern"] = kPatterns[pick(0, 4)];
+        return made;
+    }
+
+    json::value array(int depth) {
+        json::object made{{"type", "array"}, {"items", schema(depth + 1)}};
+        if (pick(0, 1)) made["minItems"] = pick(0, 3);
+        made["maxItems"] = pick(3, 6);
+        if (pick(0, 2) == 0) made["prefixItems"] = json::array{schema(depth + 1), schema(depth + 1)};
+        return made;
+    }
+
+    json::value object(int depth) {
+        json::object properties, made{{"type", "object"}};
+        json::array required;
+        for (const char* name : {"alpha", "b", "a key", "é\""}) {
+            if (pick(0, 1)) continue;
+            properties[name] = schema(depth + 1);
+            if (pick(0, 1)) required.emplace_back(name);
+        }
+        if (pick(0, 4) == 0) required.emplace_back("extra");
+        made["properties"] = properties;
+        made["required"] = required;
+        if (pick(0, 3) == 0) made["patternProperties"] = {{"^p_", schema(3)}, {"s$", true}};
+        if (pick(0, 1))
+            made["additionalProperties"] =
+                pick(0, 1) ? json::value(required.size() > 0 && required.back() == "extra") : schema(3);
+        if (pick(0, 2) == 0) made["maxProperties"] = pick(static_cast<int>(required.size()), 6);
+        return made;
+    }
+
+    std::mt19937 random_;
+};
+
+}  // namespace
+
+TEST(GrammarMasks, RandomSchemasGiveValidTexts) {
+    size_t texts = 0, refused = 0;
+    for (const std::string& name : kTokenizers) {
+        const Loaded loaded = load(name);
+        for (uint32_t seed = 0; seed < 40; seed++) {
+            const json::value document = RandomSchemas(seed * 31 + 7).document();
+            const std::string schema = json::serialize(document);
+            const auto compiled = grammar_of_json_schema(schema);
+            if (!compiled.ok()) {  // an object that asks for a member that it forbids
+                ASSERT_NE(compiled.error().message.find("no text"), std::string::npos)
+                    << compiled.error().message << schema;
+                refused++;
+                continue;
+            }
+            const auto grammar = std::make_shared<const TokenGrammar>(*compiled, loaded.vocabulary);
+            for (uint32_t run = 0; run < 3; run++) {
+                Walk walk(grammar, seed + run);
+                for (int step = 0; step < 20'000 && !walk.ended(); step++) walk.accept(walk.draw(40));
+                ASSERT_TRUE(walk.ended()) << schema << "\n" << walk.text;
+                json::parse_options options;
+                options.max_depth = 1000;
+                boost::system::error_code code;
+                const json::value value = json::parse(walk.text, code, {}, options);
+                ASSERT_FALSE(code) << schema << "\n" << walk.text;
+                ASSERT_TRUE(JsonValidator(document).satisfies(value)) << schema << "\n" << walk.text;
+                texts++;
+            }
+        }
+    }
+    EXPECT_GT(texts, 400u);
+    EXPECT_LT(refused, 60u);
+}
+
+// Garbage, and things that look like a source: an error or a grammar, never a crash, and soon.
+TEST(GrammarMasks, SourcesOfAllKindsAreSurvived) {
+    std::mt19937 random(3);
+    const std::vector<std::string> pieces = {"root ::= ",
+                                             "\"a\"",
+                                             "[a-z",
+                                             "]",
+                                             "(",
+                                             ")",
+                                             "{",
+                                             "}",
+                                             "{3,}",
+                                             "{1,200}",
+                                             "|",
+                                             "*",
+                                             "+",
+                                             "?",
+                                             "\\",
+                                             "\\d",
+                                             "\\x4",
+                                             "^",
+                                             "$",
+                                             ".",
+                                             "a",
+                                             " b",
+                                             "\n",
+                                             "::=",
+                                             "root",
+                                             "#",
+                                             "<[3]>",
+                                             "\xff",
+                                             "é",
+                                             "{\"type\":\"object\"",
+                                             ",",
+                                             "\"properties\":{\"a\":",
+                                             "\"$ref\":\"#\"",
+                                             "\"anyOf\":[",
+                                             ":",
+                                             "true",
+                                             "\"maxLength\":",
+                                             "9999",
+                                             "\"pattern\":\"a{9}\"",
+                                             "\"items\":",
+                                             "-"};
+    const GrammarLimits limits{.states = 20'000, .work = 1'000'000};
+    size_t compiled = 0;
+    for (int round = 0; round < 4000; round++) {
+        std::string text;
+        for (size_t i = random() % 12; i > 0; i--) text += pieces[random() % pieces.size()];
+        for (const auto kind : {GrammarKind::kRegex, GrammarKind::kEbnf, GrammarKind::kJsonSchema}) {
+            compiled += compile_grammar({kind, kind == GrammarKind::kEbnf ? "root ::= " + text : text}, limits).ok();
+        }
+    }
+    EXPECT_GT(compiled, 200u);
+}
+
+}  // namespace hone::text
