@@ -38,7 +38,8 @@ TEST(GrammarEbnf, NestingIsBoundedAndNeverStuck) {
     EXPECT_FALSE(nested.takes(std::string(200, '(') + "x" + std::string(200, ')')));
     // What has to follow at the end may be nested deeper than what was opened: room is left for it.
     const auto compiled = grammar_of_ebnf(
-        "root ::= \"x\" | \"(\" (root b | \"y\")\nb ::= \"1\" c \"1\"\nc ::= \"2\" d \"2\"\nd ::= \"3\" e \"3\"\ne ::= \"4\"");
+        "root ::= \"x\" | \"(\" (root b | \"y\")\nb ::= \"1\" c \"1\"\nc ::= \"2\" d \"2\"\nd ::= \"3\" e \"3\"\ne ::= "
+        "\"4\"");
     ASSERT_TRUE(compiled.ok());
     GrammarMatcher matcher(std::make_shared<const TokenGrammar>(*compiled, byte_vocabulary()));
     while (matcher.accept('(')) {

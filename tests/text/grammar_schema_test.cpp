@@ -1,10 +1,13 @@
 #include "tests/text/grammar_texts.h"
-#include "text/grammar/json_schema.h"
+#include "text/grammar/grammar_cache.h"
 
 namespace hone::text {
 
 static GrammarTexts schema(std::string_view text, JsonSchemaOptions options = {}) {
-    return GrammarTexts(grammar_of_json_schema(text, options));
+    return GrammarTexts(compile_grammar({.kind = GrammarKind::kJsonSchema,
+                                         .text = std::string(text),
+                                         .whitespace = options.whitespace,
+                                         .open_objects = options.open_objects}));
 }
 
 TEST(GrammarSchema, Types) {
@@ -84,8 +87,8 @@ TEST(GrammarSchema, Strings) {
 }
 
 TEST(GrammarSchema, IntegersAreExact) {
-    for (const auto& [low, high] :
-         std::vector<std::pair<int, int>>{{0, 0}, {-5, 12}, {7, 1234}, {-250, -3}, {99, 101}, {-1, 1}, {-9, 0}, {10, 9}}) {
+    for (const auto& [low, high] : std::vector<std::pair<int, int>>{
+             {0, 0}, {-5, 12}, {7, 1234}, {-250, -3}, {99, 101}, {-1, 1}, {-9, 0}, {10, 9}}) {
         const auto range = schema(fmt::format(R"({{"type":"integer","minimum":{},"maximum":{}}})", low, high));
         if (low > high) {
             EXPECT_FALSE(range.ok());
