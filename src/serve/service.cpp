@@ -54,6 +54,7 @@ Service::Service(ServerOptions options, ServiceModel model, std::shared_ptr<Requ
              .vocabulary = model_.vocabulary,
              .max_context = model_.generator.max_context(),
              .dialect = model_.dialect ? &*model_.dialect : nullptr},
+      constraints_(model_.tokenizer, model_.defaults.end_ids, model_.vocabulary),
       intake_(std::make_shared<Workers>(options_.intake_threads)),
       output_(std::make_shared<Workers>(options_.output_threads)),
       context_{.generator = model_.generator,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "serve/admission.h"
+#include "serve/answer_constraints.h"
 #include "serve/http/listener.h"
 #include "serve/openai/api_keys.h"
 #include "serve/openai/generation.h"
@@ -101,6 +102,7 @@ class Service {
     const std::shared_ptr<Admission> admission_;
     Metrics metrics_;
     RequestRules rules_;
+    AnswerConstraints constraints_;
     std::shared_ptr<Workers> intake_, output_;
     Failure failure_;
     GenerationContext context_;

@@ -106,6 +106,7 @@ std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr&
     }
     if (auto problem = fit_context(request, longest, rules_, "prompt")) return problem;
     if (auto problem = check_answer_size(request, job.prompts.size(), together, rules_)) return problem;
+    if (auto problem = constraints_.constrain(request, job.constraint)) return problem;
     job.request = std::move(static_cast<GenerationRequest&>(request));
     start_generation(std::move(job), std::move(exchange), arrival);
     return std::nullopt;
@@ -122,8 +123,9 @@ std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exc
         request.reading.in_reasoning = opens_reasoning(*request.reading.dialect, request.prompt, tokens);
     if (auto problem = fit_context(request, tokens.size(), rules_, "messages")) return problem;
     if (auto problem = check_answer_size(request, 1, tokens.size(), rules_)) return problem;
-    GenerationJob job{
-        .endpoint = Endpoint::chat, .request = std::move(static_cast<GenerationRequest&>(request)), .prompts = {}};
+    GenerationJob job{.endpoint = Endpoint::chat, .request = {}, .prompts = {}};
+    if (auto problem = constraints_.constrain(request, job.constraint)) return problem;
+    job.request = std::move(static_cast<GenerationRequest&>(request));
     job.prompts.push_back(std::move(tokens));
     start_generation(std::move(job), std::move(exchange), arrival);
     return std::nullopt;

@@ -57,7 +57,7 @@ CHAT_FAULTS = [
     ("messages[0].content", {"messages": [{"role": "user", "content": 3}]}),
     ("messages[1].content[0]", {"messages": MESSAGES + [{"role": "user", "content": [{"type": "image_url"}]}]}),
     ("top_logprobs", {"top_logprobs": 2}), ("max_completion_tokens", {"max_completion_tokens": -4}),
-    ("response_format", {"response_format": {"type": "json_object"}}), ("tools[0]", {"tools": ["f"]}),
+    ("response_format.type", {"response_format": {"type": "yaml"}}), ("tools[0]", {"tools": ["f"]}),
     ("tool_choice", {"tool_choice": "required"}), ("modalities", {"modalities": ["audio"]}),
     ("chat_template_kwargs.messages", {"chat_template_kwargs": {"messages": []}}),
 ]

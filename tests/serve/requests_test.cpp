@@ -119,19 +119,31 @@ const std::vector<BadField> kBadFields = {
     {R"("best_of":2)", "best_of"},
     {R"("suffix":"end")", "suffix"},
     {R"("use_beam_search":true)", "use_beam_search"},
-    {R"("structured_outputs":{"json":{}})", "structured_outputs"},
-    {R"("response_format":{"type":"json_object"})", "response_format"},
+    {R"("structured_outputs":{})", "structured_outputs"},
+    {R"("structured_outputs":{"json":5})", "structured_outputs.json"},
+    {R"("structured_outputs":{"choice":"a"})", "structured_outputs.choice"},
+    {R"("structured_outputs":{"json_object":1})", "structured_outputs.json_object"},
+    {R"("structured_outputs":{"regex":"a","choice":["a"]})", "structured_outputs.choice"},
+    {R"("structured_outputs":{"structural_tag":"x"})", "structured_outputs.structural_tag"},
+    {R"("structured_outputs":{"json":{},"whitespace_pattern":"x"})", "structured_outputs.whitespace_pattern"},
+    {R"("response_format":{"type":"xml"})", "response_format.type"},
+    {R"("response_format":{"type":"json_schema"})", "response_format.json_schema"},
+    {R"("response_format":{"type":"json_schema","json_schema":{"schema":[]}})", "response_format.json_schema.schema"},
     {R"("response_format":{"type":5})", "response_format.type"},
     {R"("response_format":"text")", "response_format"},
     {R"("truncate_prompt_tokens":5)", "truncate_prompt_tokens"},
     {R"("grammar":"root ::= x")", "grammar"},
     {R"("regex":"a+")", "regex"},
     {R"("json_schema":{"type":"object"})", "json_schema"},
-    {R"("guided_json":{"type":"object"})", "guided_json"},
-    {R"("guided_regex":"a+")", "guided_regex"},
-    {R"("guided_choice":["a"])", "guided_choice"},
-    {R"("guided_grammar":"x")", "guided_grammar"},
-    {R"("guided_json_object":true)", "guided_json_object"},
+    {R"("guided_json":[])", "guided_json"},
+    {R"("guided_regex":5)", "guided_regex"},
+    {R"("guided_choice":["a",1])", "guided_choice[1]"},
+    {R"("guided_choice":[])", "guided_choice"},
+    {R"("guided_choice":"a")", "guided_choice"},
+    {R"("guided_grammar":{})", "guided_grammar"},
+    {R"("guided_json_object":"yes")", "guided_json_object"},
+    {R"("guided_regex":"a","guided_grammar":"x")", "guided_grammar"},
+    {R"("guided_regex":"a","response_format":{"type":"json_object"})", "guided_regex"},
     {R"("typical_p":0.9)", "typical_p"},
     {R"("typical_p":"all")", "typical_p"},
     {R"("mirostat":2)", "mirostat"},
@@ -255,6 +267,50 @@ TEST(Requests, NullIsAbsentAndUnknownFieldsAreIgnored) {
     EXPECT_FALSE(
         parse_chat(R"("response_format":{"type":"text"},"tool_choice":"auto","modalities":["text"],"best_of":1)")
             .problem);
+}
+
+TEST(Requests, FormsOfTheAnswer) {
+    using text::GrammarKind;
+    struct Form {
+        const char *fields, *field;
+        GrammarKind kind;
+        const char* text;
+    };
+    for (
+        const Form& form : std::vector<Form>{
+            {R"("response_format":{"type":"json_object"})", "response_format", GrammarKind::kJsonObject, ""},
+            {R"("response_format":{"type":"json_schema","json_schema":{"name":"x","strict":true,"schema":{"type":"null"}}})",
+             "response_format.json_schema.schema", GrammarKind::kJsonSchema, R"({"type":"null"})"},
+            {R"("response_format":{"type":"json_schema","json_schema":{"name":"x"}})", "response_format",
+             GrammarKind::kJsonObject, ""},
+            {R"("guided_json":{"type":"null"})", "guided_json", GrammarKind::kJsonSchema, R"({"type":"null"})"},
+            {R"("guided_json":"{\"type\":\"null\"}")", "guided_json", GrammarKind::kJsonSchema, R"({"type":"null"})"},
+            {R"("guided_regex":"a+")", "guided_regex", GrammarKind::kRegex, "a+"},
+            {R"("guided_grammar":"root ::= x")", "guided_grammar", GrammarKind::kEbnf, "root ::= x"},
+            {R"("guided_choice":["a","b"])", "guided_choice", GrammarKind::kChoice, R"(["a","b"])"},
+            {R"("guided_json_object":true)", "guided_json_object", GrammarKind::kJsonObject, ""},
+            {R"("structured_outputs":{"json":true})", "structured_outputs.json", GrammarKind::kJsonSchema, "true"},
+            {R"("structured_outputs":{"regex":"a"})", "structured_outputs.regex", GrammarKind::kRegex, "a"},
+            {R"("structured_outputs":{"grammar":"g"})", "structured_outputs.grammar", GrammarKind::kEbnf, "g"},
+            {R"("structured_outputs":{"choice":["a"]})", "structured_outputs.choice", GrammarKind::kChoice, R"(["a"])"},
+            {R"("structured_outputs":{"json_object":true})", "structured_outputs.json_object", GrammarKind::kJsonObject,
+             ""}}) {
+        for (const auto& parsed : {parse_completion(form.fields), parse_chat(form.fields)}) {
+            ASSERT_FALSE(parsed.problem) << parsed.problem->message;
+            const auto& read = parsed.completion.form ? parsed.completion.form : parsed.chat.form;
+            ASSERT_TRUE(read) << form.fields;
+            EXPECT_EQ(read->field, form.field);
+            EXPECT_EQ(read->source.kind, form.kind) << form.fields;
+            EXPECT_EQ(read->source.text, form.text);
+        }
+    }
+    const auto closed = parse_chat(
+        R"("structured_outputs":{"json":{},"disable_any_whitespace":true,"disable_additional_properties":true})");
+    EXPECT_EQ(closed.chat.form->source.whitespace, text::JsonWhitespace::kCompact);
+    EXPECT_FALSE(closed.chat.form->source.open_objects);
+    for (const char* fields :
+         {R"("response_format":{"type":"text"},"guided_json":null,"guided_json_object":false)", ""})
+        EXPECT_FALSE(parse_chat(fields).chat.form);
 }
 
 TEST(Requests, FieldsThatAskForNothingUnusualAreTaken) {

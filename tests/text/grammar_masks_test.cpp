@@ -11,7 +11,6 @@
 #include "tests/text/tokenizer_golden.h"
 #include "text/grammar/ebnf.h"
 #include "text/grammar/grammar_cache.h"
-#include "text/grammar/json_schema.h"
 #include "text/utf8.h"
 
 namespace hone::text {
@@ -31,7 +30,8 @@ Loaded load(const std::string& name) {
     auto tokenizer = Tokenizer::load(golden_text() / "tokenizers" / name);
     CHECK(tokenizer.ok(), "{}", tokenizer.error().message);
     Loaded loaded{.tokenizer = std::move(*tokenizer)};
-    loaded.end = loaded.tokenizer->eos().value_or(loaded.tokenizer->added_tokens().front().id);
+    const auto eos = loaded.tokenizer->eos();
+    loaded.end = eos ? *eos : loaded.tokenizer->added_tokens().front().id;
     loaded.vocabulary = std::make_shared<const MaskVocabulary>(*loaded.tokenizer, std::vector<TokenId>{loaded.end},
                                                                loaded.tokenizer->vocabulary_size() + 70);
     return loaded;
@@ -396,7 +396,7 @@ TEST(GrammarMasks, RandomSchemasGiveValidTexts) {
         for (uint32_t seed = 0; seed < 40; seed++) {
             const json::value document = RandomSchemas(seed * 31 + 7).document();
             const std::string schema = json::serialize(document);
-            const auto compiled = grammar_of_json_schema(schema);
+            const auto compiled = compile_grammar({GrammarKind::kJsonSchema, schema});
             if (!compiled.ok()) {  // an object that asks for a member that it forbids
                 ASSERT_NE(compiled.error().message.find("no text"), std::string::npos)
                     << compiled.error().message << schema;

@@ -1,10 +1,13 @@
 #include "tests/text/grammar_texts.h"
-#include "text/grammar/json_schema.h"
+#include "text/grammar/grammar_cache.h"
 
 namespace hone::text {
 
 static GrammarTexts schema(std::string_view text, JsonSchemaOptions options = {}) {
-    return GrammarTexts(grammar_of_json_schema(text, options));
+    return GrammarTexts(compile_grammar({.kind = GrammarKind::kJsonSchema,
+                                         .text = std::string(text),
+                                         .whitespace = options.whitespace,
+                                         .open_objects = options.open_objects}));
 }
 
 TEST(GrammarSchema, Types) {

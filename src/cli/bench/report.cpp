@@ -77,7 +77,7 @@ std::string to_header(const BenchReport& report) {
 }
 
 bool is_cost(std::string_view unit) {
-    return unit == "ms" || unit == "s" || unit == "GiB" || unit == "MiB";
+    return unit == "us" || unit == "ms" || unit == "s" || unit == "GiB" || unit == "MiB";
 }
 
 BenchRow summarise(std::string name, std::string unit, std::span<const Repetition> repetitions, int wanted) {

@@ -24,7 +24,7 @@ struct BenchRow {
     // "decode/qwen3-30b-a3b/int4/depth8192". A part of the row above it adds a last word: ".../depth8192/attention".
     std::string name;
     double value = 0;
-    std::string unit;                // "tokens/s", "GOP/s", "GB/s", "ms", "s", "GiB", "MiB"
+    std::string unit;                // "tokens/s", "GOP/s", "GB/s", "us", "ms", "s", "GiB", "MiB"
     std::optional<double> limit;     // in the unit; nothing where none is defined
     std::optional<double> fraction;  // of the limit that was reached: 1 is best, for times too
     std::optional<double> spread;    // range of the middle half of the repetitions over their median; not of one

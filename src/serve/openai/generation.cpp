@@ -117,7 +117,8 @@ std::optional<ApiError> Generation::submit(size_t index) {
                             .priority = job_.request.priority,
                             .tenant = job_.tenant,
                             .max_wait = context_.max_queue_seconds,
-                            .cache_salt = job_.request.cache_salt};
+                            .cache_salt = job_.request.cache_salt,
+                            .constraint = job_.constraint};
     request.sampling.choice = static_cast<int32_t>(index) % job_.request.choices;
     // On the engine's thread: the time is taken, the rest is posted.
     engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {

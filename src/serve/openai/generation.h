@@ -36,7 +36,8 @@ struct GenerationJob {
     Endpoint endpoint = Endpoint::completions;
     GenerationRequest request;  // without a seed one is drawn
     std::vector<PromptTokens> prompts;
-    double arrived = 0;  // monotonic seconds
+    std::shared_ptr<const engine::TokenConstraint> constraint = {};  // null: any text
+    double arrived = 0;                                              // monotonic seconds
     uint32_t tenant = 0;
     Place place = {};
     std::shared_ptr<RequestRecord> record = {};

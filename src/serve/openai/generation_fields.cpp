@@ -181,6 +181,7 @@ void read_generation_fields(FieldReader& fields, const RequestRules& rules, Gene
         request.prompt_logprobs = request.sampling.prompt_logprobs;
         if (request.stream) fields.refuse("prompt_logprobs", "is not available with 'stream': true");
     }
+    request.form = read_answer_form(fields);
     refuse_unsupported(fields);
 }
 
@@ -196,11 +197,6 @@ constexpr const char* kUnsupported[] = {"allowed_token_ids",
                                         "function_call",
                                         "functions",
                                         "grammar",
-                                        "guided_choice",
-                                        "guided_grammar",
-                                        "guided_json",
-                                        "guided_json_object",
-                                        "guided_regex",
                                         "json_mode",
                                         "json_schema",
                                         "kv_transfer_params",
@@ -210,7 +206,6 @@ constexpr const char* kUnsupported[] = {"allowed_token_ids",
                                         "prompt_embeds",
                                         "regex",
                                         "structural_tag",
-                                        "structured_outputs",
                                         "suffix",
                                         "thinking_token_budget",
                                         "truncate_prompt_tokens",
@@ -261,14 +256,6 @@ void refuse_unsupported(FieldReader& fields) {
         for (const json::value& kind : *modalities)
             if (!kind.is_string() || kind.get_string() != "text")
                 fields.refuse("modalities", "this server answers with text only", "unsupported_parameter");
-    if (const json::object* format = fields.object("response_format")) {
-        const json::value* type = format->if_contains("type");
-        if (!type || !type->is_string()) {
-            fields.refuse("response_format.type", "must be a string", "invalid_type");
-        } else if (type->get_string() != "text") {
-            fields.refuse("response_format", "this server answers with text only", "unsupported_parameter");
-        }
-    }
 }
 
 }  // namespace hone::serve

@@ -13,6 +13,7 @@
 #include <boost/json/value.hpp>
 
 #include "engine/decode/sampling_params.h"
+#include "serve/openai/answer_form.h"
 #include "serve/openai/api_error.h"
 #include "serve/openai/generation_defaults.h"
 #include "text/chat/chat_request.h"
@@ -65,6 +66,7 @@ struct GenerationRequest {
     bool return_token_ids = false;
     bool tokens_as_ids = false;  // token strings read "token_id:N"
     OutputReading reading;
+    std::optional<AnswerForm> form;  // that the answer has to have
 };
 
 using PromptText = std::string;

@@ -4,48 +4,92 @@
 
 #include "text/grammar/ebnf.h"
 #include "text/grammar/regular_expression.h"
+#include "text/grammar/source_reader.h"
 
 namespace hone::text {
 
-static Result<Grammar> grammar_of_choices(std::string_view text, const GrammarLimits& limits) {
-    if (text.size() > limits.source) return error("the choices are too long: at most {} bytes", limits.source);
+// Parses JSON that has to outlive the builder's use of it.
+static Result<boost::json::value> parse_json(std::string_view text, const GrammarLimits& limits) {
+    if (const Status status = check_source(text, limits); !status) return status.error();
+    boost::json::parse_options options;
+    options.max_depth = limits.nesting;
     boost::system::error_code code;
-    const boost::json::value parsed = boost::json::parse(text, code);
-    if (code || !parsed.is_array()) return error("the choices are not a JSON array of strings");
-    GrammarBuilder builder(limits);
+    boost::json::value value = boost::json::parse(text, code, {}, options);
+    if (code) return error("it is not JSON: {}", code.message());
+    return value;
+}
+
+static Result<Expression> add_choices(GrammarBuilder& builder, const boost::json::value& list) {
     std::vector<Expression> choices;
-    for (const auto& choice : parsed.get_array()) {
+    const auto* array = list.if_array();
+    for (const auto& choice : array ? *array : boost::json::array()) {
         if (!choice.is_string()) return error("the choices are not a JSON array of strings");
         choices.push_back(builder.literal(choice.get_string()));
     }
     if (choices.empty()) return error("there is no choice");
-    return builder.build(builder.choice(std::move(choices)));
+    return builder.choice(std::move(choices));
 }
 
-Result<Grammar> compile_grammar(const GrammarSource& source, const GrammarLimits& limits) {
-    const JsonSchemaOptions options{.whitespace = source.whitespace};
+static Result<Expression> add_source(GrammarBuilder& builder, const GrammarSource& source,
+                                     const boost::json::value& parsed) {
+    const JsonSchemaOptions options{.whitespace = source.whitespace, .open_objects = source.open_objects};
     switch (source.kind) {
         case GrammarKind::kJsonSchema:
-            return grammar_of_json_schema(source.text, options, limits);
+            return add_json_schema(builder, parsed, options);
         case GrammarKind::kRegex:
-            return grammar_of_regular_expression(source.text, limits);
+            return add_regular_expression(builder, source.text);
         case GrammarKind::kEbnf:
-            return grammar_of_ebnf(source.text, limits);
+            return add_ebnf(builder, source.text);
         case GrammarKind::kChoice:
-            return grammar_of_choices(source.text, limits);
+            return add_choices(builder, parsed);
         case GrammarKind::kJsonObject:
             break;
     }
+    return add_json_object(builder, options);
+}
+
+// Tags that are tokens cannot be spelled by others, so what is between them needs no care; others end at the first.
+static Expression add_reasoning(GrammarBuilder& builder, const ReasoningBefore& reasoning, Expression answer) {
+    const Expression any = builder.repeat(builder.characters(CodePoints::all()), 0, std::nullopt);
+    const Tag& end = reasoning.end;
+    const Expression inside = end.token ? builder.sequence({any, builder.token(*end.token)}) : builder.up_to(end.text);
+    const Expression space = builder.repeat(builder.characters(CodePoints::of(" \n")), 0, 4);
+    const Expression rest = builder.sequence({inside, space, answer});
+    if (reasoning.has_begun) return rest;
+    const Tag& begin = reasoning.begin;
+    const Expression opened = begin.token ? builder.token(*begin.token) : builder.literal(begin.text);
+    return builder.choice({answer, builder.sequence({opened, rest})});
+}
+
+Result<Grammar> compile_grammar(const GrammarSource& source, const GrammarLimits& limits) {
+    boost::json::value parsed;
+    if (source.kind == GrammarKind::kJsonSchema || source.kind == GrammarKind::kChoice) {
+        auto value = parse_json(source.text, limits);
+        if (!value) return value.error().within(source.kind == GrammarKind::kChoice ? "choices" : "schema");
+        parsed = std::move(*value);
+    }
     GrammarBuilder builder(limits);
-    return builder.build(add_json_object(builder, options));
+    auto root = add_source(builder, source, parsed);
+    if (!root) return root.error();
+    if (source.reasoning) root = add_reasoning(builder, *source.reasoning, builder.as_rule("answer", *root));
+    return builder.build(*root);
+}
+
+static std::string key_of(const GrammarSource& source) {
+    std::string key = {static_cast<char>(source.kind), static_cast<char>(source.whitespace),
+                       static_cast<char>(source.open_objects)};
+    if (const auto& reasoning = source.reasoning) {
+        key += fmt::format("{} {}{} {}{}", reasoning->has_begun, reasoning->begin.text,
+                           reasoning->begin.token.value_or(-1), reasoning->end.text, reasoning->end.token.value_or(-1));
+    }
+    return key + '\0' + source.text;
 }
 
 GrammarCache::GrammarCache(std::shared_ptr<const MaskVocabulary> vocabulary, size_t most, const GrammarLimits& limits)
     : vocabulary_(std::move(vocabulary)), most_(most), limits_(limits) {}
 
 Result<std::shared_ptr<const TokenGrammar>> GrammarCache::get(const GrammarSource& source) {
-    std::string key = {static_cast<char>(source.kind), static_cast<char>(source.whitespace)};
-    key += source.text;
+    std::string key = key_of(source);
     const auto find = [&]() -> std::shared_ptr<const TokenGrammar> {
         const auto found = index_.find(key);
         if (found == index_.end()) return nullptr;

@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -23,10 +24,24 @@ enum class GrammarKind {
     kChoice,  // a JSON array of strings
 };
 
+// A mark around something: a token of the vocabulary, or its letters.
+struct Tag {
+    std::string text;
+    std::optional<TokenId> token;
+};
+
+// What may come before the text that is described: free text up to the end tag, and white space behind it.
+struct ReasoningBefore {
+    Tag begin, end;
+    bool has_begun = false;  // else it may be left out
+};
+
 struct GrammarSource {
     GrammarKind kind = GrammarKind::kJsonObject;
-    std::string text;
+    std::string text = {};
     JsonWhitespace whitespace = JsonWhitespace::kFlexible;  // of JSON
+    bool open_objects = true;                               // of schemas that do not say
+    std::optional<ReasoningBefore> reasoning = {};
 };
 
 // Without a vocabulary or a cache. Errors say what is wrong in the text.

@@ -42,8 +42,4 @@ Result<Expression> add_json_schema(GrammarBuilder& builder, const boost::json::v
 Expression add_json_object(GrammarBuilder& builder, const JsonSchemaOptions& options = {});
 Expression add_json_value(GrammarBuilder& builder, const JsonSchemaOptions& options = {});
 
-// Parses the schema first.
-Result<Grammar> grammar_of_json_schema(std::string_view schema, const JsonSchemaOptions& options = {},
-                                       const GrammarLimits& limits = {});
-
 }  // namespace hone::text
