@@ -138,7 +138,8 @@ TEST(RequestId, IsTheClientsWhereItIsFitToBeRepeated) {
         return request_id_of(head);
     };
     for (const std::string fine : {"a", "req_7f-3.b:c/d+e=@", "0123456789abcdef"}) EXPECT_EQ(id_of(fine), fine);
-    for (const std::string bad : {"", "two words", "quote\"", "line\r\nbreak", "\xff", std::string(129, 'x').c_str()}) {
+    const std::vector<std::string> unfit = {"", "two words", "quote\"", "line\r\nbreak", "\xff", std::string(129, 'x')};
+    for (const std::string& bad : unfit) {
         EXPECT_EQ(id_of(bad).size(), 16u) << bad;
         EXPECT_NE(id_of(bad), id_of(bad));
     }
