@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/strong_type.h"
 #include "engine/decode/sampling_params.h"
+#include "engine/decode/token_constraint.h"
 #include "engine/decode/token_record.h"
 #include "engine/schedule/policy.h"
 #include "engine/schedule/step_costs.h"
@@ -33,6 +34,7 @@ struct Request {
     uint32_t tenant = 0;       // shares are fair between tenants (API keys)
     double max_wait = 0;       // seconds within which a step must begin it, or it ends (expired); 0: no limit
     std::string cache_salt{};  // pages of the prefix cache are shared only between requests of equal salts
+    std::shared_ptr<const TokenConstraint> constraint{};  // null: any text
 };
 
 enum class FinishReason { stop, length, cancelled, error, expired };

@@ -8,6 +8,8 @@
 
 namespace hone::engine {
 
+constexpr size_t kMostForced = 64;  // tokens that are appended at once: rows of one step
+
 static SequenceId sequence_of(RequestId id) {
     return {id.value};
 }
@@ -55,6 +57,7 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     LiveRequest live;
     live.sampling = std::move(request.sampling);
     live.sink = std::move(sink);
+    if (request.constraint) live.constraint = request.constraint->begin();
     live.prompt_tokens = sequence.length();
     live.max_wait = request.max_wait;
     if (request.max_wait > 0) deadlines_.emplace(monotonic_seconds() + request.max_wait, id);
@@ -210,11 +213,13 @@ Result<TokenRecord> Loop::sample_row(Sampler& sampler, const BatchSegment& segme
                                      std::span<const float> logits) {
     const std::vector<int32_t>& tokens = segment.sequence->tokens;
     const auto next = static_cast<size_t>(segment.segment.first_token + row) + 1;
-    const SamplingParams& sampling = segment.live->sampling;
+    const LiveRequest& live = *segment.live;
+    const SamplingParams& sampling = live.sampling;
     if (next < tokens.size()) return sampler.score(logits, tokens[next], sampling.prompt_logprobs);
-    return sampler.draw(
-        logits,
-        {.params = sampling, .seed = *sampling.seed, .tokens = tokens, .prompt_tokens = segment.live->prompt_tokens});
+    DrawContext context{
+        .params = sampling, .seed = *sampling.seed, .tokens = tokens, .prompt_tokens = live.prompt_tokens};
+    if (live.constraint) context.allowed = live.constraint->allowed();
+    return sampler.draw(logits, context);
 }
 
 void Loop::commit_step(const Plan& plan, std::vector<BatchSegment>& batch) {
@@ -279,22 +284,39 @@ void Loop::settle(BatchSegment& segment) {
     if (whole) finish(live, new_event(id, live, *segment.sequence), FinishReason::length);
 }
 
-// Appends a drawn token, or ends the request with it.
+// Appends a drawn token and those that its constraint forces behind it, or ends the request with one of them.
 void Loop::accept(BatchSegment& segment, TokenRecord record) {
     LiveRequest& live = *segment.live;
-    const SamplingParams& sampling = live.sampling;
+    const SequenceId id = segment.segment.sequence;
+    RequestEvent event = new_event({id.value}, live, *segment.sequence);
+    std::optional<FinishReason> end = append(live, id, std::move(record), event);
+    // What is forced has no logits yet, so it is drawn like other tokens where log-probabilities are wanted.
+    if (!end && live.constraint && live.sampling.top_logprobs < 0) {
+        for (const int32_t token : live.constraint->forced()) {
+            if (event.tokens.size() > kMostForced) break;
+            end = append(live, id, {.token = token}, event);
+            if (end) break;
+        }
+    }
+    if (end) return finish(live, std::move(event), *end);
+    events_.push_back(std::move(event));
+}
+
+// Why the request ends with this token, if it does.
+std::optional<FinishReason> Loop::append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event) {
     const int32_t token = record.token;
-    const int32_t generated = segment.sequence->length() + 1 - live.prompt_tokens;
-    RequestEvent event = new_event({segment.segment.sequence.value}, live, *segment.sequence);
+    const int32_t generated = schedule_.running.at(id).length() + 1 - live.prompt_tokens;
     event.tokens.push_back(std::move(record));
     metrics_.generated_tokens++;
-    if (std::ranges::find(sampling.stop_ids, token) != sampling.stop_ids.end()) {
+    if (live.constraint) live.constraint->accept(token);
+    const bool is_stop = std::ranges::find(live.sampling.stop_ids, token) != live.sampling.stop_ids.end();
+    if (is_stop || (live.constraint && live.constraint->ended())) {
         event.stop_token = token;
-        return finish(live, std::move(event), FinishReason::stop);
+        return FinishReason::stop;
     }
-    if (generated >= sampling.max_tokens) return finish(live, std::move(event), FinishReason::length);
-    append_token(schedule_, segment.segment.sequence, token);
-    events_.push_back(std::move(event));
+    if (generated >= live.sampling.max_tokens) return FinishReason::length;
+    append_token(schedule_, id, token);
+    return std::nullopt;
 }
 
 RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceState& sequence) {
@@ -370,6 +392,10 @@ Status check_request(const Request& request, int32_t vocabulary, int32_t max_con
     if (length > max_context) {
         return error("the prompt has {} tokens and max_tokens is {}, but a request may have {} in all",
                      request.prompt.size(), request.sampling.max_tokens, max_context);
+    }
+    if (request.constraint && request.constraint->vocabulary() != vocabulary) {
+        return error("the constraint is for a vocabulary of {}, but the model's is {}",
+                     request.constraint->vocabulary(), vocabulary);
     }
     for (size_t i = 0; i < request.prompt.size(); i++) {
         const int32_t token = request.prompt[i];

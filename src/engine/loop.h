@@ -61,6 +61,7 @@ class Loop {
     struct LiveRequest {
         SamplingParams sampling;
         EventSink sink;
+        std::unique_ptr<ConstrainedText> constraint;  // null: any text
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
         double scheduled_at = 0;                   // when a step first had rows of it; 0: none had
@@ -91,6 +92,7 @@ class Loop {
                                    std::span<const float> logits);
     void settle(BatchSegment& segment);
     void accept(BatchSegment& segment, TokenRecord record);
+    std::optional<FinishReason> append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event);
     void count_step(const Plan& plan);
     const SequenceState& known_sequence(RequestId id) const;
     RequestEvent new_event(RequestId id, LiveRequest& live, const SequenceState& sequence);

@@ -1,4 +1,5 @@
 // What `hone simulate` reads: cost files, lengths, workloads, traces.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>

@@ -65,7 +65,8 @@ def test_counters_move_by_what_was_done(server, client, model):
              "vllm:iteration_tokens_total_sum", "vllm:prefix_cache_queries_total"]
     before = {name: server.metric(name) for name in names}
     ended_before = server.metric("vllm:request_success_total", finished_reason="length")
-    client.completions.create(model=model, prompt=prompt, max_tokens=7, n=2, extra_body={"ignore_eos": True})
+    client.completions.create(model=model, prompt=prompt, max_tokens=7, n=2,
+                              extra_body={"ignore_eos": True, "cache_salt": "counted"})
     moved = [server.metric(name) - before[name] for name in names]
     length = len(server.tokenize(prompt))
     computed = length + 1 + 12  # the second choice takes over the first one's prompt but for its last token

@@ -83,6 +83,15 @@ def resident(server):
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
+def settled(server):
+    """Resident bytes once the memory of the cache's pages, which is committed ahead of use, has all come."""
+    before, now = 0, resident(server)
+    while now != before:
+        time.sleep(0.5)
+        before, now = now, resident(server)
+    return now
+
+
 @pytest.fixture
 def many_files():
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -96,9 +105,9 @@ def many_files():
 
 def test_many_connections_and_streams(start, many_files):
     """2,000 idle connections and 256 streams."""
-    server = start(max_streams=256, kv_memory="128M")
+    server = start(max_streams=256, kv_memory="512M")
     with survives(server, 60):
-        empty = resident(server)
+        empty = settled(server)
         idle = [connect(server) for _ in range(2000)]
         for connection in idle:
             connection.sendall(HEALTH)
@@ -106,7 +115,7 @@ def test_many_connections_and_streams(start, many_files):
         assert (resident(server) - empty) / len(idle) < 16 << 10
         streams = [connect(server, 120) for _ in range(256)]
         for connection in streams:
-            connection.sendall(completion(stream=True, max_tokens=300))
+            connection.sendall(completion(stream=True, max_tokens=1000))
         wait_until(lambda: server.metric("vllm:num_requests_running") == 256, 60, "256 running streams")
 
         def whole(connection):

@@ -86,8 +86,14 @@ TEST_P(AgentParityOnModels, PromptsThatArriveTogetherShareWhatTheyHaveAlike) {
         requests.push_back(ask(prompt, 11));
     }
     const auto outcomes = run(requests);
-    EXPECT_EQ(outcomes[0].cached_tokens, 0);
-    for (size_t i = 1; i < 4; i++) EXPECT_EQ(outcomes[i].cached_tokens, i < 3 ? 150 : 149);
+    int32_t alone = 0;  // whoever went first, the others found what they share with it
+    for (size_t i = 0; i < 4; i++) {
+        if (outcomes[i].cached_tokens == 0)
+            alone++;
+        else
+            EXPECT_EQ(outcomes[i].cached_tokens, i < 3 ? 150 : 149);
+    }
+    EXPECT_EQ(alone, 1);
 }
 
 TEST_P(AgentParityOnModels, PagesThatWereOnDiskSayTheSame) {

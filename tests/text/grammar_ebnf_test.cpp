@@ -36,6 +36,20 @@ TEST(GrammarEbnf, NestingIsBoundedAndNeverStuck) {
     const auto nested = ebnf("root ::= \"(\" root \")\" | \"x\"");
     EXPECT_TRUE(nested.takes(std::string(100, '(') + "x" + std::string(100, ')')));
     EXPECT_FALSE(nested.takes(std::string(200, '(') + "x" + std::string(200, ')')));
+    // What has to follow at the end may be nested deeper than what was opened: room is left for it.
+    const auto compiled = grammar_of_ebnf(
+        "root ::= \"x\" | \"(\" (root b | \"y\")\nb ::= \"1\" c \"1\"\nc ::= \"2\" d \"2\"\nd ::= \"3\" e \"3\"\ne ::= "
+        "\"4\"");
+    ASSERT_TRUE(compiled.ok());
+    GrammarMatcher matcher(std::make_shared<const TokenGrammar>(*compiled, byte_vocabulary()));
+    while (matcher.accept('(')) {
+    }
+    for (int step = 0; step < 10'000 && !matcher.can_end(); step++) {
+        const auto allowed = matcher.allowed()->tokens();
+        ASSERT_FALSE(allowed.empty()) << step;
+        ASSERT_TRUE(matcher.accept(allowed.front()));
+    }
+    EXPECT_TRUE(matcher.can_end());
     // What is at the end of a rule does not count as nested.
     const auto list = ebnf("root ::= \"a\" root | \"b\"");
     EXPECT_TRUE(list.takes(std::string(5000, 'a') + "b"));

@@ -112,6 +112,57 @@ TEST(GrammarMasks, AreWhatTryingEveryTokenGives) {
     }
 }
 
+// Tokens that real vocabularies seldom have: random strings of the signs that end rules, and long runs.
+static std::shared_ptr<const MaskVocabulary> wild_vocabulary(std::string_view letters, uint32_t seed) {
+    std::mt19937 random(seed);
+    std::vector<std::string> bytes;
+    for (int i = 0; i < 256; i++) bytes.emplace_back(1, static_cast<char>(i));
+    for (int i = 0; i < 3000; i++) {
+        std::string token;
+        for (size_t length = 1 + random() % 6; length > 0; length--) token += letters[random() % letters.size()];
+        bytes.push_back(token);
+    }
+    for (const char c : letters) {
+        for (const size_t length : {7, 16, 17, 40, 100}) bytes.emplace_back(length, c);
+    }
+    bytes.emplace_back();
+    const auto end = static_cast<TokenId>(bytes.size() - 1);
+    return std::make_shared<const MaskVocabulary>(std::move(bytes), std::vector<TokenId>{end});
+}
+
+TEST(GrammarMasks, AreExactWhereTokensEndManyRules) {
+    struct Case {
+        GrammarSource source;
+        std::string letters;
+    };
+    const std::vector<Case> cases = {
+        {{GrammarKind::kEbnf, "root ::= \"(\" root \")\" | \"[\" root \"]\" root | \"x\""}, "()[]x"},
+        {{GrammarKind::kEbnf, "root ::= text \"END\" [0-9]*\ntext ::= [^<]*"}, "ENDabé<1"},
+        {{GrammarKind::kEbnf, "root ::= item{20,300} \"!\"?\nitem ::= [ab]+ \",\""}, "ab,!"},
+        {{GrammarKind::kEbnf, "root ::= \"<\" .{0,50} \">\" [a-z]{18,40} | \"<a>\"{17,60}"}, "<>abé"},
+        {{GrammarKind::kEbnf, "root ::= a b c root | \"\"\na ::= \"x\"* \nb ::= \"y\"* c\nc ::= \"x\" | \"z\" c"},
+         "xyz"},
+        {{GrammarKind::kJsonObject, ""}, "{}[]\",: \n1e-.at"},
+        {{GrammarKind::kJsonSchema, kPerson}, "{}[]\",: \nnameg1t"},
+        {{GrammarKind::kJsonSchema,
+          R"({"type":"array","items":{"type":"string","minLength":17,"maxLength":19},"minItems":30,"maxItems":40})"},
+         "[]\",a\\u0 d8é"},
+        {{GrammarKind::kJsonSchema, R"({"type":["array","null"],"items":{"$ref":"#"}})"}, "[],nul "}};
+    for (uint32_t seed = 0; seed < cases.size(); seed++) {
+        const auto compiled = compile_grammar(cases[seed].source);
+        ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+        const auto vocabulary = wild_vocabulary(cases[seed].letters, seed);
+        const auto grammar = std::make_shared<const TokenGrammar>(*compiled, vocabulary);
+        for (uint32_t run = 0; run < 6; run++) {
+            Walk walk(grammar, run);
+            for (int step = 0; step < 80 && !walk.ended(); step++) {
+                ASSERT_EQ(*walk.matcher.allowed(), walk.matcher.allowed_by_trying()) << seed << " behind " << walk.text;
+                walk.accept(walk.draw(run < 3 ? 1000 : 30));
+            }
+        }
+    }
+}
+
 TEST(GrammarMasks, NoSpecialTokensButTheEnd) {
     const Loaded loaded = load("qwen3");
     GrammarBuilder builder;
@@ -355,7 +406,11 @@ TEST(GrammarMasks, RandomSchemasGiveValidTexts) {
             const auto grammar = std::make_shared<const TokenGrammar>(*compiled, loaded.vocabulary);
             for (uint32_t run = 0; run < 3; run++) {
                 Walk walk(grammar, seed + run);
-                for (int step = 0; step < 20'000 && !walk.ended(); step++) walk.accept(walk.draw(40));
+                for (int step = 0; step < 20'000 && !walk.ended(); step++) {
+                    if (step % 8 == static_cast<int>(run))
+                        ASSERT_EQ(*walk.matcher.allowed(), walk.matcher.allowed_by_trying());
+                    walk.accept(walk.draw(40));
+                }
                 ASSERT_TRUE(walk.ended()) << schema << "\n" << walk.text;
                 json::parse_options options;
                 options.max_depth = 1000;

@@ -84,14 +84,15 @@ TEST(GrammarSchema, Strings) {
 }
 
 TEST(GrammarSchema, IntegersAreExact) {
-    for (const auto& [low, high] :
-         std::vector<std::pair<int, int>>{{0, 0}, {-5, 12}, {7, 1234}, {-250, -3}, {99, 101}, {-1, 1}, {10, 9}}) {
+    for (const auto& [low, high] : std::vector<std::pair<int, int>>{
+             {0, 0}, {-5, 12}, {7, 1234}, {-250, -3}, {99, 101}, {-1, 1}, {-9, 0}, {10, 9}}) {
         const auto range = schema(fmt::format(R"({{"type":"integer","minimum":{},"maximum":{}}})", low, high));
         if (low > high) {
             EXPECT_FALSE(range.ok());
             continue;
         }
         ASSERT_TRUE(range.ok()) << range.error();
+        EXPECT_FALSE(range.takes("-0"));
         for (int i = -1300; i <= 1300; i++)
             EXPECT_EQ(range.takes(std::to_string(i)), i >= low && i <= high) << i << " in " << low << " " << high;
     }

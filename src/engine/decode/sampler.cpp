@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <optional>
 
 #include "base/check.h"
 #include "base/rng.h"
@@ -23,6 +24,31 @@ static Status check_finite(std::span<const float> logits) {
     if (finite) return ok();
     const auto bad = std::ranges::find_if_not(logits, is_finite);
     return error("the model's logit of token {} is {}", bad - logits.begin(), *bad);
+}
+
+// The only token of the set, or none.
+static std::optional<int32_t> only_token(std::span<const uint64_t> allowed) {
+    std::optional<int32_t> only;
+    for (size_t i = 0; i < allowed.size(); i++) {
+        if (allowed[i] == 0) continue;
+        if (only || !std::has_single_bit(allowed[i])) return std::nullopt;
+        only = static_cast<int32_t>(i * 64) + std::countr_zero(allowed[i]);
+    }
+    return only;
+}
+
+static bool contains(std::span<const uint64_t> allowed, int32_t token) {
+    const auto word = static_cast<size_t>(token) / 64;
+    return token >= 0 && word < allowed.size() && (allowed[word] >> (token % 64) & 1) != 0;
+}
+
+// Whether the set has a token beside those.
+static bool has_others(std::span<const uint64_t> allowed, std::vector<int32_t> tokens) {
+    int64_t count = 0;
+    for (const uint64_t word : allowed) count += std::popcount(word);
+    std::ranges::sort(tokens);
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    return count > std::ranges::count_if(tokens, [&](int32_t token) { return contains(allowed, token); });
 }
 
 // Sum of a chunk: element i in lane i mod 8, lanes added pairwise.
@@ -58,11 +84,16 @@ Result<TokenRecord> Sampler::draw(std::span<const float> logits, const DrawConte
     CHECK_EQ(logits.size(), weights_.size());
     if (const Status status = check_finite(logits); !status) return status.error();
     const SamplingParams& params = context.params;
-    const std::span<const float> processed = process(logits, context);
     TokenRecord record;
+    if (const auto only = only_token(context.allowed)) {
+        record.token = *only;
+        if (params.top_logprobs >= 0) report(logits, params.top_logprobs, record);
+        return record;
+    }
+    const std::span<const float> processed = process(logits, context);
     if (params.temperature < kGreedyTemperature) {
         record.token = index_of_largest(processed);
-        if (processed[static_cast<size_t>(record.token)] == kMasked) return error("min_tokens masks every token");
+        if (processed[static_cast<size_t>(record.token)] == kMasked) return error("every token is masked");
     } else {
         const auto whole = math::log_normaliser(kernels_, processed, params.temperature);
         if (!is_finite(whole.maximum) || !is_finite(whole.log_sum)) {
@@ -104,9 +135,14 @@ std::span<const float> Sampler::process(std::span<const float> logits, const Dra
     const bool penalties =
         params.repetition_penalty != 1 || params.presence_penalty != 0 || params.frequency_penalty != 0;
     const auto generated = static_cast<int32_t>(context.tokens.size()) - context.prompt_tokens;
-    const bool masks = generated < params.min_tokens && !params.stop_ids.empty();
-    if (!penalties && !masks && params.logit_bias.empty()) return logits;
-    processed_.assign(logits.begin(), logits.end());
+    const bool masks = generated < params.min_tokens && !params.stop_ids.empty() &&
+                       (context.allowed.empty() || has_others(context.allowed, params.stop_ids));
+    if (!penalties && !masks && params.logit_bias.empty() && context.allowed.empty()) return logits;
+    if (context.allowed.empty()) {
+        processed_.assign(logits.begin(), logits.end());
+    } else {
+        mask(logits, context.allowed);
+    }
     if (penalties) penalise(context);
     for (const auto& [token, addend] : params.logit_bias) processed_[static_cast<size_t>(token)] += addend;
     if (masks) {
@@ -115,6 +151,22 @@ std::span<const float> Sampler::process(std::span<const float> logits, const Dra
         }
     }
     return processed_;
+}
+
+void Sampler::mask(std::span<const float> logits, std::span<const uint64_t> allowed) {
+    CHECK_GE(allowed.size() * 64, logits.size());
+    processed_.resize(logits.size());
+    for (size_t begin = 0; begin < logits.size(); begin += 64) {
+        const uint64_t word = allowed[begin / 64];
+        const size_t end = std::min(begin + 64, logits.size());
+        if (word == ~uint64_t{0}) {
+            std::copy(logits.begin() + begin, logits.begin() + end, processed_.begin() + begin);
+        } else if (word == 0) {
+            std::fill(processed_.begin() + begin, processed_.begin() + end, kMasked);
+        } else {
+            for (size_t i = begin; i < end; i++) processed_[i] = word >> (i - begin) & 1 ? logits[i] : kMasked;
+        }
+    }
 }
 
 // seen_ holds 1 + the count in the output of every token that occurs; the second pass applies and clears it.

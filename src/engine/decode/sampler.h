@@ -3,10 +3,11 @@
 // state allocates nothing but the lists of top log-probabilities.
 //
 // Order of processing:
+//   0. tokens that the request's constraint does not allow are masked; of a single one that it allows nothing is drawn
 //   1. penalties over the tokens before: repetition (prompt and output: logit / r if positive, else logit * r), then
 //      frequency times count, and presence, are subtracted (output only)
 //   2. logit bias is added
-//   3. stop ids are masked while fewer than min_tokens are generated
+//   3. stop ids are masked while fewer than min_tokens are generated, unless the constraint allows nothing else
 //   4. temperature (below kGreedyTemperature: the largest logit, lowest index at ties, and nothing below applies)
 //   5. min-p: tokens less likely than min_p times the most likely are cut
 //   6. top-k: the k largest stay, ties by index
@@ -34,6 +35,7 @@ struct DrawContext {
     uint64_t seed = 0;
     std::span<const int32_t> tokens;  // prompt and generated; the drawn token's position is tokens.size()
     int32_t prompt_tokens = 0;
+    std::span<const uint64_t> allowed{};  // by the constraint, a bit a token; empty: all
 };
 
 class Sampler {
@@ -42,8 +44,8 @@ class Sampler {
     Sampler(const math::KernelTable& kernels, int32_t vocabulary);
 
     // logits [vocabulary]. raw_logprob, rank and top are set with params.top_logprobs >= 0. processed_logprob is that
-    // of the distribution drawn from; 0 for greedy, which is certain. Errors: logits that are not finite, every token
-    // masked.
+    // of the distribution drawn from; 0 for greedy and for the only allowed token, which are certain. Errors: logits
+    // that are not finite, every token masked.
     Result<TokenRecord> draw(std::span<const float> logits, const DrawContext& context);
     // A given token under these logits (temperature 1, nothing processed) with the `top` most likely. Errors: not
     // finite.
@@ -52,6 +54,7 @@ class Sampler {
   private:
     std::span<const float> process(std::span<const float> logits, const DrawContext& context);
     void penalise(const DrawContext& context);
+    void mask(std::span<const float> logits, std::span<const uint64_t> allowed);
     int32_t draw_from_all(std::span<const float> logits, const math::LogNormaliser& whole, double uniform);
     size_t cut(std::span<const float> logits, const SamplingParams& params, const math::LogNormaliser& whole);
     void report(std::span<const float> logits, int32_t top, TokenRecord& record);

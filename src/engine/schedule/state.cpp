@@ -314,7 +314,8 @@ void append_token(ScheduleState& state, SequenceId id, int32_t token) {
     const auto found = state.running.find(id);
     CHECK(found != state.running.end(), "sequence {} does not run", id.value);
     SequenceState& sequence = found->second;
-    CHECK_EQ(sequence.computed, sequence.length());
+    CHECK(sequence.computed == sequence.length() || (sequence.decoding && !sequence.resting()), "sequence {}: {} of {}",
+          id.value, sequence.computed, sequence.length());
     sequence.tokens.push_back(token);
     sequence.decoding = true;
 }

@@ -33,7 +33,7 @@ struct SequenceState {
     int32_t passed = 0;                // rows of those that have crossed layer `frontier` already; not all of them
     int32_t computed_ever = 0;         // the largest `computed` by own work or cache; preemption does not lower it
     int32_t cached = 0;                // tokens that the prefix cache spared this sequence
-    bool decoding = false;             // one token is outstanding: the one sampled last
+    bool decoding = false;             // few tokens are outstanding: the one sampled last, those it forces
     bool fetched_in_vain = false;      // there was no room for a page that was fetched: no more are
 
     std::vector<int32_t> pages;                 // page table, a reference each
@@ -144,7 +144,7 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id);
 // The plan was run, or as much of it as its segments say now (end_layer may have been lowered): frontiers move, rows
 // that crossed the last layer are computed, pages they filled are published.
 void commit(ScheduleState& state, const Plan& plan);
-// The next token of a running sequence that is computed up to its length.
+// The next token of a running sequence that is computed up to its length, but for tokens appended since.
 void append_token(ScheduleState& state, SequenceId id, int32_t token);
 // Forgets a sequence (finished or cancelled, waiting or running) and frees all that it holds. Not between a plan and
 // its commit.

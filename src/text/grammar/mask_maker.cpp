@@ -77,7 +77,8 @@ void MaskMaker::walk(uint32_t root, ParseStates::Id from, TokenMask& mask, Local
         const MaskVocabulary::Node& node = nodes[i];
         const ParseStates::Id before = path_[node.depth - 1];
         const bool has_more = node.end > i + 1;
-        if (node.end - i > kWorthTaking && states_.loops_on(before, node.kinds, node.characters) && !has_hole(before)) {
+        if (node.end - i > kWorthTaking && states_.loops_on(before, node.kinds, node.characters)) {
+            // All of them, so what the holes below would add is there already.
             for (const TokenId id : vocabulary_.tokens_of(i)) mask.set(id);
             i = node.end;
             continue;

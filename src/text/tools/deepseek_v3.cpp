@@ -76,6 +76,16 @@ bool is_spoken(const ChatTemplate& chat_template) {
     return chat_template.mentions(kDeepSeekMarkers[0]) && chat_template.mentions("```json");
 }
 
+Expression add_calls(CallGrammar& grammar) {
+    const auto& markers = kDeepSeekMarkers;
+    const Expression call = grammar.any_tool([&](const DeclaredTool& tool) {
+        return grammar.sequence({grammar.marker(markers[2]), grammar.text("function"), grammar.marker(markers[3]),
+                                 grammar.text(tool.name + "\n" + std::string(kFence)), grammar.arguments(tool),
+                                 grammar.text("\n" + std::string(kFenceEnd)), grammar.marker(markers[4])});
+    });
+    return grammar.sequence({grammar.marker(markers[0]), grammar.calls(call, "\n"), grammar.marker(markers[1])});
+}
+
 }  // namespace
 
 constexpr Dialect kDeepSeekV3{.name = "deepseek_v3",
@@ -83,6 +93,7 @@ constexpr Dialect kDeepSeekV3{.name = "deepseek_v3",
                               .think_begin = "<think>",
                               .think_end = "</think>",
                               .is_spoken = is_spoken,
-                              .make_parser = make};
+                              .make_parser = make,
+                              .add_calls = add_calls};
 
 }  // namespace hone::text

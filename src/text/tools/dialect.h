@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "text/chat/chat_template.h"
+#include "text/tools/call_grammar.h"
 #include "text/tools/declared_tools.h"
 #include "text/tools/output_parser.h"
 
@@ -42,6 +43,8 @@ struct Dialect {
     // Whether models with that template answer in the dialect.
     bool (*is_spoken)(const ChatTemplate& chat_template);
     std::unique_ptr<OutputParser> (*make_parser)(const Dialect& dialect, const ParserOptions& options);
+    // One call or several, as models of the dialect write them; null if it has no calls.
+    Expression (*add_calls)(CallGrammar& grammar) = nullptr;
 };
 
 // All of them, in the order in which find_dialect asks.

@@ -186,9 +186,26 @@ bool is_spoken(const ChatTemplate& chat_template) {
     return chat_template.mentions("<|channel|>") && chat_template.mentions("<|message|>");
 }
 
+Expression add_calls(CallGrammar& grammar) {
+    GrammarBuilder& builder = grammar.builder();
+    const Expression reasoning =
+        grammar.sequence({grammar.marker(kMarkers[1]), grammar.text("analysis"), grammar.marker(kMarkers[3]),
+                          grammar.text_up_to(kMarkers[4]), grammar.marker(kMarkers[0]), grammar.text("assistant")});
+    const Expression call = grammar.any_tool([&](const DeclaredTool& tool) {
+        return grammar.sequence(
+            {grammar.marker(kMarkers[1]), grammar.text("commentary to=functions." + tool.name + " "),
+             grammar.marker(kMarkers[2]), grammar.text("json"), grammar.marker(kMarkers[3]), grammar.arguments(tool)});
+    });
+    return grammar.sequence({builder.optional(reasoning), call});
+}
+
 }  // namespace
 
-constexpr Dialect kHarmony{
-    .name = "harmony", .markers = kMarkers, .has_channels = true, .is_spoken = is_spoken, .make_parser = make};
+constexpr Dialect kHarmony{.name = "harmony",
+                           .markers = kMarkers,
+                           .has_channels = true,
+                           .is_spoken = is_spoken,
+                           .make_parser = make,
+                           .add_calls = add_calls};
 
 }  // namespace hone::text

@@ -53,6 +53,16 @@ bool is_spoken(const ChatTemplate& chat_template) {
     return chat_template.mentions(kMarkers[0]);
 }
 
+Expression add_calls(CallGrammar& grammar) {
+    GrammarBuilder& builder = grammar.builder();
+    const Expression index = builder.repeat(builder.bytes('0', '9'), 1, 3);
+    const Expression call = grammar.any_tool([&](const DeclaredTool& tool) {
+        return grammar.sequence({grammar.marker(kMarkers[2]), grammar.text("functions." + tool.name + ":"), index,
+                                 grammar.marker(kMarkers[3]), grammar.arguments(tool), grammar.marker(kMarkers[4])});
+    });
+    return grammar.sequence({grammar.marker(kMarkers[0]), grammar.calls(call), grammar.marker(kMarkers[1])});
+}
+
 }  // namespace
 
 constexpr Dialect kKimiK2{.name = "kimi_k2",
@@ -60,6 +70,7 @@ constexpr Dialect kKimiK2{.name = "kimi_k2",
                           .think_begin = "<think>",
                           .think_end = "</think>",
                           .is_spoken = is_spoken,
-                          .make_parser = make};
+                          .make_parser = make,
+                          .add_calls = add_calls};
 
 }  // namespace hone::text

@@ -128,8 +128,13 @@ bool is_spoken(const ChatTemplate& chat_template) {
            (chat_template.mentions("<|start_header_id|>") && chat_template.mentions("parameters"));
 }
 
+Expression add_calls(CallGrammar& grammar) {
+    return grammar.calls(grammar.json_call("parameters"), "; ");
+}
+
 }  // namespace
 
-constexpr Dialect kLlama3Json{.name = "llama3_json", .markers = kMarkers, .is_spoken = is_spoken, .make_parser = make};
+constexpr Dialect kLlama3Json{
+    .name = "llama3_json", .markers = kMarkers, .is_spoken = is_spoken, .make_parser = make, .add_calls = add_calls};
 
 }  // namespace hone::text

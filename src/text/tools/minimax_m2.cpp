@@ -10,20 +10,30 @@ namespace {
 
 constexpr std::string_view kMarkers[] = {"<minimax:tool_call>", "</minimax:tool_call>", "<think>", "</think>"};
 
+XmlTags tags_of(const MarkerSpelling& spelling) {
+    return {.section = spelling(kMarkers[0]),
+            .section_end = spelling(kMarkers[1]),
+            .function = "<invoke name=",
+            .function_end = "</invoke>",
+            .parameter = "<parameter name=",
+            .parameter_end = "</parameter>",
+            .quoted_names = true};
+}
+
 std::unique_ptr<OutputParser> make(const Dialect& dialect, const ParserOptions& options) {
-    const auto tags = std::make_shared<const XmlTags>(XmlTags{.section = options.spelling(kMarkers[0]),
-                                                              .section_end = options.spelling(kMarkers[1]),
-                                                              .function = "<invoke name=",
-                                                              .function_end = "</invoke>",
-                                                              .parameter = "<parameter name=",
-                                                              .parameter_end = "</parameter>",
-                                                              .quoted_names = true});
+    const auto tags = std::make_shared<const XmlTags>(tags_of(options.spelling));
     const auto make_reader = [tags, tools = options.tools] { return std::make_unique<XmlReader>(tags, tools); };
     return make_section_parser(dialect, options, {.openers = {tags->section}, .make_reader = make_reader});
 }
 
 bool is_spoken(const ChatTemplate& chat_template) {
     return chat_template.mentions(kMarkers[0]);
+}
+
+Expression add_calls(CallGrammar& grammar) {
+    const Expression function = xml_function(grammar, tags_of({}), "");
+    return grammar.sequence({grammar.marker(kMarkers[0]), grammar.text("\n"), grammar.calls(function, "\n"),
+                             grammar.text("\n"), grammar.marker(kMarkers[1])});
 }
 
 }  // namespace
@@ -33,6 +43,7 @@ constexpr Dialect kMinimaxM2{.name = "minimax_m2",
                              .think_begin = "<think>",
                              .think_end = "</think>",
                              .is_spoken = is_spoken,
-                             .make_parser = make};
+                             .make_parser = make,
+                             .add_calls = add_calls};
 
 }  // namespace hone::text

@@ -152,6 +152,16 @@ bool is_spoken(const ChatTemplate& chat_template) {
     return chat_template.mentions(kMarkers[0]);
 }
 
+Expression add_calls(CallGrammar& grammar) {
+    if (!grammar.has_token(kMarkers[2]))  // an older model
+        return grammar.sequence({grammar.marker(kMarkers[0]), grammar.text(" ["),
+                                 grammar.calls(grammar.json_call("arguments"), ", "), grammar.text("]")});
+    return grammar.calls(grammar.any_tool([&](const DeclaredTool& tool) {
+        return grammar.sequence({grammar.marker(kMarkers[0]), grammar.text(tool.name), grammar.marker(kMarkers[2]),
+                                 grammar.arguments(tool)});
+    }));
+}
+
 }  // namespace
 
 constexpr Dialect kMistral{.name = "mistral",
@@ -160,6 +170,7 @@ constexpr Dialect kMistral{.name = "mistral",
                            .think_end = "[/THINK]",
                            .id_length = 9,  // what its templates insist on
                            .is_spoken = is_spoken,
-                           .make_parser = make};
+                           .make_parser = make,
+                           .add_calls = add_calls};
 
 }  // namespace hone::text

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "text/tools/marker_search.h"
 
 namespace hone::text {
@@ -11,9 +12,11 @@ constexpr size_t kTailTokens = 32;
 
 ModelDialect::ModelDialect(const Dialect& dialect, bool reasons, const Tokenizer& tokenizer)
     : dialect_(&dialect), tokenizer_(&tokenizer), reasons_(reasons && !dialect.think_begin.empty()) {
-    for (const AddedToken& token : tokenizer.added_tokens())
-        if (token.special && std::ranges::find(dialect.markers, token.content) != dialect.markers.end())
-            markers_.emplace(token.id, token.content);
+    for (const AddedToken& token : tokenizer.added_tokens()) {
+        if (std::ranges::find(dialect.markers, token.content) == dialect.markers.end()) continue;
+        added_.emplace(token.content, token.id);
+        if (token.special) markers_.emplace(token.id, token.content);
+    }
 }
 
 std::optional<ModelDialect> ModelDialect::find(const ChatTemplates& chat_templates, const Tokenizer& tokenizer) {
@@ -52,6 +55,22 @@ std::unique_ptr<OutputParser> ModelDialect::make_parser(bool in_reasoning, const
                                              .reads_calls = tools != nullptr,
                                              .tools = tools,
                                              .spelling = MarkerSpelling(std::move(tokens))});
+}
+
+Result<Grammar> ModelDialect::call_grammar(const DeclaredTools& tools, bool several, bool in_reasoning,
+                                           const GrammarLimits& limits) const {
+    CHECK(can_call() && !tools.empty());
+    GrammarBuilder builder(limits);
+    CallGrammar grammar(builder, added_, tools, several);
+    Expression calls = dialect_->add_calls(grammar);
+    if (reasons_) {
+        Expression reasoning = grammar.text_up_to(dialect_->think_end);
+        if (!in_reasoning)
+            reasoning = builder.optional(grammar.sequence({grammar.marker(dialect_->think_begin), reasoning}));
+        const Expression newlines = builder.repeat(grammar.text("\n"), 0, 2);
+        calls = grammar.sequence({reasoning, newlines, calls});
+    }
+    return grammar.build(calls);
 }
 
 }  // namespace hone::text

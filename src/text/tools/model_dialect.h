@@ -37,11 +37,18 @@ class ModelDialect {
     // `tools` (null: calls are content) outlive the parser.
     std::unique_ptr<OutputParser> make_parser(bool in_reasoning, const DeclaredTools* tools) const;
 
+    // The outputs that are one call, or several, of these tools, after reasoning if the model reasons. An Error tells
+    // what of a schema is not supported. Takes up to about a second; only where can_call().
+    Result<Grammar> call_grammar(const DeclaredTools& tools, bool several, bool in_reasoning,
+                                 const GrammarLimits& limits = {}) const;
+    bool can_call() const { return dialect_->add_calls != nullptr; }
+
   private:
     const Dialect* dialect_;
     const Tokenizer* tokenizer_;
     bool reasons_;
     std::map<TokenId, std::string> markers_;  // that are special tokens
+    AddedTexts added_;                        // those, and markers that are other added tokens
 };
 
 }  // namespace hone::text

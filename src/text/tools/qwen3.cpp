@@ -83,6 +83,13 @@ bool is_spoken(const ChatTemplate& chat_template) {
            !chat_template.mentions("<arg_key>");
 }
 
+Expression add_calls(CallGrammar& grammar) {
+    const Expression call =
+        grammar.sequence({grammar.marker(kMarkers[0]), grammar.text("\n"), grammar.json_call("arguments"),
+                          grammar.text("\n"), grammar.marker(kMarkers[1])});
+    return grammar.calls(call, "\n");
+}
+
 }  // namespace
 
 constexpr Dialect kQwen3{.name = "qwen3",
@@ -90,6 +97,7 @@ constexpr Dialect kQwen3{.name = "qwen3",
                          .think_begin = "<think>",
                          .think_end = "</think>",
                          .is_spoken = is_spoken,
-                         .make_parser = make};
+                         .make_parser = make,
+                         .add_calls = add_calls};
 
 }  // namespace hone::text

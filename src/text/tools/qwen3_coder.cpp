@@ -10,13 +10,17 @@ namespace {
 
 constexpr std::string_view kMarkers[] = {"<tool_call>", "</tool_call>", "<think>", "</think>"};
 
+XmlTags tags_of(const MarkerSpelling& spelling) {
+    return {.section = spelling(kMarkers[0]),
+            .section_end = spelling(kMarkers[1]),
+            .function = "<function=",
+            .function_end = "</function>",
+            .parameter = "<parameter=",
+            .parameter_end = "</parameter>"};
+}
+
 std::unique_ptr<OutputParser> make(const Dialect& dialect, const ParserOptions& options) {
-    const auto tags = std::make_shared<const XmlTags>(XmlTags{.section = options.spelling(kMarkers[0]),
-                                                              .section_end = options.spelling(kMarkers[1]),
-                                                              .function = "<function=",
-                                                              .function_end = "</function>",
-                                                              .parameter = "<parameter=",
-                                                              .parameter_end = "</parameter>"});
+    const auto tags = std::make_shared<const XmlTags>(tags_of(options.spelling));
     std::vector<std::string> openers{tags->section};
     for (size_t i = 0; options.tools && i < options.tools->size(); ++i)
         openers.push_back(tags->function + (*options.tools)[i].name + ">");
@@ -28,6 +32,13 @@ bool is_spoken(const ChatTemplate& chat_template) {
     return chat_template.mentions(kMarkers[0]) && chat_template.mentions("<function=");
 }
 
+Expression add_calls(CallGrammar& grammar) {
+    const Expression function = xml_function(grammar, tags_of({}), "\n");
+    return grammar.calls(grammar.sequence({grammar.marker(kMarkers[0]), grammar.text("\n"), function,
+                                           grammar.text("\n"), grammar.marker(kMarkers[1])}),
+                         "\n");
+}
+
 }  // namespace
 
 constexpr Dialect kQwen3Coder{.name = "qwen3_coder",
@@ -35,6 +46,7 @@ constexpr Dialect kQwen3Coder{.name = "qwen3_coder",
                               .think_begin = "<think>",
                               .think_end = "</think>",
                               .is_spoken = is_spoken,
-                              .make_parser = make};
+                              .make_parser = make,
+                              .add_calls = add_calls};
 
 }  // namespace hone::text

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -15,6 +16,11 @@ namespace hone::text {
 // booleans (in any case), objects and lists are read as JSON, the last two also as Python literals. What does not fit
 // its type stays a string, so that nothing is lost.
 std::string typed_value(std::string_view raw, const boost::json::value* schema, const boost::json::object& root);
+
+// Whether a value may be any text: its schema has no type that we know, or lets it be a string.
+bool may_be_any_text(const boost::json::value* schema, const boost::json::object& root);
+// The values of an enum of strings; nothing if the schema is none.
+std::optional<std::vector<std::string>> string_values(const boost::json::value& schema);
 
 // A Python literal of dicts with string keys, lists, tuples, strings, numbers, True, False and None as JSON text;
 // nothing if `text` is something else.

@@ -62,4 +62,9 @@ class XmlReader final : public CallReader {
     MarkerFinder end_finder_;
 };
 
+// A function of one of the tools with its parameters, in the order of the schema, as the tags have it; `newline` stands
+// around values. Strings are any text without the closing tag: what else the schema says of them is not enforced, but
+// for enum.
+Expression xml_function(CallGrammar& grammar, const XmlTags& tags, std::string_view newline);
+
 }  // namespace hone::text

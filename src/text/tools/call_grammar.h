@@ -1,0 +1,68 @@
+// The grammar of an output that has to be calls, for constrained decoding: what the dialects write theirs with. Made for
+// one grammar, which it outlives the making of; one thread. Nothing fails before build().
+#pragma once
+
+#include <deque>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "text/grammar/grammar_builder.h"
+#include "text/tools/declared_tools.h"
+
+namespace hone::text {
+
+// The texts of added tokens. Grammars name those tokens: their texts cannot be spelled by others.
+using AddedTexts = std::map<std::string, TokenId, std::less<>>;
+
+class CallGrammar {
+  public:
+    // `tools`: those that may be called, at least one. All of it outlives build().
+    CallGrammar(GrammarBuilder& builder, const AddedTexts& added, const DeclaredTools& tools, bool several)
+        : builder_(builder), added_(added), tools_(tools), several_(several) {}
+
+    GrammarBuilder& builder() { return builder_; }
+    const DeclaredTools& tools() const { return tools_; }
+    bool has_token(std::string_view text) const { return added_.contains(text); }
+
+    // These texts one after the other, each as a token if it is one.
+    Expression markers(std::span<const std::string_view> texts);
+    Expression marker(std::string_view text) { return markers(std::span(&text, 1)); }
+    // Any text and the marker that ends it.
+    Expression text_up_to(std::string_view marker);
+
+    // The arguments of a tool as JSON.
+    Expression arguments(const DeclaredTool& tool);
+    // A value of a parameter of a tool; `schema` is part of the tool's.
+    Expression value(const DeclaredTool& tool, const boost::json::value& schema);
+
+    // {"name": NAME, KEY: arguments} for every tool.
+    Expression json_call(std::string_view key);
+    // What `write` gives for one of the tools.
+    template <class Write>
+    Expression any_tool(const Write& write) {
+        std::vector<Expression> calls;
+        for (const DeclaredTool& tool : tools_) calls.push_back(write(tool));
+        return builder_.choice(std::move(calls));
+    }
+    // One, or several where that is allowed, with that text between them.
+    Expression calls(Expression call, std::string_view between = {});
+    Expression sequence(std::vector<Expression> parts) { return builder_.sequence(std::move(parts)); }
+    Expression text(std::string_view text) { return builder_.literal(text); }
+
+    // An Error names the tool, if it is about a schema.
+    Result<Grammar> build(Expression root);
+
+  private:
+    Expression schema(const DeclaredTool& tool, boost::json::value schema);
+
+    GrammarBuilder& builder_;
+    const AddedTexts& added_;
+    const DeclaredTools& tools_;
+    const bool several_;
+    std::string faulty_tool_;                 // the first whose schema is not supported
+    std::deque<boost::json::value> schemas_;  // of the builder, until build()
+};
+
+}  // namespace hone::text

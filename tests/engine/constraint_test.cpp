@@ -1,0 +1,237 @@
+// Requests whose output is constrained: masks in the sampler, forced tokens in the loop.
+#include <cmath>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "engine/decode/sampler.h"
+#include "engine/loop.h"
+#include "tests/engine/fake_model.h"
+
+namespace hone::engine {
+namespace {
+
+using testing_models::FakeModel;
+using testing_models::test_kernels;
+
+constexpr int32_t kVocabulary = 200, kEnd = 199;
+
+// A text of `length` tokens and an end: token n is one of a few that depend on n and the token before; in every third
+// place there is only one.
+class PatternText : public ConstrainedText {
+  public:
+    PatternText(int32_t length, bool forces) : length_(length), forces_(forces) {}
+
+    static std::set<int32_t> choices(int32_t at, int32_t before, int32_t length) {
+        if (at == length) return {kEnd};
+        if (at % 3 != 0) return {(at * 7 + before) % 190};
+        return {at % 190, (at * 5 + before) % 190, (at * 11 + 3) % 190};
+    }
+
+    std::span<const uint64_t> allowed() override {
+        words_.assign((kVocabulary + 63) / 64, 0);
+        for (const int32_t token : choices(at_, before_, length_)) words_[token / 64] |= uint64_t{1} << (token % 64);
+        return words_;
+    }
+    void accept(int32_t token) override {
+        CHECK(!ended_ && choices(at_, before_, length_).contains(token), "token {} at {}", token, at_);
+        ended_ = token == kEnd;
+        before_ = token;
+        at_++;
+    }
+    bool ended() const override { return ended_; }
+    std::vector<int32_t> forced() override {
+        std::vector<int32_t> tokens;
+        int32_t before = before_;
+        for (int32_t at = at_; forces_ && at < length_ && choices(at, before, length_).size() == 1; at++) {
+            before = *choices(at, before, length_).begin();
+            tokens.push_back(before);
+        }
+        return tokens;
+    }
+
+  private:
+    int32_t length_, at_ = 0, before_ = 0;
+    bool forces_, ended_ = false;
+    std::vector<uint64_t> words_;
+};
+
+class Pattern : public TokenConstraint {
+  public:
+    explicit Pattern(int32_t length, bool forces = true, int32_t vocabulary = kVocabulary)
+        : length_(length), forces_(forces), vocabulary_(vocabulary) {}
+    std::unique_ptr<ConstrainedText> begin() const override { return std::make_unique<PatternText>(length_, forces_); }
+    int32_t vocabulary() const override { return vocabulary_; }
+
+  private:
+    int32_t length_;
+    bool forces_;
+    int32_t vocabulary_;
+};
+
+std::vector<uint64_t> mask_of(const std::vector<int32_t>& tokens) {
+    std::vector<uint64_t> words((kVocabulary + 63) / 64, 0);
+    for (const int32_t token : tokens) words[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);
+    return words;
+}
+
+class ConstrainedSampler : public testing::Test {
+  protected:
+    ConstrainedSampler() {
+        for (int i = 0; i < kVocabulary; i++) logits.push_back(std::sin(static_cast<float>(i)));
+    }
+    Result<TokenRecord> draw(const SamplingParams& params, const std::vector<uint64_t>& allowed, uint64_t seed = 1) {
+        return sampler.draw(logits,
+                            {.params = params, .seed = seed, .tokens = tokens, .prompt_tokens = 1, .allowed = allowed});
+    }
+    std::vector<float> logits;
+    std::vector<int32_t> tokens = {3, 4};
+    Sampler sampler{test_kernels(), kVocabulary};
+};
+
+TEST_F(ConstrainedSampler, draws_as_if_the_other_tokens_did_not_exist) {
+    const std::vector<int32_t> some = {2, 63, 64, 70, 127, 128, 199};
+    const auto allowed = mask_of(some);
+    double total = 0;
+    for (const int32_t token : some) total += std::exp(static_cast<double>(logits[token]));
+    for (const SamplingParams& params : {SamplingParams{}, SamplingParams{.top_p = 0.999999f}}) {
+        std::map<int32_t, int> counts;
+        for (uint64_t seed = 0; seed < 4000; seed++) {
+            const auto record = draw(params, allowed, seed);
+            ASSERT_TRUE(record.ok());
+            counts[record->token]++;
+            EXPECT_NEAR(record->processed_logprob, logits[record->token] - std::log(total), 1e-4);
+        }
+        for (const auto& [token, count] : counts) {
+            EXPECT_TRUE(std::ranges::find(some, token) != some.end()) << token;
+            EXPECT_NEAR(count / 4000.0, std::exp(logits[token]) / total, 0.03) << token;
+        }
+    }
+    const SamplingParams penalised{.temperature = 0, .repetition_penalty = 2, .logit_bias = {{5, 100.0f}, {70, 50.0f}}};
+    EXPECT_EQ(draw(penalised, allowed)->token, 70);
+}
+
+TEST_F(ConstrainedSampler, a_single_token_is_certain_and_keeps_its_own_log_probability) {
+    const auto record = draw({.top_logprobs = 2}, mask_of({130}));
+    ASSERT_TRUE(record.ok());
+    EXPECT_EQ(record->token, 130);
+    EXPECT_EQ(record->processed_logprob, 0);
+    EXPECT_EQ(record->raw_logprob, sampler.score(logits, 130, 0)->raw_logprob);
+    EXPECT_EQ(record->top.size(), 2u);
+}
+
+TEST_F(ConstrainedSampler, nothing_allowed_is_an_error_and_min_tokens_gives_way) {
+    EXPECT_FALSE(draw({}, mask_of({})).ok());
+    EXPECT_FALSE(draw({.temperature = 0}, mask_of({})).ok());
+    const SamplingParams patient{.stop_ids = {kEnd, 198}, .min_tokens = 50};
+    for (uint64_t seed = 0; seed < 50; seed++) EXPECT_EQ(draw(patient, mask_of({7, kEnd, 198}), seed)->token, 7);
+    EXPECT_GE(draw(patient, mask_of({kEnd, 198}))->token, 198);
+}
+
+class ConstrainedLoop : public testing::Test {
+  protected:
+    void start(int32_t pages = 64, LoopOptions options = {}) {
+        loop = std::make_unique<Loop>(model, test_kernels(),
+                                      std::move(*PagePool::create(model.cache_spec().page_bytes, pages)),
+                                      std::move(options));
+        events.clear();
+    }
+    RequestId add(std::shared_ptr<const TokenConstraint> constraint, SamplingParams sampling, size_t prompt = 5) {
+        Request request{.prompt = std::vector<int32_t>(prompt, 9), .sampling = std::move(sampling)};
+        request.sampling.seed = 5;
+        request.constraint = std::move(constraint);
+        const RequestId id{++last_id};
+        loop->add(id, std::move(request), [this, id](RequestEvent event) { events[id].push_back(std::move(event)); });
+        return id;
+    }
+    void run() {
+        while (!loop->idle()) {
+            loop->step();
+            loop->report();
+        }
+    }
+    std::vector<int32_t> tokens_of(RequestId id) {
+        std::vector<int32_t> tokens;
+        for (const RequestEvent& event : events[id]) {
+            for (const TokenRecord& record : event.tokens) tokens.push_back(record.token);
+        }
+        return tokens;
+    }
+
+    FakeModel model{3, kVocabulary};
+    std::unique_ptr<Loop> loop;
+    std::map<RequestId, std::vector<RequestEvent>> events;
+    uint64_t last_id = 0;
+};
+
+TEST_F(ConstrainedLoop, forced_tokens_take_no_steps_and_change_nothing) {
+    std::vector<int32_t> tokens[2];
+    uint64_t steps[2];
+    for (const bool forces : {false, true}) {
+        start();
+        const auto id = add(std::make_shared<Pattern>(30, forces), {.max_tokens = 100});
+        run();
+        tokens[forces] = tokens_of(id);
+        steps[forces] = loop->metrics().steps;
+        EXPECT_EQ(events[id].back().finish, FinishReason::stop);
+        EXPECT_EQ(events[id].back().stop_token, kEnd);
+        EXPECT_EQ(loop->metrics().generated_tokens, 31u);
+        EXPECT_EQ(loop->metrics().pages_in_use, 0);
+    }
+    EXPECT_EQ(tokens[0], tokens[1]);
+    EXPECT_EQ(steps[0], 31u);
+    EXPECT_EQ(steps[1], 11u);
+}
+
+TEST_F(ConstrainedLoop, log_probabilities_are_those_of_every_token) {
+    start();
+    const auto id = add(std::make_shared<Pattern>(12), {.max_tokens = 100, .top_logprobs = 1});
+    run();
+    EXPECT_EQ(loop->metrics().steps, 13u);
+    for (const RequestEvent& event : events[id]) {
+        ASSERT_EQ(event.tokens.size(), 1u);
+        EXPECT_LT(event.tokens[0].raw_logprob, 0);
+        EXPECT_GE(event.tokens[0].processed_logprob, event.tokens[0].raw_logprob);
+        EXPECT_EQ(event.tokens[0].top.size(), 1u);
+    }
+}
+
+TEST_F(ConstrainedLoop, ends_inside_a_forced_run) {
+    start();
+    const auto limited = add(std::make_shared<Pattern>(30), {.max_tokens = 5});
+    run();
+    EXPECT_EQ(tokens_of(limited).size(), 5u);
+    EXPECT_EQ(events[limited].back().finish, FinishReason::length);
+    const auto whole = tokens_of(limited);
+    const auto stopped = add(std::make_shared<Pattern>(30), {.stop_ids = {whole[1]}, .max_tokens = 50});
+    run();
+    EXPECT_EQ(events[stopped].back().finish, FinishReason::stop);
+    EXPECT_EQ(events[stopped].back().stop_token, whole[1]);
+    EXPECT_EQ(tokens_of(stopped).size(), 2u);
+}
+
+TEST_F(ConstrainedLoop, preemption_and_mates_change_nothing) {
+    start();
+    const auto alone = add(std::make_shared<Pattern>(150), {.max_tokens = 200});
+    run();
+    const auto expected = tokens_of(alone);
+    for (const Policy policy : {plan_chunked, plan_layered, plan_auto}) {
+        start(12, {.limits = {.prefix_cache = false}, .policy = policy});
+        std::vector<RequestId> ids;
+        for (int i = 0; i < 5; i++) ids.push_back(add(std::make_shared<Pattern>(150), {.max_tokens = 200}));
+        run();
+        for (const RequestId id : ids) EXPECT_EQ(tokens_of(id), expected);
+        EXPECT_GT(loop->metrics().preemptions, 0u);
+    }
+}
+
+TEST_F(ConstrainedLoop, a_constraint_for_another_vocabulary_is_refused) {
+    Request request{.prompt = {1}, .sampling = {}};
+    request.constraint = std::make_shared<Pattern>(3, true, 100);
+    EXPECT_FALSE(check_request(request, kVocabulary, 1000).ok());
+    request.constraint = std::make_shared<Pattern>(3);
+    EXPECT_TRUE(check_request(request, kVocabulary, 1000).ok());
+}
+
+}  // namespace
+}  // namespace hone::engine
