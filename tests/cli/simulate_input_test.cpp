@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include "cli/simulate/cost_file.h"
-#include "cli/simulate/lengths.h"
 #include "cli/simulate/workload.h"
 
 namespace hone::cli {
@@ -95,36 +94,14 @@ TEST(CostFile, those_of_the_project_are_good) {
     EXPECT_GE(files, 4);
 }
 
-double mean_of(const char* name, int draws = 20000) {
-    const auto lengths = Lengths::named(name);
-    EXPECT_TRUE(lengths) << lengths.error().message;
-    Random random(7);
-    double sum = 0;
-    for (int i = 0; i < draws; i++) sum += lengths->draw(random);
-    return sum / draws;
-}
-
-TEST(SimulatedLengths, published_moments) {
-    EXPECT_NEAR(mean_of("sharegpt"), 2340, 0.03 * 2340);
-    EXPECT_NEAR(mean_of("sharegpt-output"), 439, 0.04 * 439);
-    EXPECT_NEAR(mean_of("arxiv"), 9200, 0.03 * 9200);
-    EXPECT_NEAR(mean_of("arxiv-output"), 195, 0.03 * 195);
-    const auto lengths = Lengths::named("sharegpt");
-    Random random(8);
-    std::vector<int32_t> draws(20001);
-    for (int32_t& draw : draws) draw = lengths->draw(random);
-    std::ranges::sort(draws);
-    EXPECT_NEAR(draws[10000], 1730, 60);
-    EXPECT_NEAR(draws[18000], 5696, 120);
-    EXPECT_NEAR(draws[19800], 7433, 120);
-}
-
-TEST(SimulatedLengths, named_ones_and_mistakes) {
-    EXPECT_EQ(mean_of("512", 10), 512);
-    EXPECT_NEAR(mean_of("100-300"), 200, 3);
-    EXPECT_NEAR(mean_of("lognormal:300:0.5"), 300, 9);
-    for (const char* wrong : {"", "0", "-5", "5-4", "x", "512x", "lognormal:300", "lognormal:0:1", "lognormal:nan:1"})
-        EXPECT_FALSE(Lengths::named(wrong)) << wrong;
+TEST(Workload, lengths_that_do_not_fit_are_drawn_anew) {
+    const auto requests = generate_workload({.kind = "arxiv", .requests = 500, .shared_prefix = 100, .longest = 6000});
+    ASSERT_TRUE(requests);
+    for (const auto& request : *requests) {
+        ASSERT_LE(request.prompt_tokens + request.output_tokens, 6000);
+        ASSERT_GT(request.prompt_tokens, 100);
+    }
+    EXPECT_FALSE(generate_workload({.kind = "lengths", .prompt = "many"}));
 }
 
 TEST(Workload, arrivals_come_at_the_rate) {

@@ -57,7 +57,7 @@ WorkloadOptions any_workload() {
     options.arrivals = *rc::gen::element<std::string>("poisson", "bursts", "even");
     options.rate = *rc::gen::element(0.1, 30.0, 3000.0);
     options.requests = *rc::gen::inRange(1, 40);
-    options.prompt = *rc::gen::element<std::string>("1", "300", "1-700", "lognormal:200:1");
+    options.prompt = *rc::gen::element<std::string>("1", "300", "1-700", "lognormal:200,120");
     options.output = *rc::gen::element<std::string>("1", "1-60");
     options.shared_prefix = *rc::gen::element(0, 0, 64, 100);
     options.turns = *rc::gen::inRange(1, 6);

@@ -56,7 +56,9 @@ PolicyRun simulate(const Scenario& scenario, const SimulatedPolicy& policy, cons
 Result<Scenario> read_scenario(const SimulateFlags& flags) {
     auto machine = read_cost_file(flags.costs);
     if (!machine) return machine.error();
-    auto requests = flags.trace.empty() ? generate_workload(flags.workload) : read_trace(flags.trace);
+    WorkloadOptions workload = flags.workload;
+    workload.longest = machine->max_context;
+    auto requests = flags.trace.empty() ? generate_workload(workload) : read_trace(flags.trace);
     if (!requests) return requests.error();
     Scenario scenario{.machine = std::move(*machine), .requests = std::move(*requests)};
     const int64_t pages = scenario.machine.cache_tokens / engine::kPageTokens;
@@ -127,8 +129,9 @@ constexpr const char* kFooter =
     "\n"
     "Workloads\n"
     "  sharegpt  prompts of 2340 tokens on average, outputs of 439, as in the layered prefill experiments\n"
-    "  arxiv     prompts of about 9200 tokens, outputs of about 195, as there\n"
-    "  lengths   --prompt and --output: 512 (always), 100-900 (uniform), lognormal:MEAN:SIGMA, arxiv, sharegpt\n"
+    "  arxiv     prompts of about 9200 tokens, outputs of about 193, as there\n"
+    "  lengths   --prompt and --output: 512 (always), 100-900 (uniform), lognormal:MEAN,P50,\n"
+    "            exponential:MEAN, arxiv, sharegpt\n"
     "  agents    conversations that begin at --rate; each of --turns turns sends all that was said so far and\n"
     "            --turn-tokens more, --think seconds after the last answer; --prompt is the first prompt\n"
     "--trace FILE has a JSON object a line: {\"arrival\": seconds, \"prompt_tokens\": N, \"output_tokens\": N}, and "

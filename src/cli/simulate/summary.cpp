@@ -1,15 +1,13 @@
 #include "cli/simulate/summary.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <numeric>
 
 namespace hone::cli {
 namespace {
 
-boost::json::object json_of(const Spread& spread) {
-    return {{"mean", spread.mean}, {"p50", spread.p50}, {"p90", spread.p90}, {"p99", spread.p99}, {"max", spread.most}};
+boost::json::object json_of(const LatencySpread& spread) {
+    return {{"mean", spread.mean}, {"p50", spread.p50}, {"p90", spread.p90}, {"p99", spread.p99}, {"max", spread.max}};
 }
 
 // At least three digits.
@@ -23,19 +21,19 @@ struct Row {
     std::function<std::string(const Summary&)> cell;
 };
 
-void add_spread(std::vector<Row>& rows, const std::string& name, Spread Summary::*spread, double scale) {
+void add_spread(std::vector<Row>& rows, const std::string& name, LatencySpread Summary::*spread, double scale) {
     struct Part {
         const char* name;
-        double Spread::*value;
+        double LatencySpread::*value;
     };
-    constexpr Part kParts[] = {{"mean", &Spread::mean},
-                               {"p50", &Spread::p50},
-                               {"p90", &Spread::p90},
-                               {"p99", &Spread::p99},
-                               {"max", &Spread::most}};
+    constexpr Part kParts[] = {{"mean", &LatencySpread::mean},
+                               {"p50", &LatencySpread::p50},
+                               {"p90", &LatencySpread::p90},
+                               {"p99", &LatencySpread::p99},
+                               {"max", &LatencySpread::max}};
     for (const Part& part : kParts) {
         rows.push_back(
-            {fmt::format("{} {}", part.value == &Spread::mean ? name : std::string(name.size(), ' '), part.name),
+            {fmt::format("{} {}", part.value == &LatencySpread::mean ? name : std::string(name.size(), ' '), part.name),
              [=](const Summary& summary) { return digits(summary.*spread.*part.value * scale); }});
     }
 }
@@ -68,20 +66,6 @@ std::vector<Row> rows_of(const LatencyTargets& targets) {
 
 }  // namespace
 
-Spread spread_of(std::vector<double> values) {
-    if (values.empty()) return {};
-    std::ranges::sort(values);
-    const auto count = static_cast<double>(values.size());
-    const auto rank = [&](double share) {
-        return values[static_cast<size_t>(std::max(1.0, std::ceil(share * count))) - 1];
-    };
-    return {.mean = std::accumulate(values.begin(), values.end(), 0.0) / count,
-            .p50 = rank(0.5),
-            .p90 = rank(0.9),
-            .p99 = rank(0.99),
-            .most = values.back()};
-}
-
 Summary summarise(std::string policy, const SimulationResult& result, const LatencyTargets& targets) {
     Summary summary{.policy = std::move(policy), .refused = result.refused};
     std::vector<double> first_tokens, wholes;
@@ -96,9 +80,9 @@ Summary summarise(std::string policy, const SimulationResult& result, const Late
         output_tokens += request.output_tokens;
     }
     summary.finished = std::ssize(wholes);
-    summary.first_token = spread_of(std::move(first_tokens));
-    summary.whole = spread_of(std::move(wholes));
-    summary.gap = spread_of({result.gaps.begin(), result.gaps.end()});
+    summary.first_token = spread_over(std::move(first_tokens));
+    summary.whole = spread_over(std::move(wholes));
+    summary.gap = spread_over({result.gaps.begin(), result.gaps.end()});
     const auto share = [](double part, double whole) { return whole > 0 ? part / whole : 0; };
     summary.goodput = share(static_cast<double>(met), static_cast<double>(result.requests.size()));
     summary.cached_share = share(static_cast<double>(cached_tokens), static_cast<double>(prompt_tokens));

@@ -7,6 +7,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "cli/bench/load/load_summary.h"
 #include "cli/simulate/simulator.h"
 
 namespace hone::cli {
@@ -16,19 +17,12 @@ struct LatencyTargets {
     double first_token_seconds = 10, gap_seconds = 0.125;
 };
 
-struct Spread {
-    double mean = 0, p50 = 0, p90 = 0, p99 = 0, most = 0;
-};
-
-// Of the values; zeros where there are none. Percentiles are the nearest rank's.
-Spread spread_of(std::vector<double> values);
-
 struct Summary {
     std::string policy;
     int64_t finished = 0, refused = 0;
-    Spread first_token, gap, whole;  // seconds: to the first token, between tokens, to the last token
-    double goodput = 0;              // share of all requests that meet the targets
-    double seconds = 0, busy = 0;    // simulated; busy: share of them in steps
+    LatencySpread first_token, gap, whole;  // seconds: to the first token, between tokens, to the last token
+    double goodput = 0;                     // share of all requests that meet the targets
+    double seconds = 0, busy = 0;           // simulated; busy: share of them in steps
     double prompt_tokens_per_second = 0, output_tokens_per_second = 0;
     double cached_share = 0;  // of the prompts' tokens
     double prompt_expert_bytes = 0, decode_expert_bytes = 0;

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cli/simulate/lengths.h"
+#include "cli/bench/load/lengths.h"
 
 namespace hone::cli {
 namespace {
 
 constexpr int32_t kLongestPrompt = 1 << 24;  // of a conversation, which ends there
-constexpr uint64_t kSharedText = 0;          // of the prefix that all prompts share
-constexpr uint64_t kFirstText = 1 << 20;     // of the requests' own tokens
+constexpr int kAttempts = 64;
+constexpr uint64_t kSharedText = 0;       // of the prefix that all prompts share
+constexpr uint64_t kFirstText = 1 << 20;  // of the requests' own tokens
 
 // When requests, or conversations, arrive.
 class Arrivals {
@@ -37,17 +38,26 @@ class Arrivals {
 };
 
 struct LengthPair {
-    Lengths prompt, output;
+    LengthDistribution prompt, output;
+
+    // Draws both anew while they do not fit (as the experiments skipped what did not).
+    void draw(Random& random, int32_t longest, SimulatedRequest& request) const {
+        for (int attempt = 0; attempt < kAttempts; attempt++) {
+            request.prompt_tokens = prompt.draw(random);
+            request.output_tokens = output.draw(random);
+            if (int64_t{request.prompt_tokens} + request.output_tokens <= longest) return;
+        }
+    }
 };
 
 Result<LengthPair> lengths_of(const WorkloadOptions& options) {
     const bool is_published = options.kind == "arxiv" || options.kind == "sharegpt";
-    const auto chosen = [](const std::string& given, std::string otherwise) {
-        return Lengths::named(given.empty() ? otherwise : given);
+    const auto chosen = [&](const std::string& given, const char* otherwise, LengthOf what) {
+        return LengthDistribution::parse(!given.empty() ? given : is_published ? options.kind : otherwise, what);
     };
-    auto prompt = chosen(options.prompt, is_published ? options.kind : "512");
+    const auto prompt = chosen(options.prompt, "512", LengthOf::prompt);
     if (!prompt) return prompt.error().within("--prompt");
-    auto output = chosen(options.output, is_published ? options.kind + "-output" : "128");
+    const auto output = chosen(options.output, "128", LengthOf::output);
     if (!output) return output.error().within("--output");
     return LengthPair{*prompt, *output};
 }
@@ -86,8 +96,8 @@ Result<std::vector<SimulatedRequest>> generate_workload(const WorkloadOptions& o
         SimulatedRequest request{.seconds = arrivals.next(), .text = kFirstText + static_cast<uint64_t>(i)};
         request.prefix = kSharedText;
         request.prefix_tokens = options.shared_prefix;
-        request.prompt_tokens = options.shared_prefix + lengths->prompt.draw(random);
-        request.output_tokens = lengths->output.draw(random);
+        lengths->draw(random, options.longest - options.shared_prefix, request);
+        request.prompt_tokens += options.shared_prefix;
         requests.push_back(request);
     }
     return requests;

@@ -44,6 +44,7 @@ struct WorkloadOptions {
     int32_t turns = 20;                // of a conversation (agents)
     int32_t turn_tokens = 200;         // that each turn adds to what was said (agents)
     double think_seconds = 1;          // between the end of a turn and the next (agents)
+    int32_t longest = 1 << 24;  // tokens of a request, prompt and output; longer ones are drawn anew (but for agents)
     uint64_t seed = 1;
 };
 
