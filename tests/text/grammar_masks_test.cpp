@@ -200,6 +200,35 @@ TEST(GrammarMasks, UpToATrigger) {
     GrammarTexts(builder.build(root)).expect({"<<a!", "x<<<<a!", "<a<<a!"}, {"x", "<<a", "<<a<<a!", "<<ax!"});
 }
 
+TEST(GrammarMasks, ReasoningComesBeforeTheAnswer) {
+    GrammarSource source{GrammarKind::kChoice, R"(["yes","no"])"};
+    source.reasoning = {.begin = {"<think>", {}}, .end = {"</think>", {}}};
+    GrammarTexts(compile_grammar(source))
+        .expect({"yes", "<think>a yes <x></think>\n\nno"},
+                {"", "maybe", "a</think>yes", "<think>yes", "<think></think>a"});
+    source.reasoning->has_begun = true;
+    GrammarTexts(compile_grammar(source)).expect({"</think>yes", "\nso</think>\nno"}, {"yes", "a</think>b</think>yes"});
+
+    const Loaded loaded = load("qwen3");
+    const TokenId begin = *loaded.tokenizer->token_id("<think>"), end = *loaded.tokenizer->token_id("</think>");
+    source.reasoning = {.begin = {"<think>", begin}, .end = {"</think>", end}};
+    GrammarCache cache(loaded.vocabulary);
+    const auto grammar = cache.get(source);
+    ASSERT_TRUE(grammar.ok());
+    GrammarMatcher matcher(*grammar);
+    EXPECT_TRUE(matcher.allowed()->test(begin));
+    EXPECT_FALSE(matcher.accept_bytes("<"));
+    EXPECT_TRUE(matcher.accept(begin));
+    EXPECT_TRUE(matcher.accept_bytes("perhaps </think> not"));
+    EXPECT_FALSE(matcher.can_end());
+    EXPECT_TRUE(matcher.accept(end));
+    EXPECT_FALSE(matcher.accept_bytes("maybe"));
+    EXPECT_TRUE(matcher.accept_bytes("\n\nyes"));
+    EXPECT_TRUE(matcher.can_end());
+    source.reasoning.reset();
+    EXPECT_NE(*cache.get(source), *grammar);
+}
+
 TEST(GrammarMasks, ForcedTokensAreWhatTheTokenizerGives) {
     const Loaded loaded = load("qwen3");
     GrammarCache cache(loaded.vocabulary);
