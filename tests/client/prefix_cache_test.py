@@ -76,9 +76,9 @@ def test_an_agent_computes_what_is_new_in_each_turn(ask, prompt, vocabulary):
         conversation = conversation + [draw.randrange(3, vocabulary) for _ in range(draw.choice([1, 20, 64, 90]))]
 
 
-def test_choices_share_their_prompt(server, client, model, prompt):
+def test_choices_share_their_prompt(server, ask, prompt):
     before = server.metric("vllm:prefix_cache_hits_total")
-    client.completions.create(model=model, prompt=prompt(100), max_tokens=4, n=3, extra_body={"ignore_eos": True})
+    ask(prompt(100), max_tokens=4, n=3)
     assert server.metric("vllm:prefix_cache_hits_total") == before + 2 * 99
 
 
@@ -98,9 +98,12 @@ def test_salts_that_are_none_are_refused(server, salt):
 
 
 def test_streams_tell_cached_tokens(client, model, prompt):
+    salt = str(random.random())  # as for `ask`
+
     def usage():
         chunks = list(client.completions.create(model=model, prompt=prompt(150), max_tokens=2, stream=True,
-                                                stream_options={"include_usage": True}))
+                                                stream_options={"include_usage": True},
+                                                extra_body={"cache_salt": salt}))
         return chunks[-1].usage.prompt_tokens_details.cached_tokens
 
     assert [usage(), usage()] == [0, 149]

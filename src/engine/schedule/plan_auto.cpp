@@ -1,10 +1,8 @@
 // The two-dimensional policy (policy.h, plan_auto).
 
 #include <algorithm>
-#include <optional>
 #include <span>
 
-#include "base/check.h"
 #include "engine/schedule/policy.h"
 
 namespace hone::engine {
@@ -20,6 +18,16 @@ Segment next_rows(const SequenceState& sequence, int32_t count) {
 LayerWork plus(LayerWork work, const Segment& segment) {
     work.add(segment);
     return work;
+}
+
+// Picoseconds a step may take beside the rows of `decodes`: 0 if nothing bounds it.
+int64_t step_budget(const ScheduleState& state, const LayerWork& decodes) {
+    const TokenGap& gap = state.limits.token_gap;
+    if (decodes.rows == 0 || (gap.milliseconds == 0 && gap.factor_percent == 0)) return 0;
+    const int64_t alone = decode_picoseconds(state, decodes);
+    const int64_t target =
+        gap.milliseconds > 0 ? gap.milliseconds * (kPicosecondsPerSecond / 1000) : alone / 100 * gap.factor_percent;
+    return std::max(target, alone + alone / 8);  // prompts get on even where the target is not to be met
 }
 
 // A step being filled beside the rows that decode.
@@ -228,26 +236,12 @@ int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes)
     return std::min(layers + state.costs.step + decodes.rows * state.costs.logits, kMostPicoseconds);
 }
 
-int64_t step_budget(const ScheduleState& state, const LayerWork& decodes) {
-    const TokenGap& gap = state.limits.token_gap;
-    if (decodes.rows == 0 || (gap.milliseconds == 0 && gap.factor_percent == 0)) return 0;
-    const int64_t alone = decode_picoseconds(state, decodes);
-    const int64_t target =
-        gap.milliseconds > 0 ? gap.milliseconds * (kPicosecondsPerSecond / 1000) : alone / 100 * gap.factor_percent;
-    return std::max(target, alone + alone / 8);  // prompts get on even where the target is not to be met
-}
-
-// Nanoseconds on the engine's clock at which the sequence would be computed, had it been alone since it came.
-static int64_t expected_finish(const ScheduleState& state, const SequenceState& sequence) {
+Turn by_expected_finish(const ScheduleState& state, const SequenceState& sequence) {
     LayerWork work{.first_layer = 0, .end_layer = state.limits.layers};
     work.add({.sequence = sequence.id, .first_token = sequence.computed, .end_token = sequence.length()});
-    return sequence.arrival_ns + state.costs.of(state.shape, work) / 1000;
-}
-
-bool more_urgent(const ScheduleState& state, const SequenceState& a, const SequenceState& b) {
-    const auto left = rank_of(state, a), right = rank_of(state, b);
-    if (left != right) return left < right;
-    return std::pair(expected_finish(state, a), a.id) < std::pair(expected_finish(state, b), b.id);
+    Turn turn = by_arrival(state, sequence);
+    turn.due_ns = sequence.arrival_ns + state.costs.of(state.shape, work) / 1000;
+    return turn;
 }
 
 Plan plan_auto(ScheduleState& state) {
@@ -255,8 +249,8 @@ Plan plan_auto(ScheduleState& state) {
     plan_decodes(state, plan);
     LayerWork decodes;
     for (const Segment& segment : plan.segments) decodes.add(segment);
-    admit_if_calm(state, plan, more_urgent);
-    auto prompts = running_prompts(state, more_urgent);
+    admit_if_calm(state, plan, by_expected_finish);
+    auto prompts = running_prompts(state, by_expected_finish);
     if (prompts.empty()) return plan;
     Filling filling(state, plan, decodes);
     while (filling.add_group(prompts)) {

@@ -43,18 +43,19 @@ void admit_if_calm(ScheduleState& state, const Plan& plan, SequenceOrder order) 
 }
 
 std::vector<SequenceState*> running_prompts(ScheduleState& state, SequenceOrder order) {
-    std::vector<SequenceState*> prompts;
+    std::vector<std::pair<Turn, SequenceState*>> turns;
     for (auto& [id, sequence] : state.running) {
-        if (!sequence.decoding) prompts.push_back(&sequence);
+        if (!sequence.decoding) turns.emplace_back(order(state, sequence), &sequence);
     }
-    std::ranges::stable_sort(prompts,
-                             [&](const SequenceState* a, const SequenceState* b) { return order(state, *a, *b); });
+    std::ranges::sort(turns, {}, &std::pair<Turn, SequenceState*>::first);
+    std::vector<SequenceState*> prompts;
+    for (const auto& [turn, sequence] : turns) prompts.push_back(sequence);
     return prompts;
 }
 
 // Issues chunks of the first prompts that do not rest, `budget` tokens in all.
 static void issue_prompts(ScheduleState& state, Plan& plan, int32_t budget, int32_t end_layer) {
-    for (SequenceState* sequence : running_prompts(state, arrived_before)) {
+    for (SequenceState* sequence : running_prompts(state, by_arrival)) {
         if (budget == 0) return;
         if (sequence->resting()) continue;
         adopt_cached(state, *sequence);
@@ -70,9 +71,9 @@ Plan plan_chunked(ScheduleState& state) {
     plan_decodes(state, plan);
     int32_t budget = state.limits.token_budget;
     for (const Segment& segment : plan.segments) budget -= segment.end_token - segment.first_token;
-    admit_if_calm(state, plan, arrived_before);
+    admit_if_calm(state, plan, by_arrival);
     // Rows that another policy left between layers.
-    for (SequenceState* sequence : running_prompts(state, arrived_before)) {
+    for (SequenceState* sequence : running_prompts(state, by_arrival)) {
         if (sequence->resting()) advance_rows(plan, *sequence, state.limits.layers);
     }
     issue_prompts(state, plan, std::max(budget, 1), state.limits.layers);
@@ -107,9 +108,9 @@ Plan plan_layered(ScheduleState& state) {
     const int32_t layers = state.limits.layers;
     Plan plan;
     plan_decodes(state, plan);
-    admit_if_calm(state, plan, arrived_before);
+    admit_if_calm(state, plan, by_arrival);
     const size_t decodes = plan.segments.size();
-    for (SequenceState* sequence : running_prompts(state, arrived_before)) {
+    for (SequenceState* sequence : running_prompts(state, by_arrival)) {
         if (!sequence->resting()) continue;
         const int32_t groups = std::max(state.cohort_groups, 1);  // 0: another policy left these rows
         advance_rows(plan, *sequence, group_end(sequence->frontier, layers, groups));

@@ -4,8 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
-#include <string_view>
 
 #include "engine/schedule/state.h"
 
@@ -36,7 +34,7 @@ int32_t most_layered_groups(int32_t layers);
 
 // Priority, share of the tenant, then when a sequence would finish had it been computed alone from its arrival on: short
 // prompts go before long ones, but none waits for those that came later than its own length takes.
-bool more_urgent(const ScheduleState& state, const SequenceState& a, const SequenceState& b);
+Turn by_expected_finish(const ScheduleState& state, const SequenceState& sequence);
 
 // Plans all outstanding rows of every decoding sequence, those of the best rank and age first. Where a page is missing
 // the last in that order is preempted, possibly the one that asked. The first always gets on, so every sequence
@@ -49,8 +47,6 @@ void admit_if_calm(ScheduleState& state, const Plan& plan, SequenceOrder order);
 // Running sequences that are not computed up to their last known token, in this order.
 std::vector<SequenceState*> running_prompts(ScheduleState& state, SequenceOrder order);
 
-// Picoseconds a step may take beside `decodes`, the rows of all decoding sequences: 0 if nothing bounds it.
-int64_t step_budget(const ScheduleState& state, const LayerWork& decodes);
 // Picoseconds of a step with only the rows of `decodes`.
 int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes);
 

@@ -118,20 +118,23 @@ void enqueue(ScheduleState& state, SequenceState sequence) {
     CHECK(state.waiting.emplace(id, std::move(sequence)).second, "sequence {}", id.value);
 }
 
-std::pair<int32_t, int64_t> rank_of(const ScheduleState& state, const SequenceState& sequence) {
-    if (state.tenants.size() < 2) return {sequence.priority, 0};
-    const int64_t quantum = int64_t{state.limits.layers} * state.limits.token_budget;
-    return {sequence.priority, state.tenants.at(sequence.tenant).served / quantum};
-}
-
-bool arrived_before(const ScheduleState& state, const SequenceState& a, const SequenceState& b) {
-    return std::pair(rank_of(state, a), a.id) < std::pair(rank_of(state, b), b.id);
+Turn by_arrival(const ScheduleState& state, const SequenceState& sequence) {
+    Turn turn{.priority = sequence.priority, .id = sequence.id};
+    if (state.tenants.size() > 1) {
+        const int64_t quantum = int64_t{state.limits.layers} * state.limits.token_budget;
+        turn.share = state.tenants.at(sequence.tenant).served / quantum;
+    }
+    return turn;
 }
 
 void admit(ScheduleState& state, SequenceOrder order) {
     while (!state.waiting.empty() && std::ssize(state.running) < state.limits.max_batch) {
-        const auto next = std::ranges::min_element(
-            state.waiting, [&](const auto& a, const auto& b) { return order(state, a.second, b.second); });
+        auto next = state.waiting.begin();
+        Turn earliest = order(state, next->second);
+        for (auto other = std::next(next); other != state.waiting.end(); ++other) {
+            const Turn turn = order(state, other->second);
+            if (turn < earliest) next = other, earliest = turn;
+        }
         SequenceState& first = next->second;
         const auto path = cached_path(state, first);
         const auto idle = std::ranges::count_if(

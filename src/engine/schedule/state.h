@@ -100,18 +100,23 @@ bool can_ever_fit(const ScheduleState& state, int32_t tokens);
 // A new sequence waits; its id is larger than all before it. Its root is let go of when it is removed.
 void enqueue(ScheduleState& state, SequenceState sequence);
 
-// Which of two sequences goes first.
-using SequenceOrder = bool (*)(const ScheduleState&, const SequenceState&, const SequenceState&);
+// Where a sequence stands among those that want to get on: the smallest goes first.
+struct Turn {
+    int32_t priority = 0;
+    int64_t share = 0;  // whole budgets that its tenant has had, where there are several tenants
+    int64_t due_ns = 0;
+    SequenceId id;
+    auto operator<=>(const Turn&) const = default;
+};
+using SequenceOrder = Turn (*)(const ScheduleState&, const SequenceState&);
 
-// What goes before arrival and length: priority, then how many whole budgets the tenant has had beyond its share.
-std::pair<int32_t, int64_t> rank_of(const ScheduleState& state, const SequenceState& sequence);
-// By rank, then arrival.
-bool arrived_before(const ScheduleState& state, const SequenceState& a, const SequenceState& b);
+// Priority, share of the tenant, arrival.
+Turn by_arrival(const ScheduleState& state, const SequenceState& sequence);
 
 // Waiting sequences start to run, in this order, while the batch and the pages for all their known tokens (and one more
 // page for every sequence that runs already) allow. The first that does not fit holds up the others, so that it cannot
 // starve.
-void admit(ScheduleState& state, SequenceOrder order = arrived_before);
+void admit(ScheduleState& state, SequenceOrder order = by_arrival);
 
 // Takes over what others computed of the same tokens: whole pages of the prefix tree are shared, and rows of the page
 // after them, which the tree or a running sequence has, are copied into a page of the sequence's own. At least one known
