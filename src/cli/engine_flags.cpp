@@ -104,7 +104,9 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
             "it would have undisturbed), 80ms, or off")
         ->capture_default_str();
     verb.add_option("--token-budget", flags.token_budget,
-                    "Most prompt tokens that a step takes up; 0: auto 1024, chunked 512, layered 8192 (its cohort)")
+                    "Most prompt tokens that a step takes up; 0: auto 8192 (1024 through all layers), chunked 512, "
+                    "layered 8192 "
+                    "(its cohort)")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
     verb.add_option("--prefill-memory", flags.prefill_memory,

@@ -41,13 +41,13 @@ class SequenceRun {
         logprobs_.assign(ids.size() - 1, 0);
         engine::ExecutorTaps taps;
         if (flags_.contents.hidden) {
-            taps.hidden = [&](int32_t layer, std::span<const engine::RowRange>, math::MatrixView<const float> x) {
-                keep(output_.hidden(index, layer, scorer_.chunk_position(), x));
+            taps.hidden = [&](int32_t layer, std::span<const engine::RowRange> rows, math::MatrixView<const float> x) {
+                keep(output_.hidden(index, layer, scorer_.chunk_position() + rows.front().begin, x));
             };
         }
         if (flags_.contents.router) {
-            taps.router = [&](int32_t layer, std::span<const engine::RowRange>, const math::Routing& routing) {
-                keep(output_.router(index, layer, scorer_.chunk_position(), routing));
+            taps.router = [&](int32_t layer, std::span<const engine::RowRange> rows, const math::Routing& routing) {
+                keep(output_.router(index, layer, scorer_.chunk_position() + rows.front().begin, routing));
             };
         }
         const Status extended = scorer_.extend(

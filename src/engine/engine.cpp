@@ -136,14 +136,7 @@ Policy policy_of(PrefillPolicy prefill) {
 }
 
 int32_t default_token_budget(PrefillPolicy prefill) {
-    switch (prefill) {
-        case PrefillPolicy::chunked:
-            return 512;
-        case PrefillPolicy::layered:
-            return 8192;
-        default:
-            return 1024;
-    }
+    return prefill == PrefillPolicy::chunked ? 512 : 8192;
 }
 
 static int32_t resting_rows_of(const model::Model& model, size_t bytes) {

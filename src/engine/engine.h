@@ -59,8 +59,8 @@ using EventSink = std::function<void(RequestEvent)>;
 // How prompts advance beside decoding sequences: schedule/policy.h.
 enum class PrefillPolicy { automatic, chunked, layered };
 Policy policy_of(PrefillPolicy prefill);
-// As the policies were published (vLLM's default of old; the cohorts of layered prefill); alone, a prompt gains nothing
-// from chunks of more than 1024 tokens.
+// As the policies were published: vLLM's default of old, the cohorts of layered prefill; the automatic policy has layers to
+// give as well.
 int32_t default_token_budget(PrefillPolicy prefill);
 
 // Where evicted pages of the prefix cache are kept on disk.

@@ -21,23 +21,23 @@ struct Executor::Batch {
     std::vector<double> layer_seconds;
 };
 
-namespace {
-
 // What a pass needs to know about some of the batch's rows, in the order of a matrix that holds just them.
-struct RowLayout {
+struct Executor::RowLayout {
     std::vector<RowRange> ranges;
     std::vector<int32_t> positions;
     std::vector<math::AttentionSegment> attention;
 
-    void add(int32_t segment, const ExecutorSegment& rows) {
+    // `count` rows of a segment, from its row `begin` on.
+    void add(int32_t segment, const ExecutorSegment& rows, int32_t begin, int32_t count) {
         const auto first = static_cast<int32_t>(positions.size());
-        const auto count = static_cast<int32_t>(rows.ids.size());
-        ranges.push_back({segment, first, count});
-        attention.push_back({first, count, rows.first_position, rows.pages});
-        positions.resize(positions.size() + rows.ids.size());
-        std::iota(positions.begin() + first, positions.end(), rows.first_position);
+        ranges.push_back({segment, first, count, begin});
+        attention.push_back({first, count, rows.first_position + begin, rows.pages});
+        positions.resize(positions.size() + static_cast<size_t>(count));
+        std::iota(positions.begin() + first, positions.end(), rows.first_position + begin);
     }
 };
+
+namespace {
 
 // Row ranges of a batch that follow one another without a gap: [first, last) in `placed`.
 template <class Wanted>
@@ -120,12 +120,13 @@ void stop_segments(std::span<ExecutorSegment> segments, int32_t layer) {
 
 }  // namespace
 
-Executor::Executor(const model::Model& model, math::OpContext& ops, std::byte* page_pool, size_t logits_bytes)
+Executor::Executor(const model::Model& model, math::OpContext& ops, std::byte* page_pool, const RowBlocks& blocks)
     : model_(model),
       ops_(ops),
       page_pool_(page_pool),
-      block_rows_(std::max<int64_t>(
-          1, static_cast<int64_t>(logits_bytes / sizeof(float)) / std::max(1, model.spec().vocabulary))) {}
+      layer_rows_(std::max<int64_t>(1, blocks.layer_rows)),
+      logits_rows_(std::max<int64_t>(
+          1, static_cast<int64_t>(blocks.logits_bytes / sizeof(float)) / std::max(1, model.spec().vocabulary))) {}
 
 ExecutorReport Executor::run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps,
                              const LayerGate& gate) {
@@ -166,7 +167,7 @@ void Executor::load_rows(const Batch& batch) {
         std::vector<int32_t> ids;
         for (const RowRange& range : run) {
             const ExecutorSegment& segment = batch.segments[static_cast<size_t>(range.segment)];
-            layout.add(range.segment, segment);
+            layout.add(range.segment, segment, 0, range.rows);
             ids.insert(ids.end(), segment.ids.begin(), segment.ids.end());
         }
         model::Pass pass{
@@ -181,55 +182,84 @@ void Executor::load_rows(const Batch& batch) {
     }
 }
 
+// Whole segments, `rows` rows in all, in blocks of about layer_rows_, equal but for the last.
+std::vector<Executor::RowLayout> Executor::cut_blocks(const Batch& batch, std::span<const RowRange> active,
+                                                      int64_t rows) const {
+    const int64_t count = std::max<int64_t>((rows + layer_rows_ / 2) / layer_rows_, 1);
+    const int64_t most = (rows + count - 1) / count;
+    std::vector<RowLayout> blocks(1);
+    for (const RowRange& range : active) {
+        for (int32_t begin = 0; begin < range.rows;) {
+            if (std::ssize(blocks.back().positions) == most) blocks.emplace_back();
+            const int64_t room = most - std::ssize(blocks.back().positions);
+            const auto taken = static_cast<int32_t>(std::min<int64_t>(room, range.rows - begin));
+            blocks.back().add(range.segment, batch.segments[static_cast<size_t>(range.segment)], begin, taken);
+            begin += taken;
+        }
+    }
+    return blocks;
+}
+
+// Takes one block of rows through a layer. Blocks go in order: a segment's later rows read the keys of its earlier ones.
+void Executor::run_block(const RowLayout& block, int32_t layer, math::MatrixView<float> x, const ExecutorTaps& taps) {
+    const auto tell_routing = [&](int32_t of_layer, const math::Routing& routing) {
+        taps.router(of_layer, block.ranges, routing);
+    };
+    const model::RouterTap router_tap(tell_routing);
+    model::Pass pass{.ops = ops_,
+                     .positions = block.positions,
+                     .segments = block.attention,
+                     .page_pool = page_pool_,
+                     .router_tap = taps.router ? &router_tap : nullptr};
+    model_.layer(layer, x, pass);
+    if (taps.hidden) taps.hidden(layer, block.ranges, x);
+}
+
 // Takes the rows of the segments that include these layers through them: in place where they are neighbours, else
 // gathered. Returns the layer it came to: end_layer, or where the gate closed.
 int32_t Executor::run_layers(Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps,
                              const LayerGate& gate) {
     double started = monotonic_seconds();
     bool stoppable = false;
-    RowLayout layout;
+    int64_t rows = 0;
     std::vector<RowRange> active;  // in the batch
     for (const RowRange& range : batch.placed) {
         const ExecutorSegment& segment = batch.segments[static_cast<size_t>(range.segment)];
         if (segment.first_layer > first_layer || segment.end_layer < end_layer) continue;
-        layout.add(range.segment, segment);
         active.push_back(range);
+        rows += range.rows;
         stoppable |= segment.may_stop;
     }
     if (active.empty()) return end_layer;
     const auto closed = [&](int32_t layer) { return stoppable && batch.stoppable_moved && gate && !gate(layer); };
     if (closed(first_layer)) return first_layer;
     math::Workspace::Scope scope(ops_.workspace);
-    const int64_t rows = std::ssize(layout.positions);
     const bool neighbours = active.back().first_row + active.back().rows - active.front().first_row == rows;
     math::MatrixView<float> x = neighbours ? batch.x.rows_from(active.front().first_row, rows)
                                            : ops_.workspace.matrix<float>(rows, batch.x.cols);
     const auto copy_each = [&](bool gather) {
-        for (size_t i = 0; i < active.size(); i++) {
-            const auto whole = batch.x.rows_from(active[i].first_row, active[i].rows);
-            const auto part = x.rows_from(layout.ranges[i].first_row, active[i].rows);
+        int64_t row = 0;
+        for (const RowRange& range : active) {
+            const auto whole = batch.x.rows_from(range.first_row, range.rows);
+            const auto part = x.rows_from(row, range.rows);
             if (gather)
                 copy_rows(whole, part);
             else
                 copy_rows(part, whole);
+            row += range.rows;
         }
     };
     if (!neighbours) copy_each(true);
 
-    const auto tell_routing = [&](int32_t layer, const math::Routing& routing) {
-        taps.router(layer, layout.ranges, routing);
-    };
-    const model::RouterTap router_tap(tell_routing);
-    const model::Pass frame{.ops = ops_,
-                            .positions = layout.positions,
-                            .segments = layout.attention,
-                            .page_pool = page_pool_,
-                            .router_tap = taps.router ? &router_tap : nullptr};
+    const std::vector<RowLayout> blocks = cut_blocks(batch, active, rows);
     int32_t layer = first_layer;
     do {
-        model::Pass pass = frame;
-        model_.layer(layer, x, pass);
-        if (taps.hidden) taps.hidden(layer, layout.ranges, x);
+        int64_t row = 0;
+        for (const RowLayout& block : blocks) {
+            const auto block_rows = x.rows_from(row, std::ssize(block.positions));
+            run_block(block, layer, block_rows, taps);
+            row += block_rows.rows;
+        }
         const double ended = monotonic_seconds();
         batch.layer_seconds[static_cast<size_t>(layer)] += ended - started;
         started = ended;
@@ -258,9 +288,9 @@ void Executor::run_head(const Batch& batch, LogitsSink sink) {
             wanted.push_back({static_cast<int32_t>(i), row});
         }
     }
-    for (size_t begin = 0; begin < wanted.size(); begin += static_cast<size_t>(block_rows_)) {
+    for (size_t begin = 0; begin < wanted.size(); begin += static_cast<size_t>(logits_rows_)) {
         const auto block =
-            std::span(wanted).subspan(begin, std::min(static_cast<size_t>(block_rows_), wanted.size() - begin));
+            std::span(wanted).subspan(begin, std::min(static_cast<size_t>(logits_rows_), wanted.size() - begin));
         math::Workspace::Scope scope(ops_.workspace);
         const auto x = ops_.workspace.matrix<float>(std::ssize(block), batch.x.cols);
         const auto logits = ops_.workspace.matrix<float>(std::ssize(block), model_.spec().vocabulary);

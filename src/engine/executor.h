@@ -1,6 +1,7 @@
 // Runs a plan on a model: takes segments of rows through ranges of layers, and the rows that want it through the head.
 // Cuts the layers into maximal intervals with a constant set of rows; rows are copied only where that set is not
-// contiguous. Used by the engine loop and by Scorer; one thread. Every row's bits are independent of the other segments
+// contiguous. Many rows cross a layer in blocks, so that what a layer keeps beside them stays bounded and near the
+// processor. Used by the engine loop and by Scorer; one thread. Every row's bits are independent of the other rows
 // (numerics.md).
 #pragma once
 
@@ -37,8 +38,9 @@ struct ExecutorSegment {
 // Where rows of a segment lie in a matrix.
 struct RowRange {
     int32_t segment = 0;    // index among those given to run()
-    int32_t first_row = 0;  // in the matrix; its first row is the segment's first row
+    int32_t first_row = 0;  // in the matrix
     int32_t rows = 0;
+    int32_t begin = 0;  // row of the segment that the first one is
 };
 
 struct LogitsRow {
@@ -47,7 +49,7 @@ struct LogitsRow {
 // Gets the wanted rows in blocks, segments and rows ascending; the matrix is valid during the call.
 using LogitsSink = FunctionRef<void(std::span<const LogitsRow> rows, math::MatrixView<const float> logits)>;
 
-// Told after each layer about the rows that crossed it; empty functions are not called.
+// Told after each layer about the rows that crossed it, block by block; empty functions are not called.
 struct ExecutorTaps {
     std::function<void(int32_t layer, std::span<const RowRange> ranges, math::MatrixView<const float> x)> hidden;
     std::function<void(int32_t layer, std::span<const RowRange> ranges, const math::Routing& routing)> router;
@@ -63,21 +65,29 @@ struct ExecutorReport {
     double head_seconds = 0;            // head and sink
 };
 
+// How many rows are computed at a time; changes no bit.
+struct RowBlocks {
+    // Rows that cross a layer, up to half as many more. Fewer read each expert's weights for too few products; more gain
+    // nothing and push each other's activations out of the caches.
+    int64_t layer_rows = 1024;
+    size_t logits_bytes = size_t{64} << 20;  // of rows that cross the head, at least one
+};
+
 class Executor {
   public:
-    static constexpr size_t kLogitsBytes = size_t{64} << 20;
-
-    // All outlive the executor. The head runs on blocks of rows whose logits take at most logits_bytes (at least one
-    // row).
-    Executor(const model::Model& model, math::OpContext& ops, std::byte* page_pool, size_t logits_bytes = kLogitsBytes);
+    // All outlive the executor.
+    Executor(const model::Model& model, math::OpContext& ops, std::byte* page_pool, const RowBlocks& blocks = {});
 
     // An empty gate never closes.
     ExecutorReport run(std::span<const ExecutorSegment> segments, LogitsSink sink, const ExecutorTaps& taps = {},
                        const LayerGate& gate = {});
 
   private:
-    struct Batch;  // the segments' rows of one run
+    struct Batch;      // the segments' rows of one run
+    struct RowLayout;  // what a pass needs to know about some of them
     void load_rows(const Batch& batch);
+    std::vector<RowLayout> cut_blocks(const Batch& batch, std::span<const RowRange> active, int64_t rows) const;
+    void run_block(const RowLayout& block, int32_t layer, math::MatrixView<float> x, const ExecutorTaps& taps);
     int32_t run_layers(Batch& batch, int32_t first_layer, int32_t end_layer, const ExecutorTaps& taps,
                        const LayerGate& gate);
     void store_rows(const Batch& batch);
@@ -86,7 +96,7 @@ class Executor {
     const model::Model& model_;
     math::OpContext& ops_;
     std::byte* page_pool_;
-    int64_t block_rows_;
+    int64_t layer_rows_, logits_rows_;
 };
 
 }  // namespace hone::engine

@@ -33,7 +33,7 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
       tree_(pages_),
       schedule_{.limits = options_.limits, .pool = pages_, .tree = tree_, .waiting = {}, .running = {}},
       spill_(std::move(spill)),
-      executor_(model, ops_, pages_.data()),
+      executor_(model, ops_, pages_.data(), options_.blocks),
       cost_model_(shape_of(model.spec())),
       samplers_(static_cast<size_t>(options_.threads), Sampler(kernels, model.spec().vocabulary)) {
     schedule_.shape = cost_model_.shape();

@@ -31,6 +31,7 @@ struct LoopOptions {
     std::function<bool()> interrupted;
     int threads = 1;
     math::NumericClass int4_class = math::NumericClass::i8g32;
+    RowBlocks blocks;
 };
 
 class Loop {

@@ -73,15 +73,15 @@ class ExecutorTest : public testing::Test {
         if (sequence.computed == sequence.issued) sequence.resting = {};
     }
 
-    ExecutorReport run(std::vector<Sequence*> parts, const std::vector<ExecutorSegment>& segments, size_t logits_bytes,
-                       const LayerGate& gate = {}) {
-        Executor executor(model, ops, pool.data(), logits_bytes);
+    ExecutorReport run(std::vector<Sequence*> parts, const std::vector<ExecutorSegment>& segments,
+                       const RowBlocks& blocks, const LayerGate& gate = {}) {
+        Executor executor(model, ops, pool.data(), blocks);
         ExecutorTaps taps;
         const auto each_row = [&](std::span<const RowRange> ranges, auto&& visit) {
             for (const RowRange& range : ranges) {
                 for (int32_t row = 0; row < range.rows; row++) {
                     Sequence& sequence = *parts[static_cast<size_t>(range.segment)];
-                    visit(sequence.seen, sequence.first_row + row, range.first_row + row);
+                    visit(sequence.seen, sequence.first_row + range.begin + row, range.first_row + row);
                 }
             }
         };
@@ -100,7 +100,8 @@ class ExecutorTest : public testing::Test {
         return executor.run(
             segments,
             [&](std::span<const LogitsRow> rows, math::MatrixView<const float> logits) {
-                EXPECT_LE(logits.rows, std::max<int64_t>(1, static_cast<int64_t>(logits_bytes / (4 * kVocabulary))));
+                EXPECT_LE(logits.rows,
+                          std::max<int64_t>(1, static_cast<int64_t>(blocks.logits_bytes / (4 * kVocabulary))));
                 ASSERT_EQ(std::ssize(rows), logits.rows);
                 for (size_t i = 0; i < rows.size(); i++) {
                     Sequence& sequence = *parts[static_cast<size_t>(rows[i].segment)];
@@ -116,7 +117,7 @@ class ExecutorTest : public testing::Test {
     Seen alone(int32_t length, uint64_t seed) {
         Sequence sequence = sequence_of(length, seed);
         sequence.issued = length;
-        run({&sequence}, {segment_of(sequence, kLayers)}, size_t{1} << 20);
+        run({&sequence}, {segment_of(sequence, kLayers)}, {});
         for (const int32_t page : sequence.pages) pool.release(page);
         return sequence.seen;
     }
@@ -168,8 +169,11 @@ TEST_F(ExecutorTest, any_two_dimensional_schedule_shows_the_same) {
                 segments.push_back(segment_of(sequence, sequence.frontier + 1 + deeper, count));
                 segments.back().may_stop = random.below(2) == 0;
             }
-            const auto report = run(parts, segments, random.below(2) == 0 ? 1 : 4 * kVocabulary * (1 + random.below(9)),
-                                    [&](int32_t) { return random.below(3) > 0; });
+            const auto report =
+                run(parts, segments,
+                    {.layer_rows = 1 + static_cast<int64_t>(random.below(random.below(2) == 0 ? 9 : 300)),
+                     .logits_bytes = random.below(2) == 0 ? 1 : 4 * kVocabulary * (1 + random.below(9))},
+                    [&](int32_t) { return random.below(3) > 0; });
             for (size_t i = 0; i < parts.size(); i++) {
                 stops += report.end_layers[i] < segments[i].end_layer;
                 EXPECT_TRUE(segments[i].may_stop || report.end_layers[i] == segments[i].end_layer);
@@ -191,7 +195,7 @@ TEST_F(ExecutorTest, a_closed_gate_lets_one_layer_pass_and_spares_what_may_not_s
     a.issued = 9, b.issued = 5;
     std::vector<ExecutorSegment> segments{segment_of(a, kLayers), segment_of(b, kLayers)};
     segments[0].may_stop = true;
-    const auto report = run({&a, &b}, segments, size_t{1} << 20, [](int32_t) { return false; });
+    const auto report = run({&a, &b}, segments, {}, [](int32_t) { return false; });
     EXPECT_EQ(report.end_layers, (std::vector<int32_t>{1, kLayers}));
     EXPECT_TRUE(a.seen.logits.empty());
     EXPECT_EQ(b.seen.logits.size(), 5u);
@@ -204,7 +208,7 @@ TEST_F(ExecutorTest, only_wanted_rows_pass_the_head) {
     std::vector<ExecutorSegment> segments{segment_of(a, kLayers), segment_of(b, kLayers), segment_of(c, 2)};
     segments[0].logits_begin = 7;
     segments[1].logits_end = 1;
-    run({&a, &b, &c}, segments, 4 * kVocabulary * 2);
+    run({&a, &b, &c}, segments, {.logits_bytes = 4 * kVocabulary * 2});
     EXPECT_EQ(a.seen.logits.size(), 3u);
     EXPECT_EQ(a.seen.logits.begin()->first, 7);
     EXPECT_EQ(b.seen.logits.size(), 1u);

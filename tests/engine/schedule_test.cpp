@@ -73,11 +73,11 @@ TEST_F(ScheduleTest, priority_goes_before_arrival) {
 }
 
 TEST_F(ScheduleTest, tenants_take_turns) {
-    state.limits.token_budget = 50;
+    state.limits.token_budget = 2 * kShareTokens;
     state.limits.max_batch = 1;
     std::vector<SequenceId> first, second;
-    for (int i = 0; i < 3; i++) first.push_back(arrive(50));
-    for (int i = 0; i < 3; i++) second.push_back(arrive(50, 1));
+    for (int i = 0; i < 3; i++) first.push_back(arrive(kShareTokens));
+    for (int i = 0; i < 3; i++) second.push_back(arrive(kShareTokens, 1));
     std::vector<SequenceId> order;
     for (int i = 0; i < 6; i++) {
         order.push_back(step().segments[0].sequence);

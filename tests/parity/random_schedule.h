@@ -244,6 +244,8 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
     constexpr int32_t kResting[] = {1, 40, 1 << 30};
     loop_options.limits.resting_rows = kResting[random.below(std::size(kResting))];
     loop_options.limits.token_gap.factor_percent = random.below(3) == 0 ? 0 : 200;
+    constexpr int64_t kBlockRows[] = {3, 50, 1024};
+    loop_options.blocks.layer_rows = kBlockRows[random.below(std::size(kBlockRows))];
     loop_options.limits.max_batch = 1 + static_cast<int32_t>(random.below(8));
     loop_options.limits.prefix_cache = random.below(4) > 0;
     loop_options.threads = 1 + static_cast<int>(random.below(static_cast<uint64_t>(options.max_threads)));

@@ -161,7 +161,7 @@ std::vector<KernelCase> gemm_cases(const math::KernelTable& kernels, const ZooSh
             for (const int32_t rows : kRows) {
                 // The executor takes no more rows at once through the head.
                 if (shape.is_head && size_t{4} * static_cast<size_t>(shape.n) * static_cast<size_t>(rows) >
-                                         engine::Executor::kLogitsBytes)
+                                         engine::RowBlocks{}.logits_bytes)
                     continue;
                 std::string name = fmt::format("kernel/{}/m{}/{}x{}", kernel, rows, shape.k, shape.n);
                 if (!known.insert(name).second) continue;

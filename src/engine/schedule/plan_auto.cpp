@@ -9,6 +9,9 @@ namespace hone::engine {
 
 namespace {
 
+// Alone, prompts gain nothing from more tokens in a step, and who comes next waits for less.
+constexpr int32_t kOpenTokens = 1024;
+
 // The rows that `count` more tokens of a sequence make.
 Segment next_rows(const SequenceState& sequence, int32_t count) {
     const int32_t first = sequence.resting() ? sequence.computed + sequence.passed : sequence.computed;
@@ -42,7 +45,7 @@ class Filling {
         // time is taken in any case.
         const int64_t filled = budget / state.costs.late_permille * 1000;
         left_ps_ = whole_ps_ = open_ ? kMostPicoseconds : std::max(filled - step_ps_, step_ps_ / 8);
-        tokens_left_ = state.limits.token_budget;
+        tokens_left_ = open_ ? std::min(state.limits.token_budget, kOpenTokens) : state.limits.token_budget;
         rest_left_ = state.limits.resting_rows;
         for (const auto& [id, sequence] : state.running) rest_left_ -= sequence.issued - sequence.computed;
         for (const Segment& segment : plan.segments) rest_left_ += segment.end_token - segment.first_token;

@@ -23,7 +23,7 @@ Plan plan_layered(ScheduleState& state);
 
 // Two-dimensional: each step is filled, up to the time that limits.token_gap leaves beside the decoding rows, with the
 // chunk of tokens and range of layers that brings the prompts on soonest by state.costs; the most urgent prompts first.
-// Without decoding rows or a target, token_budget tokens cross all layers.
+// Without decoding rows or a target, up to 1024 tokens (token_budget if that is less) cross all layers.
 Plan plan_auto(ScheduleState& state);
 
 // Groups of layers that a cohort of `tokens` takes: 1 up to 512 tokens, 2 up to 1024, 4 up to 2048, 8 up to 4096, then

@@ -121,8 +121,7 @@ void enqueue(ScheduleState& state, SequenceState sequence) {
 Turn by_arrival(const ScheduleState& state, const SequenceState& sequence) {
     Turn turn{.priority = sequence.priority, .id = sequence.id};
     if (state.tenants.size() > 1) {
-        const int64_t quantum = int64_t{state.limits.layers} * state.limits.token_budget;
-        turn.share = state.tenants.at(sequence.tenant).served / quantum;
+        turn.share = state.tenants.at(sequence.tenant).served / (int64_t{state.limits.layers} * kShareTokens);
     }
     return turn;
 }

@@ -100,10 +100,13 @@ bool can_ever_fit(const ScheduleState& state, int32_t tokens);
 // A new sequence waits; its id is larger than all before it. Its root is let go of when it is removed.
 void enqueue(ScheduleState& state, SequenceState sequence);
 
+// Tenants take turns after so many tokens, rather than after each.
+constexpr int32_t kShareTokens = 1024;
+
 // Where a sequence stands among those that want to get on: the smallest goes first.
 struct Turn {
     int32_t priority = 0;
-    int64_t share = 0;  // whole budgets that its tenant has had, where there are several tenants
+    int64_t share = 0;  // of kShareTokens tokens that its tenant has had, where there are several tenants
     int64_t due_ns = 0;
     SequenceId id;
     auto operator<=>(const Turn&) const = default;
