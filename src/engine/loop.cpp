@@ -60,7 +60,8 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     if (request.constraint) live.constraint = request.constraint->begin();
     live.prompt_tokens = sequence.length();
     live.max_wait = request.max_wait;
-    if (request.max_wait > 0) deadlines_.emplace(monotonic_seconds() + request.max_wait, id);
+    live.deadline = request.max_wait > 0 ? monotonic_seconds() + request.max_wait : 0;
+    if (live.deadline > 0) deadlines_.insert({live.deadline, id});
     held_tokens_ += live.prompt_tokens;
     enqueue(schedule_, std::move(sequence));
     CHECK(live_.emplace(id, std::move(live)).second, "request {}", id.value);
@@ -88,8 +89,8 @@ void Loop::cancel_all() {
 }
 
 void Loop::expire(double now) {
-    for (; !deadlines_.empty() && deadlines_.top().first <= now; deadlines_.pop()) {
-        const RequestId id = deadlines_.top().second;
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+        const RequestId id = deadlines_.extract(deadlines_.begin()).value().second;
         const auto found = live_.find(id);
         if (found == live_.end() || found->second.ended || found->second.scheduled_at > 0) continue;
         RequestEvent event = new_event(id, found->second, known_sequence(id));
@@ -372,6 +373,7 @@ void Loop::deliver(RequestEvent event) {
 void Loop::forget(RequestId id) {
     const auto found = live_.find(id);
     held_tokens_ -= found->second.prompt_tokens;
+    deadlines_.erase({found->second.deadline, id});
     live_.erase(found);
 }
 

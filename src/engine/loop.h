@@ -5,7 +5,7 @@
 
 #include <map>
 #include <optional>
-#include <queue>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -66,9 +66,9 @@ class Loop {
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
         double scheduled_at = 0;                   // when a step first had rows of it; 0: none had
-        double max_wait = 0;
-        bool reported = false;  // the first event was made
-        bool ended = false;     // the last event was made
+        double max_wait = 0, deadline = 0;         // 0: it may wait for ever
+        bool reported = false;                     // the first event was made
+        bool ended = false;                        // the last event was made
         RestingRows resting;
     };
     // A segment of the plan with what it needs and brings.
@@ -118,9 +118,8 @@ class Loop {
     std::vector<Sampler> samplers_;  // one per thread
     std::map<RequestId, LiveRequest> live_;
     std::vector<RequestEvent> events_;  // since the last report
-    // When requests that may not wait for ever expire, the soonest on top; those that were begun meanwhile are ignored.
-    using Deadline = std::pair<double, RequestId>;
-    std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+    // When requests that may not wait for ever expire; those that were begun meanwhile are ignored.
+    std::set<std::pair<double, RequestId>> deadlines_;
     int64_t held_tokens_ = 0;
     EngineMetrics metrics_;
 };

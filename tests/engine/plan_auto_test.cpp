@@ -23,7 +23,8 @@ class PlanAutoTest : public testing::Test {
                        .routed = {.row = kMicrosecond, .expert = 100 * kMicrosecond},
                        .step = 0,
                        .logits = 0,
-                       .late_permille = 1000};
+                       .late_permille = 1000,
+                       .most_rows = 1 << 20};
     }
     SequenceId arrive(int32_t length, int64_t arrival_ns = 0) {
         SequenceState sequence;
@@ -136,6 +137,77 @@ TEST_F(PlanAutoTest, short_prompts_overtake_long_ones_until_those_are_due) {
     EXPECT_EQ(plan.segments[1].sequence, longer);  // fills what is left of the budget
     EXPECT_EQ(plan.segments.size(), 2u);
     EXPECT_TRUE(state.running.contains(late));
+}
+
+TEST_F(PlanAutoTest, a_prompt_that_is_mostly_cached_counts_as_short) {
+    state.limits.prefix_cache = true;
+    state.limits.max_batch = 1;
+    const auto turn = arrive(4000);
+    const std::vector<int32_t> tokens = state.waiting.at(turn).tokens;
+    for (int i = 0; i < 4; i++) step();
+    remove_sequence(state, turn);
+    const auto fresh = arrive(1000), next = arrive(10);
+    state.waiting.at(next).tokens = tokens;
+    auto node = state.waiting.extract(next);
+    state.tenants.at(0).live--;
+    enqueue(state, std::move(node.mapped()));
+    EXPECT_EQ(step().segments[0].sequence, next);
+    EXPECT_TRUE(state.waiting.contains(fresh));
+}
+
+// Rows of another prompt that will be long in coming are computed again.
+TEST_F(PlanAutoTest, a_short_prompt_does_not_wait_for_a_long_one_with_the_same_beginning) {
+    state.limits.prefix_cache = true;
+    arrive(10);
+    step();
+    const auto longer = arrive(8000);
+    for (int i = 0; i < 3; i++) step();
+    ASSERT_TRUE(state.running.at(longer).resting());
+    state.costs.routed.row = 100 * kMicrosecond;  // its rows turn out to be slow: 60 steps to go
+    SequenceState sequence;
+    sequence.id = {++last_id};
+    sequence.tokens = state.running.at(longer).tokens;
+    sequence.tokens.resize(kWorthWaiting + 1);
+    for (int32_t i = 0; i < 130; i++) sequence.tokens.push_back(i);
+    enqueue(state, std::move(sequence));
+    for (int32_t steps = 0; !state.running.contains({last_id}) || !state.running.at({last_id}).decoding; steps++) {
+        step();
+        ASSERT_LT(steps, 45);
+    }
+    EXPECT_FALSE(state.running.at(longer).decoding);
+}
+
+// What an urgent prompt waits for is as urgent.
+TEST_F(PlanAutoTest, rows_that_an_urgent_prompt_waits_for_go_on_in_its_place) {
+    state.limits.prefix_cache = true;
+    arrive(10);
+    step();
+    const auto lazy = arrive(6000);
+    state.waiting.at(lazy).priority = 10;
+    for (int i = 0; i < 2; i++) step();
+    ASSERT_TRUE(state.running.at(lazy).resting());
+    state.costs.routed.row = 100 * kMicrosecond;
+    const auto urgent = arrive(6000), middle = arrive(600);
+    state.waiting.at(urgent).tokens = state.running.at(lazy).tokens;
+    state.waiting.at(urgent).tokens.resize(4000);
+    state.waiting.at(middle).priority = 5;
+    while (!state.running.contains(urgent) || !state.running.at(urgent).decoding) step();
+    EXPECT_FALSE(state.running.at(middle).decoding);
+}
+
+TEST_F(PlanAutoTest, steps_grow_no_faster_than_what_is_known_of_them) {
+    arrive(10);
+    step();
+    state.limits.token_gap = {.milliseconds = 1'000'000};
+    state.costs.most_rows = 10;
+    arrive(8000), arrive(8000);
+    Plan plan = plan_auto(state);
+    EXPECT_EQ(plan.segments.back().end_token, 256);
+    commit(state, plan);
+    state.costs.most_rows = 300;
+    append_token(state, plan.segments[0].sequence, 7);
+    plan = plan_auto(state);
+    EXPECT_EQ(plan.segments.back().end_token - plan.segments.back().first_token, 600);
 }
 
 TEST_F(PlanAutoTest, priority_comes_before_length) {

@@ -20,6 +20,7 @@ struct SimulationSetup {
     uint64_t seed = 0;
     double arrival = 0.3, cancellation = 0.02;  // chance a step
     int32_t most = 30;                          // sequences at once
+    bool ranks = false;                         // sequences have tenants and priorities; some may wait long
     bool evict_all_at_end = false;
 };
 
@@ -75,6 +76,10 @@ class ScheduleSimulation {
         }
         sequence.every_row = random_.below(8) == 0;
         sequence.arrival_ns = now_ps_ / 1000;
+        if (setup_.ranks) {
+            sequence.tenant = static_cast<uint32_t>(random_.below(3));
+            sequence.priority = static_cast<int32_t>(random_.below(3)) - 1;
+        }
         const int32_t remaining = std::max(1, total - prompt);
         if (!can_ever_fit(state_, prompt + remaining)) return tree_.release_root(sequence.root);
         remaining_.emplace(sequence.id, remaining);

@@ -1,5 +1,7 @@
 #include "tests/engine/schedule_simulation.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
@@ -29,6 +31,8 @@ SimulationSetup with_arrivals(SimulationSetup setup) {
     setup.arrival = *rc::gen::element(0.02, 0.3, 1.0);
     setup.cancellation = *rc::gen::element(0.0, 0.02, 0.3);
     setup.evict_all_at_end = *rc::gen::arbitrary<bool>();
+    setup.ranks = *rc::gen::arbitrary<bool>();
+    if (setup.ranks) setup.rules.most_steps_without_rows = std::numeric_limits<int64_t>::max();
     return setup;
 }
 

@@ -1,3 +1,4 @@
+#include <limits>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -87,6 +88,61 @@ TEST_F(ScheduleTest, tenants_take_turns) {
     EXPECT_TRUE(state.tenants.empty());
 }
 
+// What a tenant had while nobody else asked is not held against it, and one that comes and goes does not begin anew.
+TEST_F(ScheduleTest, tenants_that_come_and_go_starve_nobody) {
+    state.limits.token_budget = 21;  // with the stream's row
+    const auto serve_all = [&](SequenceId id) {
+        for (int steps = 0; !state.running.contains(id) || !state.running.at(id).decoding; steps++) {
+            step();
+            if (steps == 100) return false;
+        }
+        remove_sequence(state, id);
+        return true;
+    };
+    const auto stream = arrive(10, 9);  // a quiet stream of a third tenant
+    step();
+    for (int i = 0; i < 40; i++) ASSERT_TRUE(serve_all(arrive(100, 0)));
+    const auto first = arrive(100, 0);
+    int32_t newcomers = 0;
+    while (state.waiting.contains(first) || !state.running.at(first).decoding) {
+        ASSERT_TRUE(serve_all(arrive(100, 1 + static_cast<uint32_t>(newcomers++ % 2))));
+        ASSERT_LT(newcomers, 40);
+    }
+    remove_sequence(state, first);
+    remove_sequence(state, stream);
+    EXPECT_TRUE(state.tenants.empty());
+}
+
+TEST_F(ScheduleTest, a_share_comes_before_claims_of_priority) {
+    state.limits.token_budget = 2 * kShareTokens;
+    state.limits.max_batch = 1;
+    std::vector<SequenceId> greedy;
+    for (int i = 0; i < 3; i++) {
+        greedy.push_back(arrive(900));
+        state.waiting.at(greedy.back()).priority = std::numeric_limits<int32_t>::min();
+    }
+    const auto modest = arrive(900, 1);
+    std::vector<SequenceId> order;
+    for (int i = 0; i < 4; i++) {
+        order.push_back(step().segments[0].sequence);
+        remove_sequence(state, order.back());
+    }
+    EXPECT_EQ(order, (std::vector{greedy[0], greedy[1], modest, greedy[2]}));
+}
+
+TEST_F(ScheduleTest, priority_counts_as_age) {
+    const auto at = [&](int64_t seconds, int32_t priority) {
+        const auto id = arrive(10);
+        state.waiting.at(id).arrival_ns = seconds * 1'000'000'000;
+        state.waiting.at(id).priority = priority;
+        return by_arrival(state, state.waiting.at(id));
+    };
+    EXPECT_LT(at(29, -1), at(0, 0));
+    EXPECT_LT(at(0, 0), at(31, -1));
+    EXPECT_LT(at(1000, std::numeric_limits<int32_t>::min()), at(0, -1));
+    EXPECT_LT(at(0, 0), at(0, std::numeric_limits<int32_t>::max()));
+}
+
 TEST_F(ScheduleTest, the_published_table_of_groups) {
     const int32_t tokens[] = {512, 513, 1025, 2049, 4097};
     const auto groups = [&](int32_t most) {
@@ -98,6 +154,8 @@ TEST_F(ScheduleTest, the_published_table_of_groups) {
     EXPECT_EQ(groups(12), (std::vector<int32_t>{1, 2, 4, 6, 12}));
     EXPECT_EQ(groups(24), (std::vector<int32_t>{1, 2, 4, 8, 24}));
     EXPECT_EQ(groups(4), (std::vector<int32_t>{1, 2, 4, 4, 4}));
+    EXPECT_EQ(groups(10), (std::vector<int32_t>{1, 2, 2, 5, 10}));
+    EXPECT_EQ(groups(11), (std::vector<int32_t>{1, 2, 4, 8, 11}));  // a prime has no other divisor
     EXPECT_EQ(most_layered_groups(48), 16);
     EXPECT_EQ(most_layered_groups(24), 12);
     EXPECT_EQ(most_layered_groups(94), 16);
@@ -119,14 +177,17 @@ TEST_F(ScheduleTest, a_cohort_advances_by_layer_groups_beside_decodes) {
 }
 
 TEST_F(ScheduleTest, the_first_groups_of_a_cohort_have_the_layers_that_are_left_over) {
-    state.limits.layers = 7;
+    state.limits.layers = 17;  // no number of groups from 8 to 16 divides it
     state.limits.token_budget = 8192;
+    ASSERT_EQ(most_layered_groups(17), 16);
     const auto a = arrive(600);
-    EXPECT_EQ(step(plan_layered).segments,
-              (std::vector<Segment>{{a, 0, 600, 0, 7}}));  // 7 is prime: 1 group divides it
-    state.limits.layers = 18;
-    const auto b = arrive(300);
-    EXPECT_EQ(step(plan_layered).segments.back(), (Segment{b, 0, 300, 0, 18}));
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 0, 600, 0, 9}}));
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{a, 0, 600, 9, 17}}));
+    remove_sequence(state, a);
+    state.limits.layers = 11;
+    const auto b = arrive(1000);
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{b, 0, 1000, 0, 6}}));
+    EXPECT_EQ(step(plan_layered).segments, (std::vector<Segment>{{b, 0, 1000, 6, 11}}));
 }
 
 TEST_F(ScheduleTest, a_cohort_has_no_more_tokens_than_the_budget) {

@@ -119,7 +119,9 @@ class RandomPolicy {
                 engine::advance_rows(plan, sequence, sequence.frontier + (whole ? left : from_one_to(left)));
         } else {
             engine::adopt_cached(state, sequence);
-            if (random_.below(4) > 0 && !plan.segments.empty() && engine::awaits_shared_page(state, sequence)) return;
+            if (random_.below(4) > 0 && !plan.segments.empty() &&
+                engine::awaits_shared_page(state, sequence, engine::by_arrival))
+                return;
             const int32_t left = sequence.length() - sequence.computed;
             engine::issue_rows(state, plan, sequence, from_one_to(std::min(left, state.limits.token_budget)),
                                whole ? state.limits.layers : from_one_to(state.limits.layers));

@@ -11,6 +11,9 @@ namespace {
 
 // Alone, prompts gain nothing from more tokens in a step, and who comes next waits for less.
 constexpr int32_t kOpenTokens = 1024;
+// What a step may take up whatever is known of such steps; more than twice the rows of any step before only then: a
+// layer that has begun cannot be stopped.
+constexpr int64_t kFewTokens = 256;
 
 // The rows that `count` more tokens of a sequence make.
 Segment next_rows(const SequenceState& sequence, int32_t count) {
@@ -45,18 +48,21 @@ class Filling {
         // time is taken in any case.
         const int64_t filled = budget / state.costs.late_permille * 1000;
         left_ps_ = whole_ps_ = open_ ? kMostPicoseconds : std::max(filled - step_ps_, step_ps_ / 8);
-        tokens_left_ = open_ ? std::min(state.limits.token_budget, kOpenTokens) : state.limits.token_budget;
+        const int64_t known = std::max<int64_t>(kFewTokens, 2 * state.costs.most_rows);
+        tokens_left_ = static_cast<int32_t>(std::min<int64_t>(state.limits.token_budget, open_ ? kOpenTokens : known));
         rest_left_ = state.limits.resting_rows;
         for (const auto& [id, sequence] : state.running) rest_left_ -= sequence.issued - sequence.computed;
         for (const Segment& segment : plan.segments) rest_left_ += segment.end_token - segment.first_token;
     }
 
-    // Adds the next group of rows, the most urgent prompt's first; false when there is nothing to add or no time for it.
+    // Adds the next group of rows, the most urgent prompt's first, or those that it waits for; false when there is nothing
+    // to add or no time for it.
     bool add_group(std::vector<SequenceState*>& prompts) {
         if (begun_ && (open_ || left_ps_ < whole_ps_ / 4)) return false;
         for (size_t lead = 0; lead < prompts.size(); lead++) {
-            if (prompts[lead]->resting()) {
-                advance_group(prompts, lead);
+            const size_t wanted = prompts[lead]->resting() ? lead : awaited(prompts, *prompts[lead]);
+            if (wanted < prompts.size()) {
+                advance_group(prompts, wanted);
                 return true;
             }
             if (issue_group(prompts, lead)) return true;
@@ -65,6 +71,13 @@ class Filling {
     }
 
   private:
+    // Which of `prompts` the sequence waits for; their number if it is none of them.
+    size_t awaited(std::span<SequenceState* const> prompts, SequenceState& sequence) const {
+        adopt_cached(state_, sequence);
+        const auto found = std::ranges::find(prompts, awaited_sequence(state_, sequence, by_expected_finish));
+        return static_cast<size_t>(found - prompts.begin());
+    }
+
     // What rows of `work` add to a step that decodes anyway.
     int64_t extra_ps(LayerWork work, int32_t first_layer, int32_t end_layer) const {
         LayerWork without = decodes_, with = decodes_;
@@ -144,7 +157,7 @@ class Filling {
             if (tokens >= most) break;
             if (sequence->resting()) continue;
             adopt_cached(state_, *sequence);
-            if (awaits_shared_page(state_, *sequence)) continue;
+            if (awaits_shared_page(state_, *sequence, by_expected_finish)) continue;
             found.push_back(sequence);
             tokens += std::min(most - tokens, sequence->length() - sequence->computed);
         }
@@ -199,7 +212,7 @@ class Filling {
         size_t begun = 0;
         for (SequenceState* sequence : sequences) {
             if (tokens == 0) break;
-            if (awaits_shared_page(state_, *sequence)) continue;  // of one that has just begun
+            if (awaits_shared_page(state_, *sequence, by_expected_finish)) continue;  // of one that has just begun
             const int32_t count = std::min(tokens, sequence->length() - sequence->computed);
             issue_rows(state_, plan_, *sequence, count, choice.layers);
             tokens -= count;
@@ -241,9 +254,10 @@ int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes)
 
 Turn by_expected_finish(const ScheduleState& state, const SequenceState& sequence) {
     LayerWork work{.first_layer = 0, .end_layer = state.limits.layers};
-    work.add({.sequence = sequence.id, .first_token = sequence.computed, .end_token = sequence.length()});
+    const int32_t first = std::max(sequence.computed, sequence.known_prefix);
+    work.add({.sequence = sequence.id, .first_token = first, .end_token = sequence.length()});
     Turn turn = by_arrival(state, sequence);
-    turn.due_ns = sequence.arrival_ns + state.costs.of(state.shape, work) / 1000;
+    turn.due_ns += state.costs.of(state.shape, work) / 1000;
     return turn;
 }
 

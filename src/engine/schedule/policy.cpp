@@ -59,7 +59,7 @@ static void issue_prompts(ScheduleState& state, Plan& plan, int32_t budget, int3
         if (budget == 0) return;
         if (sequence->resting()) continue;
         adopt_cached(state, *sequence);
-        if (awaits_shared_page(state, *sequence)) continue;
+        if (awaits_shared_page(state, *sequence, by_arrival)) continue;
         const int32_t count = std::min(budget, sequence->length() - sequence->computed);
         issue_rows(state, plan, *sequence, count, end_layer);
         budget -= count;
@@ -92,8 +92,9 @@ int32_t layered_groups(int32_t tokens, int32_t most_groups) {
     if (tokens > 4096) return most_groups;
     int32_t groups = tokens <= 512 ? 1 : tokens <= 1024 ? 2 : tokens <= 2048 ? 4 : 8;
     groups = std::min(groups, most_groups);
-    while (most_groups % groups != 0) groups--;
-    return groups;
+    int32_t divisor = groups;
+    while (most_groups % divisor != 0) divisor--;
+    return divisor > 1 ? divisor : groups;
 }
 
 // The first layer after `layer` at which a group ends: the first layers % groups groups have one layer more.

@@ -27,13 +27,13 @@ Plan plan_layered(ScheduleState& state);
 Plan plan_auto(ScheduleState& state);
 
 // Groups of layers that a cohort of `tokens` takes: 1 up to 512 tokens, 2 up to 1024, 4 up to 2048, 8 up to 4096, then
-// most_groups; each lowered to a divisor of most_groups, as the published table has it.
+// most_groups; each lowered to a divisor of most_groups, as the published table has it, if there is one but 1.
 int32_t layered_groups(int32_t tokens, int32_t most_groups);
 // The most groups a model of `layers` layers is cut into: its largest divisor from 8 to 16, else 16 unequal ones.
 int32_t most_layered_groups(int32_t layers);
 
-// Priority, share of the tenant, then when a sequence would finish had it been computed alone from its arrival on: short
-// prompts go before long ones, but none waits for those that came later than its own length takes.
+// Share of the tenant, then arrival by priority and the time that what is left of the prompt takes alone: short prompts
+// go before long ones, but none waits for those that came later than its own length takes.
 Turn by_expected_finish(const ScheduleState& state, const SequenceState& sequence);
 
 // Plans all outstanding rows of every decoding sequence, those of the best rank and age first. Where a page is missing

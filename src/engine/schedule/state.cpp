@@ -93,18 +93,15 @@ bool can_ever_fit(const ScheduleState& state, int32_t tokens) {
     return pages_for(tokens) <= state.pool.total();
 }
 
-// Of the tenants that are live beside this one.
-static int64_t least_served(const ScheduleState& state, uint32_t tenant) {
-    std::optional<int64_t> least;
-    for (const auto& [number, share] : state.tenants) {
-        if (number != tenant && (!least || share.served < *least)) least = share.served;
-    }
-    return least.value_or(0);
-}
-
+// Forgets the accounts that would begin anew anyway.
 static void leave_tenant(ScheduleState& state, uint32_t tenant) {
-    const auto found = state.tenants.find(tenant);
-    if (--found->second.live == 0) state.tenants.erase(found);
+    state.tenants.at(tenant).live--;
+    std::erase_if(state.tenants, [&](const auto& entry) {
+        return entry.second.live == 0 && entry.second.served <= state.served_from;
+    });
+    if (std::ranges::all_of(state.tenants, [](const auto& entry) { return entry.second.live == 0; })) {
+        state.tenants.clear();
+    }
 }
 
 void enqueue(ScheduleState& state, SequenceState sequence) {
@@ -114,12 +111,16 @@ void enqueue(ScheduleState& state, SequenceState sequence) {
     sequence.tail = sequence.root;
     CHECK(!state.running.contains(id), "sequence {}", id.value);
     TenantShare& tenant = state.tenants[sequence.tenant];
-    if (tenant.live++ == 0) tenant.served = least_served(state, sequence.tenant);
+    tenant.live++;
+    tenant.served = std::max(tenant.served, state.served_from);
+    sequence.known_prefix = static_cast<int32_t>(std::ssize(cached_path(state, sequence))) * kPageTokens;
     CHECK(state.waiting.emplace(id, std::move(sequence)).second, "sequence {}", id.value);
 }
 
 Turn by_arrival(const ScheduleState& state, const SequenceState& sequence) {
-    Turn turn{.priority = sequence.priority, .id = sequence.id};
+    constexpr int64_t kMostPriority = 100'000'000;  // more would overflow
+    const int64_t priority = std::clamp<int64_t>(sequence.priority, -kMostPriority, kMostPriority);
+    Turn turn{.due_ns = sequence.arrival_ns + priority * kPriorityNanoseconds, .id = sequence.id};
     if (state.tenants.size() > 1) {
         turn.share = state.tenants.at(sequence.tenant).served / (int64_t{state.limits.layers} * kShareTokens);
     }
@@ -206,17 +207,34 @@ bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<cons
     return sequence.computed > computed;
 }
 
-bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence) {
-    if (!state.limits.prefix_cache) return false;
+// By estimate: whether the rows that rest of `other` are through before `rows` rows of `sequence` could be.
+static bool is_through_sooner(const ScheduleState& state, const SequenceState& other, const SequenceState& sequence,
+                              int32_t rows) {
+    LayerWork left{.first_layer = other.frontier, .end_layer = state.limits.layers};
+    left.add({.sequence = other.id, .first_token = other.computed, .end_token = other.issued});
+    LayerWork again{.first_layer = 0, .end_layer = state.limits.layers};
+    again.add({.sequence = sequence.id, .first_token = sequence.computed, .end_token = sequence.computed + rows});
+    return state.costs.of(state.shape, left) <= state.costs.of(state.shape, again);
+}
+
+SequenceState* awaited_sequence(ScheduleState& state, const SequenceState& sequence, SequenceOrder order) {
+    if (!state.limits.prefix_cache) return nullptr;
     const int32_t first = sequence.published * kPageTokens, limit = reusable_tokens(sequence);
-    if (state.source && state.source->fetches(sequence, limit)) return true;
-    for (const auto& [id, other] : state.running) {
+    for (auto& [id, other] : state.running) {
         if (!other.resting() || other.tail != sequence.tail) continue;
         const int32_t end = std::min(other.issued, limit);
         if (end - sequence.computed < kWorthWaiting) continue;
-        if (first + common_tokens(sequence, other, first, end) - sequence.computed >= kWorthWaiting) return true;
+        const int32_t rows = first + common_tokens(sequence, other, first, end) - sequence.computed;
+        if (rows < kWorthWaiting) continue;
+        if (order(state, other) < order(state, sequence) || is_through_sooner(state, other, sequence, rows))
+            return &other;
     }
-    return false;
+    return nullptr;
+}
+
+bool awaits_shared_page(ScheduleState& state, const SequenceState& sequence, SequenceOrder order) {
+    if (state.source && state.source->fetches(sequence, reusable_tokens(sequence))) return true;
+    return awaited_sequence(state, sequence, order) != nullptr;
 }
 
 void issue_rows(ScheduleState& state, Plan& plan, SequenceState& sequence, int32_t count, int32_t end_layer) {
@@ -278,21 +296,15 @@ static void publish_pages(ScheduleState& state, SequenceState& sequence) {
 // Rows of a sequence have crossed the segment's layers.
 static void move_frontier(ScheduleState& state, SequenceState& sequence, const Segment& segment) {
     const int32_t layers = state.limits.layers;
-    const int32_t end_row = segment.end_token - sequence.computed;
-    if (segment.end_layer == layers && segment.end_layer == segment.first_layer + 1 &&
-        segment.end_token < sequence.issued) {
-        sequence.computed = segment.end_token;  // part of the rows, through the last layer
-        sequence.passed = 0;
-    } else if (segment.end_token < sequence.issued) {
-        sequence.passed = end_row;
+    if (segment.end_token < sequence.issued) {
+        sequence.passed = segment.end_token - sequence.computed;
         return;
-    } else {
-        sequence.passed = 0;
-        sequence.frontier = segment.end_layer;
-        if (segment.end_layer < layers) return;
-        sequence.computed = sequence.issued;
-        sequence.frontier = 0;
     }
+    sequence.passed = 0;
+    sequence.frontier = segment.end_layer;
+    if (segment.end_layer < layers) return;
+    sequence.computed = sequence.issued;
+    sequence.frontier = 0;
     sequence.computed_ever = std::max(sequence.computed_ever, sequence.computed);
     publish_pages(state, sequence);
 }
@@ -306,8 +318,9 @@ void commit(ScheduleState& state, const Plan& plan) {
                   segment.first_layer == sequence.frontier && segment.end_layer >= segment.first_layer,
               "sequence {}", sequence.id.value);
         if (segment.end_layer == segment.first_layer) continue;  // stopped before it moved
-        state.tenants.at(sequence.tenant).served +=
-            int64_t{segment.end_token - segment.first_token} * (segment.end_layer - segment.first_layer);
+        int64_t& served = state.tenants.at(sequence.tenant).served;
+        if (!sequence.decoding) state.served_from = std::max(state.served_from, served);
+        served += int64_t{segment.end_token - segment.first_token} * (segment.end_layer - segment.first_layer);
         move_frontier(state, sequence, segment);
     }
 }

@@ -2,9 +2,9 @@
 // then run; their ids ascend in order of arrival, so map order is first come, first served. Owned by the engine thread.
 //
 // A sequence's tokens are known (tokens.size()), of which the first `computed` have crossed all layers and the rows
-// [computed, issued) rest before layer `frontier`, but for the first `passed` of them, which crossed that one as well. Pages are taken as rows are issued; those that an admitted
-// sequence's known tokens still need are reserved, so that prompts never run out of them; a decoding sequence asks for
-// one more at a time.
+// [computed, issued) rest before layer `frontier`, but for the first `passed` of them, which crossed that one as well.
+// Pages are taken as rows are issued; those that an admitted sequence's known tokens still need are reserved, so that
+// prompts never run out of them; a decoding sequence asks for one more at a time.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,10 @@ struct SequenceState {
     std::vector<int32_t> tokens;  // prompt and generated
     // Each row's logits are wanted once (prompt log-probabilities): the cache may not skip them.
     bool every_row = false;
-    int32_t priority = 0;    // smaller runs earlier
-    uint32_t tenant = 0;     // shares are fair between tenants
-    int64_t arrival_ns = 0;  // on the engine's clock
+    int32_t priority = 0;      // smaller runs earlier
+    uint32_t tenant = 0;       // shares are fair between tenants
+    int64_t arrival_ns = 0;    // on the engine's clock
+    int32_t known_prefix = 0;  // tokens that the cache had when it came
 
     int32_t computed = 0, issued = 0;  // computed <= issued <= tokens.size()
     int32_t frontier = 0;              // next layer of the rows [computed, issued); 0 when there are none
@@ -61,10 +62,11 @@ struct ScheduleLimits {
     bool prefix_cache = true;
 };
 
-// What a tenant with live sequences has had.
+// What a tenant has had, as start-time fair queueing counts it (Goyal, Vin, Cheng, SIGCOMM 1996): what it did not ask for
+// while others were served is not made up for later.
 struct TenantShare {
     int64_t live = 0;    // sequences
-    int64_t served = 0;  // rows times layers, counted up from the least of those live when it came
+    int64_t served = 0;  // rows times layers, from the schedule's served_from on when a prompt comes
 };
 
 // Where pages come from that are neither computed nor in memory.
@@ -84,7 +86,8 @@ struct ScheduleState {
     ModelShape shape;
     StepCosts costs;
     std::map<SequenceId, SequenceState> waiting, running;
-    std::map<uint32_t, TenantShare> tenants;  // those with live sequences
+    std::map<uint32_t, TenantShare> tenants;  // those with live sequences, and those who had more than others since
+    int64_t served_from = 0;                  // where the tenant stood whose prompt was served last; never falls
     PageSource* source = nullptr;             // if there is one
     int32_t reserved = 0;                     // sum over running
     int32_t cohort_groups = 0;                // of the layered policy: groups of layers that its cohort takes
@@ -105,15 +108,17 @@ constexpr int32_t kShareTokens = 1024;
 
 // Where a sequence stands among those that want to get on: the smallest goes first.
 struct Turn {
-    int32_t priority = 0;
-    int64_t share = 0;  // of kShareTokens tokens that its tenant has had, where there are several tenants
-    int64_t due_ns = 0;
+    int64_t share = 0;   // of kShareTokens tokens that its tenant has had, where there are several tenants
+    int64_t due_ns = 0;  // the older the earlier; priority counts as age, so that none waits for ever
     SequenceId id;
     auto operator<=>(const Turn&) const = default;
 };
 using SequenceOrder = Turn (*)(const ScheduleState&, const SequenceState&);
 
-// Priority, share of the tenant, arrival.
+// A priority that is smaller by one goes before what came up to half a minute earlier.
+constexpr int64_t kPriorityNanoseconds = 30'000'000'000;
+
+// Share of the tenant, arrival by priority.
 Turn by_arrival(const ScheduleState& state, const SequenceState& sequence);
 
 // Waiting sequences start to run, in this order, while the batch and the pages for all their known tokens (and one more
@@ -126,9 +131,11 @@ void admit(ScheduleState& state, SequenceOrder order = by_arrival);
 // token stays to be computed, and where every row counts only rows computed before are skipped. No rows may rest.
 void adopt_cached(ScheduleState& state, SequenceState& sequence);
 
-// Whether another sequence has rows under way that this one, which has none, could take over, enough of them that waiting
-// is cheaper; or whether its next pages are being fetched.
-bool awaits_shared_page(const ScheduleState& state, const SequenceState& sequence);
+// The sequence that has rows under way which this one, which has none, could take over, if it is worth waiting for: its
+// turn comes earlier, or it is through sooner by estimate than the same rows could be computed again. Null if there is none.
+SequenceState* awaited_sequence(ScheduleState& state, const SequenceState& sequence, SequenceOrder order);
+// Whether there is such a sequence, or the next pages are being fetched.
+bool awaits_shared_page(ScheduleState& state, const SequenceState& sequence, SequenceOrder order);
 
 // Takes over a page that was fetched: `tokens` begin like those after the sequence's tail. False if that spared nothing.
 bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<const int32_t> tokens,

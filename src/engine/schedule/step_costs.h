@@ -65,6 +65,7 @@ struct StepCosts {
     int64_t step = 0;              // picoseconds a step, whatever it does
     int64_t logits = 0;            // picoseconds a row through the head and the sampler
     int64_t late_permille = 1100;  // what nearly all steps stay below, of their estimate
+    int64_t most_rows = 0;         // in a layer of the steps that these were learnt from
 
     // Picoseconds that the layers take; no more than kMostPicoseconds.
     int64_t of(const ModelShape& shape, const LayerWork& work) const;

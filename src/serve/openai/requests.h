@@ -57,7 +57,7 @@ struct GenerationRequest {
     std::vector<int32_t> own_stop_ids;                                 // sorted; those that the request named
     std::vector<std::string> stop;                                     // strings that end the text
     int32_t choices = 1;
-    int32_t priority = 0;  // smaller runs earlier (vLLM's)
+    int32_t priority = 0;  // smaller runs earlier (vLLM's); Turn says by how much
     bool stream = false, include_usage = false, continuous_usage = false;
     bool echo = false;      // the prompt comes first, with logprobs as far as those are told (completions only)
     bool logprobs = false;  // sampling.top_logprobs of each token are told
