@@ -74,7 +74,7 @@ class ChoiceText {
     StopMatcher matcher_;
     const OutputReading& reading_;
     std::unique_ptr<text::OutputParser> parser_;  // null: all text is content
-    std::optional<bool> last_call_is_whole_;  // nothing: there is no call
+    std::optional<bool> last_call_is_whole_;      // nothing: there is no call
     const int32_t min_tokens_;
     const bool include_stop_;
     const std::span<const int32_t> own_stop_ids_;  // sorted

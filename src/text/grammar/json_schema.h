@@ -44,8 +44,8 @@ Result<Expression> add_json_schema(GrammarBuilder& builder, const boost::json::v
                                    const JsonSchemaOptions& options = {});
 // Strings that stand bare in a text, without quotation marks and escapes.
 struct BareStrings {
-    Expression allowed;                            // regular: those that can be written
-    std::optional<CodePoints> harmless = {};       // all strings of these characters can
+    Expression allowed;                       // regular: those that can be written
+    std::optional<CodePoints> harmless = {};  // all strings of these characters can
 };
 // The values of a schema where strings are bare, which others (as JSON) could be taken for.
 struct BareValue {

@@ -67,7 +67,8 @@ std::optional<ReasoningBefore> ModelDialect::reasoning(bool has_begun) const {
         .begin = tag(dialect_->think_begin), .end = tag(dialect_->think_end), .has_begun = has_begun};
     // Those that reach the parser as text.
     for (const std::string_view marker : dialect_->markers) {
-        const bool is_special = std::ranges::any_of(markers_, [&](const auto& known) { return known.second == marker; });
+        const bool is_special =
+            std::ranges::any_of(markers_, [&](const auto& known) { return known.second == marker; });
         if (!is_special) before.avoided.emplace_back(marker);
     }
     return before;

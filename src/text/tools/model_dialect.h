@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "text/chat/template_files.h"
-#include "text/tokenizer/tokenizer.h"
 #include "text/grammar/reasoning_before.h"
+#include "text/tokenizer/tokenizer.h"
 #include "text/tools/dialect.h"
 
 namespace hone::text {

@@ -52,8 +52,7 @@ class XmlGrammar {
         const std::string tags[] = {tags_.parameter_end, "\n" + tags_.parameter, "\n" + tags_.function_end};
         const Expression any = b_.text_without({}), free = b_.text_without(tags), line = b_.literal("\n");
         // It takes newlines at both ends for those of the tags; where these have some, a tag may seem to follow one.
-        if (newline_.empty())
-            return b_.without(free, b_.choice({b_.sequence({line, any}), b_.sequence({any, line})}));
+        if (newline_.empty()) return b_.without(free, b_.choice({b_.sequence({line, any}), b_.sequence({any, line})}));
         const Expression begun = b_.choice({b_.literal(tags_.parameter), b_.literal(tags_.function_end)});
         return b_.without(free, b_.sequence({begun, any}));
     }
@@ -66,13 +65,15 @@ class XmlGrammar {
     void add_parameters(const DeclaredTool& tool, std::vector<Expression>& parts) {
         const json::value& root = grammar_.parameters(tool);
         const auto refuse = [&](std::string_view what) {
-            grammar_.fail(tool, error("schema: #: {} cannot be followed in the way in which this model writes calls", what));
+            grammar_.fail(tool,
+                          error("schema: #: {} cannot be followed in the way in which this model writes calls", what));
         };
         const auto alternatives = SchemaReader(root, true).alternatives({{&root, "#"}});
         if (!alternatives) return void(grammar_.fail(tool, alternatives.error().within("schema")));
         for (const std::string_view keyword : kNotOfTags)
             if (root.get_object().contains(keyword)) return refuse(keyword);
-        if (alternatives->empty()) return refuse("a type that is not object");
+        if (alternatives->empty() || !(alternatives->front().types & kObjectType))
+            return refuse("a type that is not object");
         const Facts& facts = alternatives->front();
         const ObjectFacts object = facts.objects.empty() ? ObjectFacts{} : facts.objects.front();
         const auto is_required = [&](const std::string& name) {
