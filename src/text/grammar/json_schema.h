@@ -52,7 +52,7 @@ struct BareValue {
     Expression strings, others;
 };
 // The schema at `pointer` ("/properties/name") of `root`, which lives until build(). Where a string has a bound on its
-// length beyond a few hundred, it is one of harmless characters.
+// length beyond 64, it is one of harmless characters.
 Result<BareValue> add_bare_value(GrammarBuilder& builder, const boost::json::value& root, const std::string& pointer,
                                  const BareStrings& strings, const JsonSchemaOptions& options = {});
 

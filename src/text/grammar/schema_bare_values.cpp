@@ -3,8 +3,8 @@
 
 namespace hone::text {
 
-constexpr uint32_t kLongestChecked =
-    256;  // characters: a bound costs as many states for every state of what is allowed
+// Characters. Up to there a bound is kept beside everything else, at as many states for every state of what is allowed.
+constexpr uint32_t kLongestChecked = 64;
 
 Result<BareValue> SchemaCompiler::compile_bare(const SchemaAt& schema, const BareStrings& strings) {
     const auto alternatives = reader_.alternatives({schema});

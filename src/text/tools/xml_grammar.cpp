@@ -1,5 +1,9 @@
 // The grammar of calls as XML-like tags: what XmlReader reads back as arguments that the tool's schema allows.
 #include <algorithm>
+#include <functional>
+#include <map>
+
+#include <boost/json/serialize.hpp>
 
 #include "base/check.h"
 #include "text/grammar/json_schema.h"
@@ -83,9 +87,9 @@ class XmlGrammar {
         if (facts.max_properties && *facts.max_properties < object.properties.size()) return refuse("maxProperties");
         for (const auto& [name, schema] : object.properties) {
             if (!is_required(name)) {
-                if (can_be_written(name)) parts.push_back(b_.optional(parameter(name, value(tool, root, schema))));
+                if (can_be_written(name)) parts.push_back(b_.optional(parameter(name, value_of(tool, root, schema))));
             } else if (can_be_written(name)) {
-                parts.push_back(parameter(name, value(tool, root, schema)));
+                parts.push_back(parameter(name, value_of(tool, root, schema)));
             } else {
                 return refuse(fmt::format("the name '{}'", name));
             }
@@ -97,13 +101,30 @@ class XmlGrammar {
             const bool may_be_string = !object.additional || *object.additional->schema == true;
             if (!may_be_string || !can_be_written(name))
                 return refuse(fmt::format("'{}', which is required and not among the properties,", name));
-            parts.push_back(parameter(name, allowed_));
+            parts.push_back(parameter(name, value_to_end("", [&] { return allowed_; })));
         }
     }
 
+    // `value` reads up to the end of the parameter.
     Expression parameter(const std::string& name, Expression value) {
-        return b_.sequence({b_.literal(tag(tags_.parameter, name) + newline_), value,
-                            b_.literal(newline_ + tags_.parameter_end + "\n")});
+        return b_.sequence({b_.literal(tag(tags_.parameter, name) + newline_), value, b_.literal("\n")});
+    }
+
+    // Values of equal schemas are one rule: tools are many, and every form of a string takes hundreds of states.
+    Expression value_to_end(const std::string& key, const std::function<Expression()>& make) {
+        const auto known = known_.find(key);
+        if (known != known_.end()) return known->second;
+        const Expression ended = b_.sequence({make(), b_.literal(newline_ + tags_.parameter_end)});
+        return known_.emplace(key, b_.as_rule("parameter", ended)).first->second;
+    }
+
+    Expression value_of(const DeclaredTool& tool, const json::value& root, const SchemaAt& schema) {
+        json::value said = *schema.schema;
+        for (const char* word : {"title", "description", "default", "examples"})
+            if (said.is_object()) said.get_object().erase(word);
+        std::string key = json::serialize(said);
+        if (key.find("$ref") != key.npos) key += tool.name;
+        return value_to_end(key, [&] { return value(tool, root, schema); });
     }
 
     Expression value(const DeclaredTool& tool, const json::value& root, const SchemaAt& schema) {
@@ -132,6 +153,7 @@ class XmlGrammar {
     const std::string newline_;
     const Expression allowed_;
     const CodePoints harmless_;  // no tag begins with one
+    std::map<std::string, Expression> known_;
 };
 
 }  // namespace
