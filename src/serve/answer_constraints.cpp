@@ -1,8 +1,9 @@
 #include "serve/answer_constraints.h"
 
-#include <algorithm>
+#include <boost/json/serialize.hpp>
 
 #include "base/check.h"
+#include "text/grammar/source_reader.h"
 
 namespace hone::serve {
 
@@ -35,13 +36,6 @@ class GrammarConstraint : public engine::TokenConstraint {
     std::shared_ptr<const text::TokenGrammar> grammar_;
 };
 
-// The added token of that text, which ordinary tokens cannot spell in a grammar.
-text::Tag tag_of(const text::Tokenizer& tokenizer, std::string_view text) {
-    const auto& added = tokenizer.added_tokens();
-    const auto token = std::ranges::find(added, text, &text::AddedToken::content);
-    return {std::string(text), token == added.end() ? std::nullopt : std::optional(token->id)};
-}
-
 }  // namespace
 
 text::GrammarCache& AnswerConstraints::cache() {
@@ -52,29 +46,41 @@ text::GrammarCache& AnswerConstraints::cache() {
     return *cache_;
 }
 
-std::optional<ApiError> AnswerConstraints::constrain(const GenerationRequest& request,
-                                                     std::shared_ptr<const engine::TokenConstraint>& constraint) {
-    if (!request.form) return std::nullopt;
-    const std::string& field = request.form->field;
-    const auto refused = [&](std::string message, const char* code = "invalid_value") {
-        return ApiError{.message = fmt::format("'{}': {}", field, message), .param = field, .code = code};
-    };
-    if (!tokenizer_.reads_text()) return refused("this model has no tokenizer", "unsupported_parameter");
-    if (ends_.empty()) return refused("this model names no token that ends an answer", "unsupported_parameter");
+AnswerConstraints::Made AnswerConstraints::grammar_of_form(const GenerationRequest& request) {
     text::GrammarSource source = request.form->source;
     const OutputReading& reading = request.reading;
-    if (reading.dialect && reading.dialect->structures_every_output()) {
-        const text::Dialect& dialect = reading.dialect->dialect();
-        if (dialect.has_channels) {
-            return refused("this model writes its answers in channels, whose form cannot be set",
-                           "unsupported_parameter");
-        }
-        source.reasoning = {.begin = tag_of(tokenizer_, dialect.think_begin),
-                            .end = tag_of(tokenizer_, dialect.think_end),
-                            .has_begun = reading.in_reasoning};
+    if (reading.dialect) source.reasoning = reading.dialect->reasoning(reading.in_reasoning);
+    return cache().get(source);
+}
+
+AnswerConstraints::Made AnswerConstraints::grammar_of_calls(const OutputReading& reading) {
+    const bool several = !reading.one_call;
+    std::string key = fmt::format("calls {} {}", several, reading.in_reasoning);
+    for (const text::DeclaredTool& tool : *reading.tools)
+        key.append(1, '\0').append(tool.name).append(" ").append(boost::json::serialize(tool.parameters));
+    if (const Status status = text::check_source(key, cache().limits()); !status) return status.error();
+    return cache().get(std::move(key), [&] {
+        return reading.dialect->call_grammar(*reading.tools, several, reading.in_reasoning, cache().limits());
+    });
+}
+
+std::optional<ApiError> AnswerConstraints::constrain(const GenerationRequest& request,
+                                                     std::shared_ptr<const engine::TokenConstraint>& constraint) {
+    const OutputReading& reading = request.reading;
+    const bool calls = reading.forced != ForcedCalls::none;
+    if (!calls && !request.form) return std::nullopt;
+    const std::string field = calls ? "tool_choice" : request.form->field;
+    const auto refused = [](const std::string& field, std::string_view message, const char* code) {
+        return ApiError{.message = fmt::format("'{}': {}", field, message), .param = field, .code = code};
+    };
+    constexpr const char* kUnsupported = "unsupported_parameter";
+    if (!tokenizer_.reads_text()) return refused(field, "this model has no tokenizer", kUnsupported);
+    if (ends_.empty()) return refused(field, "this model names no token that ends an answer", kUnsupported);
+    if (!calls && reading.dialect && reading.dialect->dialect().has_channels) {
+        return refused(field, "this model writes its answers in channels, whose form cannot be set", kUnsupported);
     }
-    const auto grammar = cache().get(source);
-    if (!grammar) return refused(grammar.error().message);
+    const Made grammar = calls ? grammar_of_calls(reading) : grammar_of_form(request);
+    if (!grammar) return refused(calls ? "tools" : field, grammar.error().message, "invalid_value");
     constraint = std::make_shared<const GrammarConstraint>(*grammar);
     return std::nullopt;
 }

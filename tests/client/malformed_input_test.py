@@ -58,7 +58,9 @@ CHAT_FAULTS = [
     ("messages[1].content[0]", {"messages": MESSAGES + [{"role": "user", "content": [{"type": "image_url"}]}]}),
     ("top_logprobs", {"top_logprobs": 2}), ("max_completion_tokens", {"max_completion_tokens": -4}),
     ("response_format.type", {"response_format": {"type": "yaml"}}), ("tools[0]", {"tools": ["f"]}),
-    ("tool_choice", {"tool_choice": "required"}), ("modalities", {"modalities": ["audio"]}),
+    ("tool_choice", {"tool_choice": "required"}),
+    ("tool_choice", {"tool_choice": "required", "tools": [{"type": "function", "function": {"name": "f"}}]}),  # no dialect
+    ("modalities", {"modalities": ["audio"]}),
     ("chat_template_kwargs.messages", {"chat_template_kwargs": {"messages": []}}),
 ]
 

@@ -294,13 +294,88 @@ TEST_F(ToolCallsTest, ComeBackInTheNextTurn) {
     }
 }
 
-TEST_F(ToolCallsTest, BeingForcedToCallIsRefused) {
+// The bytes that the constraint of the last request lets a text begin with.
+std::string begins(const ScriptedGenerator& generator) {
+    const auto constraint = generator.requests().back().constraint;
+    if (!constraint) return "anything";
+    const auto text = constraint->begin();
+    const auto words = text->allowed();
+    std::string bytes;
+    for (size_t token = 3; token < 3 + 256; ++token)
+        if (words[token / 64] >> token % 64 & 1) bytes += static_cast<char>(token - 3);
+    return bytes;
+}
+
+TEST_F(ToolCallsTest, CallsThatAreRequiredComeUnderAGrammar) {
     start_as("qwen3");
-    for (const char* choice : {R"("required")", R"({"type":"function","function":{"name":"ping"}})"}) {
-        const Answer answer = ask(fmt::format(R"("tool_choice":{})", choice));
-        EXPECT_EQ(answer.status, 400) << answer.body;
-        EXPECT_EQ(at(answer.json(), {"error", "param"}), json::value("tool_choice"));
+    generator_.script(fmt::format("<think>So</think>\n{}\n{}", kPingCall, kWeatherCall));
+    const Answer answer = ask(R"("tool_choice":"required")");
+    EXPECT_EQ(message_of(answer).at("tool_calls").as_array().size(), 2u);
+    EXPECT_EQ(at(answer.json(), {"choices", size_t{0}, "finish_reason"}), json::value("tool_calls"));
+    EXPECT_EQ(begins(generator_), "<");
+    EXPECT_EQ(
+        message_of(ask(R"("tool_choice":"required","parallel_tool_calls":false)")).at("tool_calls").as_array().size(),
+        1u);
+    message_of(ask(R"("tool_choice":"auto")"));
+    EXPECT_EQ(begins(generator_), "anything");
+}
+
+TEST_F(ToolCallsTest, ReasoningThatThePromptOpensComesBeforeRequiredCalls) {
+    start({}, templates_of(kThinkingTemplate), nullptr, nullptr, "qwen3");
+    generator_.script(fmt::format("So</think>\n{}", kPingCall));
+    const json::value message = message_of(ask(R"("tool_choice":"required")"));
+    EXPECT_EQ(message.at("reasoning"), json::value("So"));
+    EXPECT_EQ(message.at("tool_calls").as_array().size(), 1u);
+    EXPECT_GT(begins(generator_).size(), 100u);
+}
+
+TEST_F(ToolCallsTest, AFunctionThatIsNamedIsCalledAndTheEndIsAStop) {
+    start_as("qwen3");
+    constexpr const char* kNamed = R"("tool_choice":{"type":"function","function":{"name":"ping"}})";
+    generator_.script(kPingCall);
+    const Answer answer = ask(kNamed);
+    EXPECT_EQ(message_of(answer).at("tool_calls").as_array().size(), 1u);
+    EXPECT_EQ(at(answer.json(), {"choices", size_t{0}, "finish_reason"}), json::value("stop"));
+    EXPECT_EQ(put_together(ask(std::string(kNamed) + R"(,"stream":true)")).finish_reason, "stop");
+    EXPECT_EQ(begins(generator_), "<");
+}
+
+// harmony's end of a call is a token that ends the output; any other token that does is as good under a grammar.
+TEST_F(ToolCallsTest, CallsAreWholeWhereTheGrammarLetsTheOutputEnd) {
+    start_as("harmony");
+    generator_.script("<|channel|>commentary to=functions.ping <|constrain|>json<|message|>{}");
+    for (const auto& [choice, reason] : {std::pair("required", "tool_calls"), std::pair("auto", "stop")}) {
+        const Answer answer = ask(fmt::format(R"("tool_choice":"{}")", choice));
+        EXPECT_EQ(message_of(answer).at("tool_calls").as_array().size(), 1u);
+        EXPECT_EQ(at(answer.json(), {"choices", size_t{0}, "finish_reason"}), json::value(reason)) << choice;
     }
+    EXPECT_EQ(at(ask(R"("tool_choice":"required","max_tokens":70)").json(), {"choices", size_t{0}, "finish_reason"}),
+              json::value("length"));
+}
+
+TEST_F(ToolCallsTest, WhatCannotBeForcedIsRefused) {
+    const auto param = [&](const std::string& fields, bool with_tools = true) {
+        const Answer answer = ask(fields, with_tools);
+        EXPECT_EQ(answer.status, 400) << answer.body;
+        return std::string(at(answer.json(), {"error", "param"}).as_string());
+    };
+    for (const char* dialect : {"", "think"}) {
+        start_as(dialect);
+        EXPECT_EQ(param(R"("tool_choice":"required")"), "tool_choice");
+        EXPECT_EQ(param(R"("tool_choice":{"type":"function","function":{"name":"ping"}})"), "tool_choice");
+    }
+    start_as("qwen3");
+    EXPECT_EQ(param(R"("tool_choice":"required")", false), "tool_choice");
+    EXPECT_EQ(param(R"("tool_choice":{"type":"function","function":{"name":"pong"}})"), "tool_choice.function.name");
+    EXPECT_EQ(param(R"("tool_choice":"required","guided_json":{})"), "guided_json");
+    const Answer odd = post("/v1/chat/completions",
+                            R"({"messages":[{"role":"user","content":"hi"}],"tool_choice":"required","tools":[)"
+                            R"({"function":{"name":"odd","parameters":{"not":{}}}}]})");
+    EXPECT_EQ(odd.status, 400);
+    EXPECT_EQ(at(odd.json(), {"error", "param"}), json::value("tools"));
+    EXPECT_NE(odd.body.find("'odd'"), std::string::npos) << odd.body;
+    generator_.script(kPingCall);
+    message_of(ask(R"("tool_choice":"required","response_format":{"type":"json_object"})"));  // is about content
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ struct Told {
 };
 
 inline std::unique_ptr<OutputParser> make_parser(const Dialect& dialect, ParserOptions options = {}) {
-    options.tools = &declared_tools();
+    if (!options.tools) options.tools = &declared_tools();
     return dialect.make_parser(dialect, options);
 }
 

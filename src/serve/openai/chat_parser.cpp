@@ -138,16 +138,37 @@ void refuse_completion_fields(FieldReader& fields) {
         fields.refuse("add_special_tokens", "is not supported: the chat template writes them", "unsupported_parameter");
 }
 
+// Whether the output has to be calls. Of a function that is named there is one, and no other is to be read.
+ForcedCalls read_forced_calls(FieldReader& fields, const RequestRules& rules, ToolUse& use) {
+    if (use.choice != ToolChoice::required && use.choice != ToolChoice::named) return ForcedCalls::none;
+    if (!rules.dialect || !rules.dialect->can_call()) {
+        fields.refuse("tool_choice",
+                      "this server knows no way in which the model writes calls, so it supports 'none' and 'auto' only",
+                      "unsupported_parameter");
+    }
+    if (use.choice == ToolChoice::required) return ForcedCalls::any;
+    std::erase_if(use.tools, [&](const text::DeclaredTool& tool) { return tool.name != use.named; });
+    use.parallel = false;
+    return ForcedCalls::named;
+}
+
 // How the answer is read; whether the prompt opens the reasoning is known when it is rendered.
 void read_reading(FieldReader& fields, const RequestRules& rules, ToolUse use, OutputReading& reading) {
     reading.tells_reasoning = fields.flag("include_reasoning").value_or(true);
-    if (use.choice == ToolChoice::required || use.choice == ToolChoice::named)
-        fields.refuse("tool_choice", "this server supports 'none' and 'auto' only", "unsupported_parameter");
+    reading.forced = read_forced_calls(fields, rules, use);
     const bool reads_calls = !use.tools.empty() && use.choice != ToolChoice::none;
     if (!rules.dialect || (!reads_calls && !rules.dialect->structures_every_output())) return;
     reading.dialect = rules.dialect;
     reading.one_call = !use.parallel;
     if (reads_calls) reading.tools = std::make_shared<const text::DeclaredTools>(std::move(use.tools));
+}
+
+// What response_format says is about content, which an answer of calls has none of; the other forms are of all of it.
+void check_form(FieldReader& fields, const OutputReading& reading, std::optional<AnswerForm>& form) {
+    if (reading.forced == ForcedCalls::none || !form) return;
+    if (!form->field.starts_with("response_format"))
+        fields.refuse(form->field, "cannot be combined with a 'tool_choice' that demands calls");
+    form.reset();
 }
 
 }  // namespace
@@ -165,6 +186,7 @@ std::optional<ApiError> parse_chat_request(const json::object& body, const Reque
     read_reading(fields, rules, read_chat_prompt(fields, request.prompt), request.reading);
     read_generation_fields(fields, rules, request);
     refuse_completion_fields(fields);
+    check_form(fields, request.reading, request.form);
     request.logprobs = fields.flag("logprobs").value_or(false);
     const auto top = fields.integer("top_logprobs", 0, rules.max_logprobs);
     if (top && !request.logprobs) fields.refuse("top_logprobs", "is only allowed with 'logprobs': true");

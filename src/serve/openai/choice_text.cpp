@@ -60,6 +60,9 @@ TextDelta ChoiceText::take(engine::RequestEvent event) {
     if (event.stop_token && std::binary_search(own_stop_ids_.begin(), own_stop_ids_.end(), *event.stop_token))
         stop_id_ = event.stop_token;
     end(*event.finish, delta);
+    // Where calls are forced, the model's end comes only behind whole ones, whether the dialect marks their end or not.
+    if (reading_.forced != ForcedCalls::none && event.stop_token && !stop_id_ && last_call_is_whole_)
+        last_call_is_whole_ = true;
     return delta;
 }
 
@@ -113,7 +116,7 @@ void ChoiceText::tell_parsed(text::ParsedOutput parsed, TextDelta& delta) {
         if (piece.begins || !piece.arguments.empty()) news.calls.push_back(std::move(piece));
     }
     delta.append(std::move(news));
-    if (reading_.one_call && last_call_is_whole_) finish_ = engine::FinishReason::stop;
+    if (reading_.one_call && last_call_is_whole_.value_or(false)) finish_ = engine::FinishReason::stop;
 }
 
 void ChoiceText::end_of_parsing(TextDelta& delta) {

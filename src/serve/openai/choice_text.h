@@ -52,8 +52,12 @@ class ChoiceText {
     // The stop string, or that one of the request's own stop ids, which ended it.
     const std::string* stop_string() const { return matcher_.matched(); }
     const std::optional<int32_t>& stop_id() const { return stop_id_; }
-    // It ended with calls that are whole, for the client to answer.
-    bool ended_with_calls() const { return finish_ == engine::FinishReason::stop && last_call_is_whole_; }
+    // It ended with calls that are whole, for the client to answer. A call that the request named says nothing new, so it
+    // does not count (as in OpenAI's API).
+    bool ended_with_calls() const {
+        return finish_ == engine::FinishReason::stop && last_call_is_whole_.value_or(false) &&
+               reading_.forced != ForcedCalls::named;
+    }
     // Tokens taken so far, those of a stop string included.
     int32_t token_count() const { return token_count_; }
 
@@ -70,7 +74,7 @@ class ChoiceText {
     StopMatcher matcher_;
     const OutputReading& reading_;
     std::unique_ptr<text::OutputParser> parser_;  // null: all text is content
-    bool last_call_is_whole_ = false;
+    std::optional<bool> last_call_is_whole_;      // nothing: there is no call
     const int32_t min_tokens_;
     const bool include_stop_;
     const std::span<const int32_t> own_stop_ids_;  // sorted

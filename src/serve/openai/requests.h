@@ -36,13 +36,17 @@ struct RequestRules {
     const text::ModelDialect* dialect = nullptr;  // null: the output is content
 };
 
+// Whether the output has to be calls (tool_choice).
+enum class ForcedCalls { none, any, named };
+
 // How the output of a chat is read; without a dialect it is content as it comes.
 struct OutputReading {
     const text::ModelDialect* dialect = nullptr;
-    bool in_reasoning = false;                         // the prompt ended inside the reasoning
-    bool tells_reasoning = true;                       // else it is dropped
-    bool one_call = false;                             // the first whole call ends the output
-    std::shared_ptr<const text::DeclaredTools> tools;  // null: calls are content
+    bool in_reasoning = false;    // the prompt ended inside the reasoning
+    bool tells_reasoning = true;  // else it is dropped
+    bool one_call = false;        // the first whole call ends the output
+    ForcedCalls forced = ForcedCalls::none;
+    std::shared_ptr<const text::DeclaredTools> tools;  // that may be called; null: calls are content
 };
 
 // Common to completions and chat.

@@ -75,6 +75,13 @@ Expression GrammarBuilder::without(Expression a, Expression b) {
     return add(Many{Many::Kind::kWithout, {a, b}});
 }
 
+Expression GrammarBuilder::text_without(std::span<const std::string> needles) {
+    const Expression any = repeat(characters(CodePoints::all()), 0, std::nullopt);
+    std::vector<Expression> found;
+    for (const std::string& needle : needles) found.push_back(literal(needle));
+    return found.empty() ? any : without(any, sequence({any, choice(std::move(found)), any}));
+}
+
 Expression GrammarBuilder::up_to(std::string_view needle) {
     CHECK(!needle.empty());
     const Expression any = repeat(characters(CodePoints::all()), 0, std::nullopt);

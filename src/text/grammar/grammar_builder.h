@@ -60,6 +60,8 @@ class GrammarBuilder {
     // Of regular languages only: rules inside are copied, and must not call themselves.
     Expression both(Expression a, Expression b);
     Expression without(Expression a, Expression b);
+    // Any text in which none of these occurs.
+    Expression text_without(std::span<const std::string> needles);
     // Any text in which `needle` does not occur, followed by `needle`: what leads up to a trigger.
     Expression up_to(std::string_view needle);
 

@@ -48,19 +48,6 @@ static Result<Expression> add_source(GrammarBuilder& builder, const GrammarSourc
     return add_json_object(builder, options);
 }
 
-// Tags that are tokens cannot be spelled by others, so what is between them needs no care; others end at the first.
-static Expression add_reasoning(GrammarBuilder& builder, const ReasoningBefore& reasoning, Expression answer) {
-    const Expression any = builder.repeat(builder.characters(CodePoints::all()), 0, std::nullopt);
-    const Tag& end = reasoning.end;
-    const Expression inside = end.token ? builder.sequence({any, builder.token(*end.token)}) : builder.up_to(end.text);
-    const Expression space = builder.repeat(builder.characters(CodePoints::of(" \n")), 0, 4);
-    const Expression rest = builder.sequence({inside, space, answer});
-    if (reasoning.has_begun) return rest;
-    const Tag& begin = reasoning.begin;
-    const Expression opened = begin.token ? builder.token(*begin.token) : builder.literal(begin.text);
-    return builder.choice({answer, builder.sequence({opened, rest})});
-}
-
 Result<Grammar> compile_grammar(const GrammarSource& source, const GrammarLimits& limits) {
     boost::json::value parsed;
     if (source.kind == GrammarKind::kJsonSchema || source.kind == GrammarKind::kChoice) {
@@ -81,6 +68,7 @@ static std::string key_of(const GrammarSource& source) {
     if (const auto& reasoning = source.reasoning) {
         key += fmt::format("{} {}{} {}{}", reasoning->has_begun, reasoning->begin.text,
                            reasoning->begin.token.value_or(-1), reasoning->end.text, reasoning->end.token.value_or(-1));
+        for (const std::string& text : reasoning->avoided) key += ' ' + text;
     }
     return key + '\0' + source.text;
 }
@@ -89,7 +77,11 @@ GrammarCache::GrammarCache(std::shared_ptr<const MaskVocabulary> vocabulary, siz
     : vocabulary_(std::move(vocabulary)), most_(most), limits_(limits) {}
 
 Result<std::shared_ptr<const TokenGrammar>> GrammarCache::get(const GrammarSource& source) {
-    std::string key = key_of(source);
+    return get(key_of(source), [&] { return compile_grammar(source, limits_); });
+}
+
+Result<std::shared_ptr<const TokenGrammar>> GrammarCache::get(std::string key,
+                                                              const std::function<Result<Grammar>()>& compile) {
     const auto find = [&]() -> std::shared_ptr<const TokenGrammar> {
         const auto found = index_.find(key);
         if (found == index_.end()) return nullptr;
@@ -100,7 +92,7 @@ Result<std::shared_ptr<const TokenGrammar>> GrammarCache::get(const GrammarSourc
         const std::lock_guard lock(mutex_);
         if (auto known = find()) return known;
     }
-    auto compiled = compile_grammar(source, limits_);
+    auto compiled = compile();
     if (!compiled) return compiled.error();
     auto made = std::make_shared<const TokenGrammar>(std::move(*compiled), vocabulary_);
     const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 // engine's thread. Two that ask for the same at once may both compile it; one result is kept.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "text/grammar/json_schema.h"
 #include "text/grammar/matcher.h"
+#include "text/grammar/reasoning_before.h"
 
 namespace hone::text {
 
@@ -22,18 +24,6 @@ enum class GrammarKind {
     kRegex,
     kEbnf,
     kChoice,  // a JSON array of strings
-};
-
-// A mark around something: a token of the vocabulary, or its letters.
-struct Tag {
-    std::string text;
-    std::optional<TokenId> token;
-};
-
-// What may come before the text that is described: free text up to the end tag, and white space behind it.
-struct ReasoningBefore {
-    Tag begin, end;
-    bool has_begun = false;  // else it may be left out
 };
 
 struct GrammarSource {
@@ -55,6 +45,9 @@ class GrammarCache {
                           const GrammarLimits& limits = {});
 
     Result<std::shared_ptr<const TokenGrammar>> get(const GrammarSource& source);
+    // The grammar that `compile` makes, which `key` stands for: a text that no other grammar of this cache has.
+    Result<std::shared_ptr<const TokenGrammar>> get(std::string key, const std::function<Result<Grammar>()>& compile);
+    const GrammarLimits& limits() const { return limits_; }
     const std::shared_ptr<const MaskVocabulary>& vocabulary() const { return vocabulary_; }
 
   private:

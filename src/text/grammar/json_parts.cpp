@@ -34,10 +34,20 @@ Expression JsonParts::colon() {
     return b_.sequence({b_.literal(whitespace_ == JsonWhitespace::kSpaced ? ": " : ":"), space()});
 }
 
+// What a string that is counted does without, as what is avoided cannot be looked for there: its first letter.
+CodePoints JsonParts::harmful() const {
+    return CodePoints::of(std::string_view(avoided_).substr(0, 1));
+}
+
+Expression JsonParts::without_avoided(Expression content) {
+    return avoided_.empty() ? content : b_.both(content, b_.text_without(std::span(&avoided_, 1)));
+}
+
 // One code point of a string, in every spelling that JSON has.
-Expression JsonParts::unit() {
+Expression JsonParts::unit(bool counted) {
     CodePoints plain(0x20, 0x10FFFF);
     plain = plain.without(CodePoints::of("\"\\"));
+    if (counted) plain = plain.without(harmful());
     const auto hex = [&](std::string_view digits) { return b_.characters(CodePoints::of(digits)); };
     constexpr std::string_view kAll = "0123456789abcdefABCDEF";
     const Expression any = hex(kAll), u = b_.literal("\\u");
@@ -50,7 +60,7 @@ Expression JsonParts::unit() {
 }
 
 Expression JsonParts::make_string() {
-    return quoted(b_.repeat(unit(), 0, std::nullopt));
+    return quoted(without_avoided(b_.repeat(unit(false), 0, std::nullopt)));
 }
 
 Expression JsonParts::string() {
@@ -59,7 +69,7 @@ Expression JsonParts::string() {
 
 Expression JsonParts::string_of_length(uint32_t least, std::optional<uint32_t> most) {
     if (most && *most < least) return b_.nothing();
-    return quoted(b_.repeat(unit(), least, most));
+    return quoted(b_.repeat(unit(true), least, most));
 }
 
 Expression JsonParts::quoted(Expression content) {
@@ -68,7 +78,7 @@ Expression JsonParts::quoted(Expression content) {
 
 Expression JsonParts::content_of_length(uint32_t least, std::optional<uint32_t> most) {
     if (most && *most < least) return b_.nothing();
-    return b_.repeat(b_.characters(CodePoints::all(), CharacterForm::kJson), least, most);
+    return b_.repeat(b_.characters(CodePoints::all().without(harmful()), CharacterForm::kJson), least, most);
 }
 
 Expression JsonParts::content(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <boost/json/value.hpp>
@@ -15,7 +16,8 @@ namespace hone::text {
 
 class JsonParts {
   public:
-    JsonParts(GrammarBuilder& builder, JsonWhitespace whitespace) : b_(builder), whitespace_(whitespace) {}
+    JsonParts(GrammarBuilder& builder, const JsonSchemaOptions& options)
+        : b_(builder), whitespace_(options.whitespace), avoided_(options.avoided) {}
 
     // White space where it may stand: after [ { , and behind a value; after a colon.
     Expression space();
@@ -29,6 +31,8 @@ class JsonParts {
     Expression quoted(Expression content);
     Expression any_content() { return content_of_length(0, std::nullopt); }
     Expression content_of_length(uint32_t least, std::optional<uint32_t> most);
+    // `content` where it does not have what is avoided. Only of regular ones.
+    Expression without_avoided(Expression content);
     // The content of a string.
     Expression content(std::string_view text);
 
@@ -54,11 +58,13 @@ class JsonParts {
     Expression make_value();
     Expression make_object();
     Expression make_array();
-    Expression unit();
+    Expression unit(bool counted);
+    CodePoints harmful() const;
     Expression list(Expression element);
 
     GrammarBuilder& b_;
     JsonWhitespace whitespace_;
+    std::string avoided_;
     std::optional<GrammarRule> space_, string_, integer_, number_, value_, object_, array_;
 };
 

@@ -14,6 +14,8 @@
 // the keyword and where it is (a JSON pointer). Pure, any thread.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include <boost/json/value.hpp>
@@ -33,11 +35,27 @@ struct JsonSchemaOptions {
     JsonWhitespace whitespace = JsonWhitespace::kFlexible;
     // additionalProperties where the schema does not say; the specification has true.
     bool open_objects = true;
+    // A text that the strings do not have in letters, for values inside something that it would end; may be empty.
+    std::string_view avoided = {};
 };
 
 // `schema` lives until build().
 Result<Expression> add_json_schema(GrammarBuilder& builder, const boost::json::value& schema,
                                    const JsonSchemaOptions& options = {});
+// Strings that stand bare in a text, without quotation marks and escapes.
+struct BareStrings {
+    Expression allowed;                       // regular: those that can be written
+    std::optional<CodePoints> harmless = {};  // all strings of these characters can
+};
+// The values of a schema where strings are bare, which others (as JSON) could be taken for.
+struct BareValue {
+    Expression strings, others;
+};
+// The schema at `pointer` ("/properties/name") of `root`, which lives until build(). Where a string has a bound on its
+// length beyond 64, it is one of harmless characters.
+Result<BareValue> add_bare_value(GrammarBuilder& builder, const boost::json::value& root, const std::string& pointer,
+                                 const BareStrings& strings, const JsonSchemaOptions& options = {});
+
 // Any object, or any value.
 Expression add_json_object(GrammarBuilder& builder, const JsonSchemaOptions& options = {});
 Expression add_json_value(GrammarBuilder& builder, const JsonSchemaOptions& options = {});

@@ -10,13 +10,17 @@ namespace json = boost::json;
 
 Result<Expression> SchemaCompiler::compile(const json::value& root) {
     const Expression expression = value_of({{&root, "#"}});
+    define_open_rules();
+    if (b_.failed()) return b_.failure();
+    return expression;
+}
+
+void SchemaCompiler::define_open_rules() {
     while (!open_.empty() && !b_.failed()) {
         const auto [rule, alternatives] = std::move(open_.front());
         open_.pop_front();
         b_.define(rule, of_alternatives(alternatives));
     }
-    if (b_.failed()) return b_.failure();
-    return expression;
 }
 
 Expression SchemaCompiler::value_of(SchemaSet schemas) {
@@ -50,9 +54,7 @@ Expression SchemaCompiler::of_alternatives(const std::vector<Facts>& alternative
 }
 
 Expression SchemaCompiler::of_facts(const Facts& facts) {
-    // Where no type is said, the keywords tell what is meant.
-    unsigned types = facts.types;
-    if (types == kAnyType && facts.mentioned != 0 && !facts.values) types = facts.mentioned;
+    const unsigned types = facts.meant_types();
     if (facts.values) return of_values(facts, types);
     if (types == kAnyType) return parts_.value();
     std::vector<Expression> ways;
@@ -127,11 +129,11 @@ Expression SchemaCompiler::string_content(const Facts& facts) {
     }
     Expression content = all.front();
     for (size_t i = 1; i < all.size(); i++) content = b_.both(content, all[i]);
-    return content;
+    return parts_.without_avoided(content);
 }
 
-Expression SchemaCompiler::pattern(const std::string& text, RegexScope scope) {
-    const auto expression = add_regular_expression(b_, text, scope, CharacterForm::kJson);
+Expression SchemaCompiler::pattern(const std::string& text, RegexScope scope, CharacterForm form) {
+    const auto expression = add_regular_expression(b_, text, scope, form);
     if (expression) return *expression;
     fail(expression.error().within("pattern"));
     return b_.nothing();

@@ -16,9 +16,10 @@ namespace hone::text {
 class SchemaCompiler {
   public:
     SchemaCompiler(GrammarBuilder& builder, const boost::json::value& root, const JsonSchemaOptions& options)
-        : b_(builder), parts_(builder, options.whitespace), reader_(root, options.open_objects) {}
+        : b_(builder), parts_(builder, options), reader_(root, options.open_objects) {}
 
     Result<Expression> compile(const boost::json::value& root);
+    Result<BareValue> compile_bare(const SchemaAt& schema, const BareStrings& strings);
 
   private:
     static constexpr size_t kMostPatterns = 4;     // of names, in one object
@@ -31,6 +32,8 @@ class SchemaCompiler {
         bool required = false;
     };
 
+    void define_open_rules();
+    Expression bare_string(const Facts& facts, const BareStrings& strings);
     Expression value_of(SchemaSet schemas);
     Expression of_alternatives(const std::vector<Facts>& alternatives);
     Expression of_facts(const Facts& facts);
@@ -46,7 +49,7 @@ class SchemaCompiler {
     bool name_matches(const std::string& pattern, const std::string& name);
     Expression of_array(const Facts& facts);
     SchemaSet item_schemas(const Facts& facts, size_t index) const;
-    Expression pattern(const std::string& text, RegexScope scope);
+    Expression pattern(const std::string& text, RegexScope scope, CharacterForm form = CharacterForm::kJson);
     void fail(Error failure) { b_.fail(std::move(failure)); }
 
     GrammarBuilder& b_;

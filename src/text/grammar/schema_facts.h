@@ -57,6 +57,9 @@ struct Facts {
     std::vector<std::string> required;
     std::vector<ObjectFacts> objects;
     std::vector<ArrayFacts> arrays;
+
+    // Where no type is said, the keywords tell what is meant.
+    unsigned meant_types() const { return types == kAnyType && mentioned != 0 && !values ? mentioned : types; }
 };
 
 class SchemaReader {

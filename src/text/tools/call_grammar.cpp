@@ -22,30 +22,22 @@ Expression CallGrammar::text_up_to(std::string_view marker) {
     return builder_.sequence({builder_.repeat(character, 0, std::nullopt), this->marker(marker)});
 }
 
-Expression CallGrammar::schema(const DeclaredTool& tool, json::value schema) {
-    schemas_.push_back(std::move(schema));
-    auto compiled = add_json_schema(builder_, schemas_.back(), {.whitespace = JsonWhitespace::kSpaced});
-    if (compiled.ok()) return *compiled;
+const json::value& CallGrammar::parameters(const DeclaredTool& tool) {
+    json::object parameters = tool.parameters;
+    parameters.emplace("type", "object");
+    return schemas_.emplace_back(std::move(parameters));
+}
+
+Expression CallGrammar::fail(const DeclaredTool& tool, const Error& failure) {
     if (faulty_tool_.empty()) faulty_tool_ = tool.name;
-    builder_.fail(compiled.error());
+    builder_.fail(failure);
     return builder_.nothing();
 }
 
 Expression CallGrammar::arguments(const DeclaredTool& tool) {
     if (tool.parameters.empty()) return builder_.literal("{}");
-    json::object parameters = tool.parameters;
-    parameters.emplace("type", "object");
-    return schema(tool, std::move(parameters));
-}
-
-// What the schema refers to is found in the tool's.
-Expression CallGrammar::value(const DeclaredTool& tool, const json::value& schema) {
-    json::value whole = schema;
-    for (const char* word : {"$defs", "definitions"}) {
-        const json::value* definitions = tool.parameters.if_contains(word);
-        if (definitions && whole.is_object()) whole.get_object().emplace(word, *definitions);
-    }
-    return this->schema(tool, std::move(whole));
+    const auto compiled = add_json_schema(builder_, parameters(tool), {.whitespace = JsonWhitespace::kSpaced});
+    return compiled.ok() ? *compiled : fail(tool, compiled.error());
 }
 
 Result<Grammar> CallGrammar::build(Expression root) {

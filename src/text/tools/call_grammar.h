@@ -34,8 +34,10 @@ class CallGrammar {
 
     // The arguments of a tool as JSON.
     Expression arguments(const DeclaredTool& tool);
-    // A value of a parameter of a tool; `schema` is part of the tool's.
-    Expression value(const DeclaredTool& tool, const boost::json::value& schema);
+    // The schema of a tool's arguments as it is used here: of an object. Stays where it is until build().
+    const boost::json::value& parameters(const DeclaredTool& tool);
+    // The first mistake counts; build() tells it with the tool's name.
+    Expression fail(const DeclaredTool& tool, const Error& failure);
 
     // {"name": NAME, KEY: arguments} for every tool.
     Expression json_call(std::string_view key);
@@ -55,8 +57,6 @@ class CallGrammar {
     Result<Grammar> build(Expression root);
 
   private:
-    Expression schema(const DeclaredTool& tool, boost::json::value schema);
-
     GrammarBuilder& builder_;
     const AddedTexts& added_;
     const DeclaredTools& tools_;

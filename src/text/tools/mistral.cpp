@@ -91,7 +91,7 @@ class MistralReader final : public CallReader {
             may_go_on |= could_become(text.substr(at), marker);
             return found;
         };
-        name_ = word(".");
+        name_ = word(".:/");
         if (!name_.empty() && marker(id_marker_)) {
             id_ = word("");
             if (id_.empty() && at < text.size()) return Progress::broken;

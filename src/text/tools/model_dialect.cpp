@@ -57,19 +57,31 @@ std::unique_ptr<OutputParser> ModelDialect::make_parser(bool in_reasoning, const
                                              .spelling = MarkerSpelling(std::move(tokens))});
 }
 
+std::optional<ReasoningBefore> ModelDialect::reasoning(bool has_begun) const {
+    if (!reasons_) return std::nullopt;
+    const auto tag = [&](std::string_view text) {
+        const auto token = added_.find(text);
+        return Tag{std::string(text), token == added_.end() ? std::nullopt : std::optional(token->second)};
+    };
+    ReasoningBefore before{
+        .begin = tag(dialect_->think_begin), .end = tag(dialect_->think_end), .has_begun = has_begun};
+    // Those that reach the parser as text.
+    for (const std::string_view marker : dialect_->markers) {
+        const bool is_special =
+            std::ranges::any_of(markers_, [&](const auto& known) { return known.second == marker; });
+        if (!is_special) before.avoided.emplace_back(marker);
+    }
+    return before;
+}
+
 Result<Grammar> ModelDialect::call_grammar(const DeclaredTools& tools, bool several, bool in_reasoning,
                                            const GrammarLimits& limits) const {
     CHECK(can_call() && !tools.empty());
     GrammarBuilder builder(limits);
     CallGrammar grammar(builder, added_, tools, several);
     Expression calls = dialect_->add_calls(grammar);
-    if (reasons_) {
-        Expression reasoning = grammar.text_up_to(dialect_->think_end);
-        if (!in_reasoning)
-            reasoning = builder.optional(grammar.sequence({grammar.marker(dialect_->think_begin), reasoning}));
-        const Expression newlines = builder.repeat(grammar.text("\n"), 0, 2);
-        calls = grammar.sequence({reasoning, newlines, calls});
-    }
+    if (const auto before = reasoning(in_reasoning))
+        calls = add_reasoning(builder, *before, builder.as_rule("calls", calls));
     return grammar.build(calls);
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "text/chat/template_files.h"
+#include "text/grammar/reasoning_before.h"
 #include "text/tokenizer/tokenizer.h"
 #include "text/tools/dialect.h"
 
@@ -41,6 +42,8 @@ class ModelDialect {
     // what of a schema is not supported. Takes up to about a second; only where can_call().
     Result<Grammar> call_grammar(const DeclaredTools& tools, bool several, bool in_reasoning,
                                  const GrammarLimits& limits = {}) const;
+    // The reasoning that may come before an answer: nothing if the model does not reason.
+    std::optional<ReasoningBefore> reasoning(bool has_begun) const;
     bool can_call() const { return dialect_->add_calls != nullptr; }
 
   private:

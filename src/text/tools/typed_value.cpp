@@ -109,21 +109,14 @@ bool is_json(std::string_view text) {
 
 }  // namespace
 
-bool may_be_any_text(const json::value* schema, const json::object& root) {
+BareReading bare_reading(const json::value* schema, const json::object& root) {
     Types types;
     add_types(schema, root, 0, types);
-    return types.none() || types[string];
-}
-
-std::optional<std::vector<std::string>> string_values(const json::value& schema) {
-    const json::value* values = schema.is_object() ? schema.get_object().if_contains("enum") : nullptr;
-    if (!values || !values->is_array() || values->get_array().empty()) return std::nullopt;
-    std::vector<std::string> strings;
-    for (const json::value& value : values->get_array()) {
-        if (!value.is_string()) return std::nullopt;
-        strings.emplace_back(value.get_string());
-    }
-    return strings;
+    if (types.none()) return BareReading::kString;
+    if (!types[string]) return BareReading::kJson;
+    types.reset(string);
+    if (types.none()) return BareReading::kString;
+    return types.reset(null).none() ? BareReading::kStringOrNull : BareReading::kStringOrJson;
 }
 
 std::string typed_value(std::string_view raw, const json::value* schema, const json::object& root) {

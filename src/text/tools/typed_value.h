@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <boost/json/object.hpp>
 
@@ -17,10 +16,14 @@ namespace hone::text {
 // its type stays a string, so that nothing is lost.
 std::string typed_value(std::string_view raw, const boost::json::value* schema, const boost::json::object& root);
 
-// Whether a value may be any text: its schema has no type that we know, or lets it be a string.
-bool may_be_any_text(const boost::json::value* schema, const boost::json::object& root);
-// The values of an enum of strings; nothing if the schema is none.
-std::optional<std::vector<std::string>> string_values(const boost::json::value& schema);
+// What typed_value makes of texts, by the schema alone.
+enum class BareReading {
+    kString,        // as they stand
+    kStringOrNull,  // likewise, but null (or none) is null
+    kStringOrJson,  // what is, or looks like, a value of JSON may be read as that
+    kJson,
+};
+BareReading bare_reading(const boost::json::value* schema, const boost::json::object& root);
 
 // A Python literal of dicts with string keys, lists, tuples, strings, numbers, True, False and None as JSON text;
 // nothing if `text` is something else.

@@ -211,41 +211,6 @@ XmlReader::Step XmlReader::read_tag(std::string_view text, size_t at, std::strin
     return closed && !tag.name.empty() ? Step::next : Step::broken;
 }
 
-static Expression xml_value(CallGrammar& grammar, const XmlTags& tags, const DeclaredTool& tool,
-                            const boost::json::value& schema, std::string_view newline) {
-    const std::string end = std::string(newline) + tags.parameter_end;
-    if (const auto values = string_values(schema)) {
-        std::vector<Expression> choices;
-        for (const std::string& value : *values) choices.push_back(grammar.text(value + end));
-        return grammar.builder().choice(std::move(choices));
-    }
-    if (may_be_any_text(&schema, tool.parameters)) return grammar.text_up_to(tags.parameter_end);
-    return grammar.sequence({grammar.value(tool, schema), grammar.text(end)});
-}
-
-Expression xml_function(CallGrammar& grammar, const XmlTags& tags, std::string_view newline) {
-    const char* const quote = tags.quoted_names ? "\"" : "";
-    return grammar.any_tool([&](const DeclaredTool& tool) {
-        std::vector<Expression> parts{grammar.text(fmt::format("{0}{1}{2}{1}>\n", tags.function, quote, tool.name))};
-        const boost::json::value* properties = tool.parameters.if_contains("properties");
-        const boost::json::value* required = tool.parameters.if_contains("required");
-        if (properties && properties->is_object()) {
-            for (const auto& [name, schema] : properties->get_object()) {
-                const std::string tag =
-                    fmt::format("{0}{1}{2}{1}>{3}", tags.parameter, quote, std::string_view(name), newline);
-                const Expression value = xml_value(grammar, tags, tool, schema, newline);
-                const Expression parameter = grammar.sequence({grammar.text(tag), value, grammar.text("\n")});
-                const bool is_required =
-                    required && required->is_array() &&
-                    std::ranges::find(required->get_array(), boost::json::value(name)) != required->get_array().end();
-                parts.push_back(is_required ? parameter : grammar.builder().optional(parameter));
-            }
-        }
-        parts.push_back(grammar.text(tags.function_end));
-        return grammar.sequence(std::move(parts));
-    });
-}
-
 std::optional<size_t> XmlReader::broken_end(std::string_view text) {
     if (!has_section_tag_) return 1;
     return end_finder_.end_in(text, item_);

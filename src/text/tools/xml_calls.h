@@ -63,8 +63,7 @@ class XmlReader final : public CallReader {
 };
 
 // A function of one of the tools with its parameters, in the order of the schema, as the tags have it; `newline` stands
-// around values. Strings are any text without the closing tag: what else the schema says of them is not enforced, but
-// for enum.
+// around values. What the reader would take for tags has no place in strings.
 Expression xml_function(CallGrammar& grammar, const XmlTags& tags, std::string_view newline);
 
 }  // namespace hone::text
