@@ -156,5 +156,23 @@ TEST(Chart, the_page_is_whole) {
     EXPECT_GT(count("layers 0 to"), 0);
 }
 
+// No gaps after single tokens; nothing at all where every request is refused.
+TEST(Chart, what_has_no_values_says_so) {
+    const CostFile machine = even_machine();
+    const auto nothing_in = [&](const std::string& prompt) {
+        const auto requests = generate_workload({.kind = "lengths", .requests = 3, .prompt = prompt, .output = "1"});
+        Timeline timeline(0, 1);
+        const SimulationResult result = simulate(machine, "chunked", *requests, 1000, &timeline);
+        const Summary summary = summarise("x", result, {});
+        const ChartedRun run{&summary, &result, &timeline, 8};
+        const std::string page = to_page({"a", "b", "c"}, {&run, 1}, {});
+        int charts = 0;
+        for (size_t at = 0; (at = page.find("none in these runs", at)) != page.npos; at++) charts++;
+        return charts;
+    };
+    EXPECT_EQ(nothing_in("100"), 1);
+    EXPECT_EQ(nothing_in("9000"), 3);
+}
+
 }  // namespace
 }  // namespace hone::cli
