@@ -84,11 +84,13 @@ TEST(Simulator, what_cannot_fit_is_refused_with_all_that_follows) {
     const std::vector<SimulatedRequest> requests = {{.prompt_tokens = 9000, .output_tokens = 1},
                                                     {.after = 0, .prompt_tokens = 10, .output_tokens = 1},
                                                     {.prompt_tokens = 1000, .output_tokens = 1},
-                                                    {.prompt_tokens = 10, .output_tokens = 1}};
+                                                    {.prompt_tokens = 10, .output_tokens = 1},
+                                                    {.after = 1, .prompt_tokens = 10, .output_tokens = 1}};
     const SimulationResult result = simulate(even_machine(), "chunked", requests, 10);
-    EXPECT_EQ(result.refused, 2);
+    EXPECT_EQ(result.refused, 4);
     EXPECT_EQ(result.requests[1].output_tokens, 0);
     EXPECT_EQ(result.requests[3].output_tokens, 1);
+    EXPECT_EQ(summarise("x", result, {}).finished, 1);
 }
 
 TEST(Simulator, the_same_seed_gives_the_same_run) {
