@@ -145,7 +145,7 @@ TEST(Summary, GoodputNeedsTheFirstTokenAndEveryGap) {
 
 TEST(Summary, IsWrittenForPeopleAndForPrograms) {
     const LoadRun run = three_and_a_failure();
-    const LoadTargets targets{.ttft = 2, .gap = {}};
+    const LatencyTargets targets{.ttft = 2, .gap = {}};
     const LoadSummary summary = summarise(run, targets);
     const std::string table = to_table(summary, targets);
     EXPECT_NE(table.find("3 requests succeeded, 1 failed, in 10.00 s"), std::string::npos);

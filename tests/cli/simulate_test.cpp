@@ -115,9 +115,10 @@ TEST(SimulatedSummary, goodput_and_shares) {
     result.requests = {request(1, 0.1), request(3, 0.1), request(1, 0.3), {}};  // the last one was refused
     result.refused = 1;
     result.seconds = 10;
-    const Summary summary = summarise("x", result, {.first_token_seconds = 2, .gap_seconds = 0.2});
+    const Summary summary = summarise("x", result, {.ttft = 2, .gap = 0.2});
     EXPECT_EQ(summary.finished, 3);
     EXPECT_EQ(summary.goodput, 0.25);
+    EXPECT_EQ(summarise("x", result, {}).goodput, 0.75);
     EXPECT_EQ(summary.cached_share, 0.25);
     EXPECT_EQ(summary.prompt_tokens_per_second, 30);
     EXPECT_EQ(summary.first_token.max, 3);

@@ -132,8 +132,8 @@ class DistributionChart {
 };
 
 std::string distributions(std::span<const ChartedRun> runs, const LatencyTargets& targets) {
-    Distribution all[] = {{"Time to first token", {}, targets.first_token_seconds},
-                          {"Gap between tokens", {}, targets.gap_seconds},
+    Distribution all[] = {{"Time to first token", {}, targets.ttft.value_or(0)},
+                          {"Gap between tokens", {}, targets.gap.value_or(0)},
                           {"Time to last token", {}, 0}};
     for (const ChartedRun& run : runs) {
         std::vector<double> first_tokens, wholes;

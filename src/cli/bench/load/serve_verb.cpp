@@ -36,7 +36,7 @@ struct ServeFlags {
     std::string save;
     bool json = false, quiet = false;
 
-    LoadTargets targets() const {
+    LatencyTargets targets() const {
         const auto seconds_of = [](std::optional<double> ms) { return ms ? std::optional(1e-3 * *ms) : std::nullopt; };
         return {seconds_of(ttft_target), seconds_of(gap_target)};
     }
