@@ -17,22 +17,23 @@ PageFetcher::~PageFetcher() {
     state_.tree.set_eviction_sink(nullptr);
     const double deadline = monotonic_seconds() + kKeepingSeconds;
     const auto nodes = state_.tree.by_use();
-    for (size_t i = 0; i < nodes.size(); i++) {
+    const size_t room = std::min(nodes.size(), static_cast<size_t>(store_.capacity()));
+    const uint64_t last_use = store_.reserve_uses(room);
+    size_t kept = 0;
+    for (; kept < room; kept++) {
         while (store_.keeps() && !store_.can_keep() && monotonic_seconds() < deadline) {
             store_.wait();
             store_.collect([](auto&&...) {});
         }
-        if (!store_.can_keep()) {
-            LOG_INFO("{} cached pages were not kept on disk", nodes.size() - i);
-            return;
-        }
-        keep(nodes[i]);
+        if (!store_.can_keep()) break;
+        keep(nodes[kept], last_use - kept);
     }
+    if (kept < nodes.size()) LOG_INFO("{} cached pages were not kept on disk", nodes.size() - kept);
 }
 
-void PageFetcher::keep(PrefixTree::Node node) {
+void PageFetcher::keep(PrefixTree::Node node, std::optional<uint64_t> used) {
     const PrefixTree& tree = state_.tree;
-    if (!store_.keep(tree.path(tree.parent(node)), tree.tokens(node), state_.pool.bytes(tree.page(node)))) {
+    if (!store_.keep(tree.path(tree.parent(node)), tree.tokens(node), state_.pool.bytes(tree.page(node)), used)) {
         store_.count_skipped();
     }
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "engine/cache/spill_store.h"
@@ -16,7 +17,7 @@ class PageFetcher : public PageSource {
   public:
     // All of them outlive it. The tree's evictions go to the store from here on.
     PageFetcher(ScheduleState& state, SpillStore& store);
-    // Keeps what the tree still caches, the most recently used first, as far as the disk takes it in some seconds.
+    // Keeps what the tree still caches, the most recently used first, as far as the disk has room and takes it in some seconds.
     ~PageFetcher() override;
 
     bool fetches(const SequenceState& sequence, int32_t reusable) override;
@@ -43,7 +44,7 @@ class PageFetcher : public PageSource {
     bool awaits_other(const SequenceState& sequence, const PathId& tail, int32_t reusable) const;
     void ask();
     void take(uint64_t ticket, std::span<const int32_t> tokens, std::span<const std::byte> page);
-    void keep(PrefixTree::Node node);
+    void keep(PrefixTree::Node node, std::optional<uint64_t> used = {});
 
     ScheduleState& state_;
     SpillStore& store_;

@@ -145,7 +145,7 @@ TEST(Summary, GoodputNeedsTheFirstTokenAndEveryGap) {
 
 TEST(Summary, IsWrittenForPeopleAndForPrograms) {
     const LoadRun run = three_and_a_failure();
-    const LoadTargets targets{.ttft = 2, .gap = {}};
+    const LatencyTargets targets{.ttft = 2, .gap = {}};
     const LoadSummary summary = summarise(run, targets);
     const std::string table = to_table(summary, targets);
     EXPECT_NE(table.find("3 requests succeeded, 1 failed, in 10.00 s"), std::string::npos);
@@ -235,12 +235,17 @@ TEST(Interference, JudgesPoliciesAndLeavesVoidOnesAlone) {
     EXPECT_EQ(verdict("auto", "first token before"), false);
     EXPECT_EQ(verdict("layered", "first token before"), true);
     EXPECT_EQ(verdict("auto-off", "first token <="), false);
+    const auto missed = missed_among(interference_bars(rows));
+    ASSERT_EQ(missed.size(), 2u);
+    EXPECT_TRUE(missed[0].starts_with("auto: first token before that of chunked")) << missed[0];
+    EXPECT_TRUE(missed[1].starts_with("auto-off: first token <= 1.05 x idle, s: ")) << missed[1];
     rows[3].during.gaps.max = 0.08;
     rows[3].ttft = 34;
     EXPECT_EQ(verdict("auto", "longest gap"), false);
     EXPECT_EQ(verdict("auto", "first token <="), false);
     rows[3].is_void = true;
     EXPECT_EQ(verdict("auto", "longest gap"), std::nullopt);
+    EXPECT_EQ(missed_among(interference_bars(rows)).size(), 1u);  // of auto-off
     EXPECT_NE(to_table(rows, interference_bars(rows)).find("VOID"), std::string::npos);
 }
 

@@ -154,6 +154,18 @@ TEST(Workload, turns_of_agents_repeat_what_was_said) {
     EXPECT_NE(all[3].token(64), all[0].token(64));
 }
 
+TEST(Workload, a_conversation_that_cannot_begin_is_named) {
+    WorkloadOptions options{.kind = "agents", .requests = 2, .prompt = "16777216", .output = "1"};
+    const auto longest = generate_workload(options);
+    ASSERT_TRUE(longest);
+    EXPECT_EQ(longest->size(), 2u);
+    options.shared_prefix = 1;
+    const auto longer = generate_workload(options);
+    ASSERT_FALSE(longer);
+    EXPECT_EQ(longer.error().message,
+              "--prompt and --shared-prefix come to 16777217 tokens, where 16777216 are the most; ask for fewer");
+}
+
 class TraceFile : public testing::Test {
   protected:
     Result<std::vector<SimulatedRequest>> read(const std::string& text) {

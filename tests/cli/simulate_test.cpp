@@ -84,11 +84,13 @@ TEST(Simulator, what_cannot_fit_is_refused_with_all_that_follows) {
     const std::vector<SimulatedRequest> requests = {{.prompt_tokens = 9000, .output_tokens = 1},
                                                     {.after = 0, .prompt_tokens = 10, .output_tokens = 1},
                                                     {.prompt_tokens = 1000, .output_tokens = 1},
-                                                    {.prompt_tokens = 10, .output_tokens = 1}};
+                                                    {.prompt_tokens = 10, .output_tokens = 1},
+                                                    {.after = 1, .prompt_tokens = 10, .output_tokens = 1}};
     const SimulationResult result = simulate(even_machine(), "chunked", requests, 10);
-    EXPECT_EQ(result.refused, 2);
+    EXPECT_EQ(result.refused, 4);
     EXPECT_EQ(result.requests[1].output_tokens, 0);
     EXPECT_EQ(result.requests[3].output_tokens, 1);
+    EXPECT_EQ(summarise("x", result, {}).finished, 1);
 }
 
 TEST(Simulator, the_same_seed_gives_the_same_run) {
@@ -113,9 +115,10 @@ TEST(SimulatedSummary, goodput_and_shares) {
     result.requests = {request(1, 0.1), request(3, 0.1), request(1, 0.3), {}};  // the last one was refused
     result.refused = 1;
     result.seconds = 10;
-    const Summary summary = summarise("x", result, {.first_token_seconds = 2, .gap_seconds = 0.2});
+    const Summary summary = summarise("x", result, {.ttft = 2, .gap = 0.2});
     EXPECT_EQ(summary.finished, 3);
     EXPECT_EQ(summary.goodput, 0.25);
+    EXPECT_EQ(summarise("x", result, {}).goodput, 0.75);
     EXPECT_EQ(summary.cached_share, 0.25);
     EXPECT_EQ(summary.prompt_tokens_per_second, 30);
     EXPECT_EQ(summary.first_token.max, 3);
@@ -154,6 +157,24 @@ TEST(Chart, the_page_is_whole) {
             << tag;
     EXPECT_EQ(count("nan"), 0);
     EXPECT_GT(count("layers 0 to"), 0);
+}
+
+// No gaps after single tokens; nothing at all where every request is refused.
+TEST(Chart, what_has_no_values_says_so) {
+    const CostFile machine = even_machine();
+    const auto nothing_in = [&](const std::string& prompt) {
+        const auto requests = generate_workload({.kind = "lengths", .requests = 3, .prompt = prompt, .output = "1"});
+        Timeline timeline(0, 1);
+        const SimulationResult result = simulate(machine, "chunked", *requests, 1000, &timeline);
+        const Summary summary = summarise("x", result, {});
+        const ChartedRun run{&summary, &result, &timeline, 8};
+        const std::string page = to_page({"a", "b", "c"}, {&run, 1}, {});
+        int charts = 0;
+        for (size_t at = 0; (at = page.find("none in these runs", at)) != page.npos; at++) charts++;
+        return charts;
+    };
+    EXPECT_EQ(nothing_in("100"), 1);
+    EXPECT_EQ(nothing_in("9000"), 3);
 }
 
 }  // namespace

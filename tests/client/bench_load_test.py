@@ -161,8 +161,9 @@ def test_nothing_but_failures_is_a_failure(faulty):
 def test_interference_has_a_row_for_every_policy():
     done = run_hone("bench", "interference", *SMALL, *SERVER_FLAGS, "--policies", "chunked-64,layered", "--long", 600,
                     "--quiet-seconds", 0.1, "--stream-tokens", 4000, "--attempts", 1, "--json", timeout=120)
-    assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
+    missed = [bar["policy"] for bar in told["bars"] if bar["holds"] is False]  # as may be, of so small a model
+    assert done.returncode == (1 if missed else 0) and ("missed: " in done.stderr) == bool(missed), done.stderr
     assert set(told["limits"]) == {"int8_gops", "bf16_gflops", "fp32_gflops", "dram_gbps"}
     assert [row["policy"] for row in told["rows"]] == ["chunked-64", "layered"]
     for row in told["rows"]:

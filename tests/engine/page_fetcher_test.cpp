@@ -24,9 +24,9 @@ class PageFetcherTest : public testing::Test {
     ~PageFetcherTest() override { spdlog::set_level(spdlog::level::info); }
 
     // A new process over the same folder.
-    void start(int32_t pages, LoopOptions options = {}) {
+    void start(int32_t pages, LoopOptions options = {}, size_t disk_bytes = 1 << 20) {
         loop.reset();
-        auto store = SpillStore::open({folder.path(), 1 << 20, "fake"}, model.cache_spec().page_bytes);
+        auto store = SpillStore::open({folder.path(), disk_bytes, "fake"}, model.cache_spec().page_bytes);
         ASSERT_TRUE(store.ok()) << store.error().message;
         loop = std::make_unique<Loop>(model, test_kernels(),
                                       std::move(*PagePool::create(model.cache_spec().page_bytes, pages)),
@@ -82,6 +82,25 @@ TEST_F(PageFetcherTest, the_next_process_goes_on_exactly_there) {
     EXPECT_EQ(loop->metrics().spill.written_pages, 0u);
     EXPECT_EQ(run({request_of(310, 1), request_of(90, 50)}), (Counts{300, 89}));
     EXPECT_EQ(loop->metrics().cached_tokens, 389u);
+}
+
+TEST_F(PageFetcherTest, a_disk_too_small_for_all_keeps_what_was_used_last) {
+    const auto start_with_room = [&](size_t records) { start(20, {}, 4096 + records * 4096); };
+    start_with_room(4);
+    run({request_of(300, 1)}), run({request_of(90, 50)});  // five pages and two
+    start_with_room(4);
+    EXPECT_EQ(run({request_of(90, 50)}), Counts{89});
+    EXPECT_EQ(run({request_of(300, 1)}), Counts{128});
+}
+
+TEST_F(PageFetcherTest, the_next_process_replaces_what_was_used_least) {
+    const auto start_with_room = [&] { start(20, {}, 4096 + 7 * 4096); };
+    start_with_room();
+    run({request_of(300, 1)}), run({request_of(90, 50)});
+    start_with_room();
+    run({request_of(90, 120)});
+    start_with_room();
+    EXPECT_EQ(run({request_of(90, 120), request_of(90, 50), request_of(300, 1)}), (Counts{89, 89, 192}));
 }
 
 TEST_F(PageFetcherTest, prompts_that_arrive_together_read_once) {

@@ -187,6 +187,21 @@ TEST_F(SpillStoreTest, the_least_recently_used_make_room) {
     EXPECT_LE(std::filesystem::file_size(file()), 4096 + 2 * 8192u);
 }
 
+TEST_F(SpillStoreTest, a_page_stays_while_the_next_process_has_use_for_those_after_it) {
+    open(4);
+    for (const int32_t token : {1, 2, 3}) keep(root, token);
+    const PathId below = page_path(root, tokens_of(1));
+    keep(below, 4);
+    open(4);
+    asked = 0;
+    EXPECT_TRUE(store->keep(root, tokens_of(5), page_of(5)));
+    asked++;
+    EXPECT_EQ(read(root, 1), page_of(1));
+    EXPECT_EQ(read(below, 4), page_of(4));
+    EXPECT_EQ(read(root, 3), page_of(3));
+    EXPECT_TRUE(read(root, 2).empty());
+}
+
 TEST_F(SpillStoreTest, a_disk_that_does_not_keep_pace_loses_pages_only) {
     open(100'000);
     const std::vector<std::byte> page(kPageBytes);

@@ -65,6 +65,7 @@ class DistributionChart {
             least = std::min(least, std::max(values[values.size() / 100], 1e-4));
             most = std::max(most, values.back());
         }
+        if (!has_values()) return;
         least_ = std::log10(std::min(least, most));
         most_ = std::max(std::log10(std::max(most, 1e-4)), least_ + 0.3);
     }
@@ -72,6 +73,7 @@ class DistributionChart {
     std::string svg() const {
         std::string svg = fmt::format(R"(<svg viewBox="0 0 340 240"><text class="key" x="38" y="14">{}</text>)",
                                       escaped(distribution_.title));
+        if (!has_values()) return svg + R"(<text x="38" y="34">none in these runs</text></svg>)" + "\n";
         for (const double share : {0.0, 0.25, 0.5, 0.75, 1.0}) {
             svg += fmt::format(R"(<line class="grid" x1="38" x2="332" y1="{0:.1f}" y2="{0:.1f}"/>)", y(share));
             svg +=
@@ -87,6 +89,9 @@ class DistributionChart {
     }
 
   private:
+    bool has_values() const {
+        return std::ranges::any_of(distribution_.values, [](const auto& values) { return !values.empty(); });
+    }
     static double y(double share) { return 212 - 188 * share; }
     double x(double seconds) const {
         const double part = (std::log10(std::max(seconds, 1e-9)) - least_) / (most_ - least_);
@@ -123,12 +128,12 @@ class DistributionChart {
     }
 
     const Distribution& distribution_;
-    double least_, most_;  // logarithms of the ends of the axis
+    double least_ = 0, most_ = 0;  // logarithms of the ends of the axis
 };
 
 std::string distributions(std::span<const ChartedRun> runs, const LatencyTargets& targets) {
-    Distribution all[] = {{"Time to first token", {}, targets.first_token_seconds},
-                          {"Gap between tokens", {}, targets.gap_seconds},
+    Distribution all[] = {{"Time to first token", {}, targets.ttft.value_or(0)},
+                          {"Gap between tokens", {}, targets.gap.value_or(0)},
                           {"Time to last token", {}, 0}};
     for (const ChartedRun& run : runs) {
         std::vector<double> first_tokens, wholes;

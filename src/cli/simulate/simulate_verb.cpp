@@ -19,10 +19,11 @@ struct SimulateFlags {
     std::string token_gap = "2x";
     PolicyOptions policy;
     WorkloadOptions workload;
-    LatencyTargets targets;
-    double target_gap_ms = 125, chart_from = 0, chart_seconds = 3;
+    double target_ttft = 10, target_gap_ms = 125, chart_from = 0, chart_seconds = 3;
     int32_t kv_pages = 0;
     bool json = false, no_prefix_cache = false;
+
+    LatencyTargets targets() const { return {.ttft = target_ttft, .gap = target_gap_ms / 1000}; }
 };
 
 // What all policies are given alike.
@@ -49,7 +50,7 @@ PolicyRun simulate(const Scenario& scenario, const SimulatedPolicy& policy, cons
     }
     run.result = simulator.result();
     run.result.wall_seconds = monotonic_seconds() - started;
-    run.summary = summarise(policy.name, run.result, flags.targets);
+    run.summary = summarise(policy.name, run.result, flags.targets());
     return run;
 }
 
@@ -79,28 +80,26 @@ Status write_chart(const SimulateFlags& flags, const Scenario& scenario, std::sp
     for (const PolicyRun& run : runs)
         charted.push_back({&run.summary, &run.result, &run.timeline, scenario.machine.costs.shape().layers()});
     const ChartTexts texts{scenario.machine.title, scenario.description, scenario.machine.source};
-    if (const Status written = file->write(to_page(texts, charted, flags.targets)); !written) return written;
+    if (const Status written = file->write(to_page(texts, charted, flags.targets())); !written) return written;
     return file->commit();
 }
 
 void print(const SimulateFlags& flags, const Scenario& scenario, std::span<const Summary> summaries) {
     if (!flags.json) {
-        fmt::print("{}\n{}\n\n{}", scenario.machine.title, scenario.description, to_table(summaries, flags.targets));
+        fmt::print("{}\n{}\n\n{}", scenario.machine.title, scenario.description, to_table(summaries, flags.targets()));
         return;
     }
     boost::json::array rows;
     for (const Summary& summary : summaries) rows.push_back(to_json(summary));
-    const boost::json::object whole = {
-        {"costs", flags.costs},
-        {"title", scenario.machine.title},
-        {"workload", scenario.description},
-        {"targets", {{"first_token_s", flags.targets.first_token_seconds}, {"gap_s", flags.targets.gap_seconds}}},
-        {"rows", std::move(rows)}};
+    const boost::json::object whole = {{"costs", flags.costs},
+                                       {"title", scenario.machine.title},
+                                       {"workload", scenario.description},
+                                       {"targets_ms", to_milliseconds(flags.targets())},
+                                       {"rows", std::move(rows)}};
     fmt::print("{}\n", boost::json::serialize(whole));
 }
 
 Status run(SimulateFlags& flags) {
-    flags.targets.gap_seconds = flags.target_gap_ms / 1000;
     const auto gap = parse_token_gap(flags.token_gap);
     if (!gap) return gap.error().within("--token-gap");
     flags.policy.token_gap = *gap;
@@ -214,8 +213,7 @@ void add_simulate(CLI::App& app, int& status) {
     verb->add_option("COSTS", flags->costs, "What steps cost: a file of models/costs, or one like them")->required();
     add_workload_flags(*verb, *flags);
     add_policy_flags(*verb, *flags);
-    verb->add_option("--target-ttft", flags->targets.first_token_seconds,
-                     "Seconds in which a request's first token should come")
+    verb->add_option("--target-ttft", flags->target_ttft, "Seconds in which a request's first token should come")
         ->check(number_within(0, 1e6))
         ->capture_default_str();
     verb->add_option("--target-gap", flags->target_gap_ms, "Milliseconds in which every further token should come")

@@ -62,7 +62,7 @@ void Simulator::receive() {
         result_.requests[index].arrival = seconds;
         const int64_t length = int64_t{request.prompt_tokens} + request.output_tokens;
         if (length > machine_.max_context || !engine::can_ever_fit(schedule_, static_cast<int32_t>(length))) {
-            result_.refused++;
+            refuse(index);
             continue;
         }
         engine::SequenceState sequence{.id = {++last_id_}};
@@ -213,6 +213,16 @@ void Simulator::settle(const Segment& segment) {
     engine::remove_sequence(schedule_, segment.sequence);
     follow_up(live.request);
     live_.erase(found);
+}
+
+// Those that would follow it never arrive.
+void Simulator::refuse(size_t request) {
+    std::vector<size_t> refused = {request};
+    for (size_t i = 0; i < refused.size(); i++) {
+        const auto [first, last] = followers_.equal_range(refused[i]);
+        for (auto follower = first; follower != last; ++follower) refused.push_back(follower->second);
+    }
+    result_.refused += std::ssize(refused);
 }
 
 void Simulator::follow_up(size_t request) {

@@ -35,13 +35,14 @@ struct RequestOutcome {
 
 struct SimulationResult {
     std::vector<RequestOutcome> requests;
-    std::vector<float> gaps;                                     // seconds, between any request's tokens
-    int64_t steps = 0, refused = 0, preemptions = 0, stops = 0;  // stops: parts of prompts that ended before planned
-    double seconds = 0, busy_seconds = 0;  // of the simulated clock, up to the end of the last request
-    double decode_expert_bytes = 0;        // that the decoding rows alone would read
-    double prompt_expert_bytes = 0;        // read beyond these
-    double cost_error = 0;                 // of the cost model, at the end
-    double wall_seconds = 0;               // that the simulation took
+    std::vector<float> gaps;                        // seconds, between any request's tokens
+    int64_t steps = 0, preemptions = 0, stops = 0;  // stops: parts of prompts that ended before planned
+    int64_t refused = 0;                            // requests, with those that would have followed them
+    double seconds = 0, busy_seconds = 0;           // of the simulated clock, up to the end of the last request
+    double decode_expert_bytes = 0;                 // that the decoding rows alone would read
+    double prompt_expert_bytes = 0;                 // read beyond these
+    double cost_error = 0;                          // of the cost model, at the end
+    double wall_seconds = 0;                        // that the simulation took
 };
 
 // Sees every step, for charts and tests. A step's plan is told twice: as planned, and as run, with the segments that were
@@ -89,6 +90,7 @@ class Simulator {
     void count_expert_bytes(const engine::Plan& plan);
     void learn(const engine::Plan& plan, const Clocked& times, int64_t logits_rows);
     void settle(const engine::Segment& segment);
+    void refuse(size_t request);
     void follow_up(size_t request);
 
     const CostFile& machine_;

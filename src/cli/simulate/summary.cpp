@@ -6,10 +6,6 @@
 namespace hone::cli {
 namespace {
 
-boost::json::object json_of(const LatencySpread& spread) {
-    return {{"mean", spread.mean}, {"p50", spread.p50}, {"p90", spread.p90}, {"p99", spread.p99}, {"max", spread.max}};
-}
-
 // At least three digits.
 std::string digits(double value) {
     if (value == 0) return "0";
@@ -49,8 +45,9 @@ std::vector<Row> rows_of(const LatencyTargets& targets) {
     add_spread(rows, "first token, s", &Summary::first_token, 1);
     add_spread(rows, "token gap, ms", &Summary::gap, 1000);
     add_spread(rows, "last token, s", &Summary::whole, 1);
-    rows.push_back({fmt::format("within {} s, {} ms, %", targets.first_token_seconds, targets.gap_seconds * 1000),
-                    scaled(&Summary::goodput, 100)});
+    rows.push_back(
+        {fmt::format("within {} s, {} ms, %", targets.ttft.value_or(kForever), 1000 * targets.gap.value_or(kForever)),
+         scaled(&Summary::goodput, 100)});
     rows.push_back({"expert TB for prompts", scaled(&Summary::prompt_expert_bytes, 1e-12)});
     rows.push_back({"expert TB for decoding", scaled(&Summary::decode_expert_bytes, 1e-12)});
     rows.push_back({"prompt tokens/s", scaled(&Summary::prompt_tokens_per_second, 1)});
@@ -74,7 +71,7 @@ Summary summarise(std::string policy, const SimulationResult& result, const Late
         if (request.output_tokens == 0) continue;
         first_tokens.push_back(request.first_token - request.arrival);
         wholes.push_back(request.end - request.arrival);
-        met += first_tokens.back() <= targets.first_token_seconds && request.longest_gap <= targets.gap_seconds;
+        met += targets.are_met(first_tokens.back(), request.longest_gap);
         prompt_tokens += request.prompt_tokens;
         cached_tokens += request.cached_tokens;
         output_tokens += request.output_tokens;
@@ -116,9 +113,9 @@ boost::json::object to_json(const Summary& summary) {
     return {{"policy", summary.policy},
             {"finished", summary.finished},
             {"refused", summary.refused},
-            {"first_token_s", json_of(summary.first_token)},
-            {"gap_s", json_of(summary.gap)},
-            {"last_token_s", json_of(summary.whole)},
+            {"ttft_ms", to_milliseconds(summary.first_token)},
+            {"gap_ms", to_milliseconds(summary.gap)},
+            {"e2e_ms", to_milliseconds(summary.whole)},
             {"goodput", summary.goodput},
             {"seconds", summary.seconds},
             {"busy", summary.busy},

@@ -12,11 +12,6 @@
 
 namespace hone::cli {
 
-// A request meets them if its first token comes within the one and every later token within the other of the one before.
-struct LatencyTargets {
-    double first_token_seconds = 10, gap_seconds = 0.125;
-};
-
 struct Summary {
     std::string policy;
     int64_t finished = 0, refused = 0;
@@ -34,6 +29,7 @@ Summary summarise(std::string policy, const SimulationResult& result, const Late
 
 // A column each.
 std::string to_table(std::span<const Summary> summaries, const LatencyTargets& targets);
+// Latencies in milliseconds, named as `hone bench serve` does.
 boost::json::object to_json(const Summary& summary);
 
 }  // namespace hone::cli

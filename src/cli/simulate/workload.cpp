@@ -63,7 +63,7 @@ Result<LengthPair> lengths_of(const WorkloadOptions& options) {
 }
 
 // Conversations whose turns each repeat all that was said before, and add to it.
-std::vector<SimulatedRequest> conversations(const WorkloadOptions& options, const LengthPair& lengths) {
+Result<std::vector<SimulatedRequest>> conversations(const WorkloadOptions& options, const LengthPair& lengths) {
     std::vector<SimulatedRequest> requests;
     Arrivals arrivals(options, options.seed);
     Random random(options.seed, 2);
@@ -71,6 +71,9 @@ std::vector<SimulatedRequest> conversations(const WorkloadOptions& options, cons
         SimulatedRequest request{.seconds = arrivals.next(), .text = text, .prefix = kSharedText};
         request.prefix_tokens = options.shared_prefix;
         request.prompt_tokens = options.shared_prefix + lengths.prompt.draw(random);
+        if (request.prompt_tokens > kLongestPrompt)
+            return error("--prompt and --shared-prefix come to {} tokens, where {} are the most; ask for fewer",
+                         request.prompt_tokens, kLongestPrompt);
         for (int32_t turn = 0; turn < options.turns && std::ssize(requests) < options.requests; turn++) {
             if (request.prompt_tokens > kLongestPrompt) break;
             request.output_tokens = lengths.output.draw(random);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "base/log.h"
@@ -36,7 +37,8 @@ SpillStore::~SpillStore() {
     if (thread_.joinable()) thread_.join();
 }
 
-// Enters what an earlier process left, the last written as the last used.
+// Enters what an earlier process left, the last written as the last used, and no page as used before those after it:
+// without it they could not be found.
 void SpillStore::load() {
     auto pages = file_.scan();
     std::vector<int32_t> order;
@@ -46,28 +48,37 @@ void SpillStore::load() {
     }
     const auto serial = [&](int32_t slot) { return pages[static_cast<size_t>(slot)]->serial; };
     std::ranges::sort(order, {}, serial);
+    if (!order.empty()) now_ = serial(order.back());
+    std::map<PathId, int32_t> by_path;
     for (const int32_t slot : order) {
         SpilledPage& page = *pages[static_cast<size_t>(slot)];
-        now_ = std::max(now_, page.serial);
         const auto known = index_.longest(page.parent, page.tokens.span());
-        if (known.common == page.tokens.count())
+        if (known.common == page.tokens.count()) {
             free_.push_back(slot);
-        else
-            enter(slot, std::move(page));
+            continue;
+        }
+        by_path.emplace(page_path(page.parent, page.tokens.span()), slot);
+        enter(slot, std::move(page));
+        use(slot, ++now_);
+        for (auto above = by_path.find(at(slot).page->parent); above != by_path.end();
+             above = by_path.find(at(above->second).page->parent)) {
+            use(above->second, ++now_);
+        }
     }
 }
 
-bool SpillStore::keep(const PathId& parent, std::span<const int32_t> tokens, std::span<const std::byte> page) {
+bool SpillStore::keep(const PathId& parent, std::span<const int32_t> tokens, std::span<const std::byte> page,
+                      std::optional<uint64_t> used) {
     CHECK_EQ(page.size(), file_.page_bytes());
     const auto known = index_.longest(parent, tokens);
     if (known.common == std::ssize(tokens)) {
-        use(known.place->second);
+        use(known.place->second, used ? *used : ++now_);
         return true;
     }
     if (!can_keep()) return false;
     if (known.common > 0 && known.common == known.place->first.tokens.count()) forget(known.place->second);
     const int32_t slot = take_slot();
-    const SpilledPage kept{++now_, parent, PageTokens(tokens)};
+    const SpilledPage kept{used ? *used : ++now_, parent, PageTokens(tokens)};
     enter(slot, kept);
     Job job{.writes = true, .slot = slot, .page = kept, .record = take_record()};
     std::ranges::copy(page, job.record.begin() + kSpillPageOffset);
@@ -88,7 +99,7 @@ void SpillStore::read(const Match& match, uint64_t ticket) {
     CHECK(slot.page && slot.page->serial == match.serial, "slot {}", match.slot);
     reads_++;
     submit({.slot = match.slot, .page = *slot.page, .ticket = ticket, .record = take_record()});
-    use(match.slot);
+    use(match.slot, ++now_);
 }
 
 void SpillStore::submit(Job job) {
@@ -179,11 +190,10 @@ void SpillStore::forget(int32_t slot) {
     metrics_.pages = index_.size();
 }
 
-void SpillStore::use(int32_t slot) {
-    Slot& used = at(slot);
-    by_use_.erase({used.used, slot});
-    used.used = ++now_;
-    by_use_.emplace(used.used, slot);
+void SpillStore::use(int32_t slot, uint64_t used) {
+    by_use_.erase({at(slot).used, slot});
+    at(slot).used = used;
+    by_use_.emplace(used, slot);
 }
 
 void SpillStore::run() {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <thread>
@@ -33,8 +34,12 @@ class SpillStore {
     ~SpillStore();  // what was asked to be written is written first
 
     // Copies the page and has it written, unless it is there already; false if it is not, because the queue is full or
-    // writing has stopped.
-    bool keep(const PathId& parent, std::span<const int32_t> tokens, std::span<const std::byte> page);
+    // writing has stopped. `used`: of reserve_uses(), each once; otherwise it was used now.
+    bool keep(const PathId& parent, std::span<const int32_t> tokens, std::span<const std::byte> page,
+              std::optional<uint64_t> used = {});
+    // So many times of use, all after those of the pages that are there, to be handed out by the caller; the latest.
+    uint64_t reserve_uses(uint64_t count) { return now_ += count; }
+    int32_t capacity() const { return file_.capacity(); }  // pages
     bool can_keep() const { return !stopped_ && writes_ < most_writes_; }
     bool keeps() const { return !stopped_; }
     void count_skipped() { metrics_.skipped_pages++; }
@@ -84,7 +89,7 @@ class SpillStore {
     int32_t take_slot();
     void enter(int32_t slot, SpilledPage page);
     void forget(int32_t slot);
-    void use(int32_t slot);
+    void use(int32_t slot, uint64_t used);
     void settle(Job& job, const ReadSink& sink);
     Slot& at(int32_t slot) { return slots_[static_cast<size_t>(slot)]; }
     const Slot& at(int32_t slot) const { return slots_[static_cast<size_t>(slot)]; }

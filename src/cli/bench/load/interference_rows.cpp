@@ -112,6 +112,16 @@ std::vector<InterferenceBar> interference_bars(std::span<const InterferenceRow> 
     return bars;
 }
 
+std::vector<std::string> missed_among(std::span<const InterferenceBar> bars) {
+    std::vector<std::string> missed;
+    for (const InterferenceBar& bar : bars) {
+        if (bar.holds.value_or(true)) continue;
+        missed.push_back(
+            fmt::format("{}: {}: {} of {}", bar.policy, bar.bar, format_value(bar.value), format_value(bar.limit)));
+    }
+    return missed;
+}
+
 std::string to_table(std::span<const InterferenceRow> rows, std::span<const InterferenceBar> bars) {
     std::string table = fmt::format("{:<24}{:>12}{:>10}{:>10}{:>10}{:>9}{:>10}{:>10}{:>10}{:>11}\n", "", "undisturbed",
                                     "gap p50", "p99", "max", "max of", "TTFT", "idle", "decode", "streams");

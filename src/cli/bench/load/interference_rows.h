@@ -54,6 +54,9 @@ struct InterferenceBar {
 };
 std::vector<InterferenceBar> interference_bars(std::span<const InterferenceRow> rows);
 
+// The bars that were missed, each in words; not those of which nobody can say.
+std::vector<std::string> missed_among(std::span<const InterferenceBar> bars);
+
 // The time to the first token that chunked prefill has at this median gap, from the chunked rows measured, by the
 // logarithm of the gap between two of them. Below their smallest gap, that one's; above their largest, nothing.
 std::optional<double> chunked_ttft_at(std::span<const InterferenceRow> rows, double gap);

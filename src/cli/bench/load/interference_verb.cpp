@@ -222,6 +222,8 @@ Status bench_interference(InterferenceFlags& flags) {
     } else {
         std::cout << to_header(report) << to_table(rows, bars);
     }
+    const auto missed = missed_among(bars);
+    if (!missed.empty()) return error("missed: {}", fmt::join(missed, "; "));
     return ok();
 }
 
@@ -260,7 +262,7 @@ void add_bench_interference(CLI::App& bench, int& status) {
         "overlap the time from its sending to its first token; decode work is the steps that the streams made in it,\n"
         "each at the undisturbed median gap. A measurement is void if others took more than 5 % of the CPUs in one of\n"
         "the three parts, and is made again. Below the table: what is expected of the policies, and whether it holds;\n"
-        "chunked prefill at another's median gap is interpolated between the chunked rows.");
+        "chunked prefill at another's median gap is interpolated between the chunked rows. Fails if one does not.");
     verb->callback([flags, &status] { status = report(bench_interference(*flags)); });
 }
 

@@ -49,7 +49,7 @@ std::string RequestFormat::body(const LoadPlan& plan, const PlannedRequest& requ
 }
 
 LoadRun run_load(LoadClient& client, LoadPlan& plan, const RequestFormat& format, const LoadLimits& limits,
-                 FunctionRef<void(int64_t sent)> on_sent) {
+                 FunctionRef<void(int64_t sent)> on_progress, double progress_seconds) {
     struct Running {
         PlannedRequest planned;
         std::shared_ptr<Exchange> exchange;
@@ -65,26 +65,41 @@ LoadRun run_load(LoadClient& client, LoadPlan& plan, const RequestFormat& format
             return true;
         });
     };
+    int64_t sent = 0;
+    double told = run.started;
+    const auto tell = [&] {
+        on_progress(sent);
+        told = monotonic_seconds();
+    };
+    const auto wait_until = [&](FunctionRef<bool()> is_done, double deadline) {
+        while (!client.run_until(is_done, std::min(deadline, told + progress_seconds))) {
+            if (monotonic_seconds() >= deadline) return false;
+            tell();
+        }
+        return true;
+    };
     const double last = limits.seconds > 0 ? run.started + limits.seconds : kForever;
-    for (int64_t sent = 0; limits.requests == 0 || sent < limits.requests; sent++) {
+    while (limits.requests == 0 || sent < limits.requests) {
         const PlannedRequest planned = plan.next();
         const double due = run.started + planned.arrival;
         if (due >= last) break;
         const std::string body = format.body(plan, planned);  // before it is due, so that it is not late
-        client.run_until(due);
+        wait_until([] { return false; }, due);
         collect();
         const auto has_room = [&] {
             collect();
             return limits.max_concurrency == 0 || std::ssize(running) < limits.max_concurrency;
         };
-        if (!client.run_until(has_room, last)) break;
+        if (!wait_until(has_room, last)) break;
         running.push_back({planned, client.post(format.path(), body)});
-        on_sent(sent + 1);
+        sent++;
+        tell();
     }
-    client.run_until([&] {
+    const auto have_ended = [&] {
         collect();
         return running.empty();
-    });
+    };
+    wait_until(have_ended, kForever);
     std::ranges::sort(run.requests, {}, [](const LoadedRequest& request) { return request.planned.index; });
     return run;
 }

@@ -48,9 +48,9 @@ struct LoadRun {
     }
 };
 
-// Returns when all answers have ended. At least one of requests and seconds is limited. `on_sent` is called now and then
-// with the number of requests sent.
+// Returns when all answers have ended. At least one of requests and seconds is limited. `on_progress` is called with the
+// number of requests sent: after each, and whenever it was not called for so many seconds.
 LoadRun run_load(LoadClient& client, LoadPlan& plan, const RequestFormat& format, const LoadLimits& limits,
-                 FunctionRef<void(int64_t sent)> on_sent);
+                 FunctionRef<void(int64_t sent)> on_progress, double progress_seconds = 20);
 
 }  // namespace hone::cli

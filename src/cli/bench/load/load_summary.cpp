@@ -15,18 +15,6 @@ int64_t prompt_tokens(const LoadedRequest& request) {
     return request.record.prompt_tokens >= 0 ? request.record.prompt_tokens : request.planned.prompt_tokens;
 }
 
-json::object milliseconds(const LatencySpread& spread) {
-    return {{"mean", 1e3 * spread.mean},
-            {"p50", 1e3 * spread.p50},
-            {"p90", 1e3 * spread.p90},
-            {"p99", 1e3 * spread.p99},
-            {"max", 1e3 * spread.max}};
-}
-
-json::value in_milliseconds(const std::optional<double>& seconds) {
-    return seconds ? json::value(1e3 * *seconds) : json::value(nullptr);
-}
-
 json::value count_or_null(int64_t count) {
     return count >= 0 ? json::value(count) : json::value(nullptr);
 }
@@ -67,13 +55,28 @@ LatencySpread spread_over(std::vector<double> values) {
             .max = values.back()};
 }
 
-bool meets(const StreamRecord& record, const LoadTargets& targets) {
-    if (!record.succeeded() || record.arrivals.empty()) return false;
-    if (targets.ttft && record.first_token_seconds() > *targets.ttft) return false;
-    return !targets.gap || std::ranges::none_of(record.gaps(), [&](double gap) { return gap > *targets.gap; });
+json::object to_milliseconds(const LatencySpread& seconds) {
+    return {{"mean", 1e3 * seconds.mean},
+            {"p50", 1e3 * seconds.p50},
+            {"p90", 1e3 * seconds.p90},
+            {"p99", 1e3 * seconds.p99},
+            {"max", 1e3 * seconds.max}};
 }
 
-LoadSummary summarise(const LoadRun& run, const LoadTargets& targets) {
+json::object to_milliseconds(const LatencyTargets& targets) {
+    const auto value = [](const std::optional<double>& seconds) {
+        return seconds ? json::value(1e3 * *seconds) : json::value(nullptr);
+    };
+    return {{"ttft", value(targets.ttft)}, {"gap", value(targets.gap)}};
+}
+
+bool meets(const StreamRecord& record, const LatencyTargets& targets) {
+    if (!record.succeeded() || record.arrivals.empty()) return false;
+    const std::vector<double> gaps = record.gaps();
+    return targets.are_met(record.first_token_seconds(), gaps.empty() ? 0 : std::ranges::max(gaps));
+}
+
+LoadSummary summarise(const LoadRun& run, const LatencyTargets& targets) {
     LoadSummary summary{.seconds = run.ended - run.started};
     std::vector<double> ttft, gaps, tpot, e2e, late;
     int64_t good = 0;
@@ -110,7 +113,7 @@ LoadSummary summarise(const LoadRun& run, const LoadTargets& targets) {
     return summary;
 }
 
-std::string to_table(const LoadSummary& summary, const LoadTargets& targets) {
+std::string to_table(const LoadSummary& summary, const LatencyTargets& targets) {
     std::string table = fmt::format("{} requests succeeded, {} failed, in {:.2f} s\n", summary.successful,
                                     summary.failed, summary.seconds);
     for (const auto& [status, failure] : summary.failures)
@@ -136,28 +139,27 @@ std::string to_table(const LoadSummary& summary, const LoadTargets& targets) {
     return table;
 }
 
-json::object to_json(const LoadSummary& summary, const LoadTargets& targets) {
+json::object to_json(const LoadSummary& summary, const LatencyTargets& targets) {
     json::array failures;
     for (const auto& [status, failure] : summary.failures)
         failures.push_back({{"status", status}, {"count", failure.count}, {"message", failure.message}});
-    return {
-        {"successful", summary.successful},
-        {"failed", summary.failed},
-        {"failures", failures},
-        {"duration_s", summary.seconds},
-        {"input_tokens", summary.input_tokens},
-        {"cached_tokens", summary.cached_tokens},
-        {"output_tokens", summary.output_tokens},
-        {"requests_per_s", rate(summary.successful, summary.seconds)},
-        {"input_tokens_per_s", rate(summary.input_tokens, summary.seconds)},
-        {"output_tokens_per_s", rate(summary.output_tokens, summary.seconds)},
-        {"ttft_ms", milliseconds(summary.ttft)},
-        {"gap_ms", milliseconds(summary.gap)},
-        {"tpot_ms", milliseconds(summary.tpot)},
-        {"e2e_ms", milliseconds(summary.e2e)},
-        {"late_ms", milliseconds(summary.late)},
-        {"goodput", summary.goodput ? json::value(*summary.goodput) : json::value(nullptr)},
-        {"targets_ms", json::object{{"ttft", in_milliseconds(targets.ttft)}, {"gap", in_milliseconds(targets.gap)}}}};
+    return {{"successful", summary.successful},
+            {"failed", summary.failed},
+            {"failures", failures},
+            {"duration_s", summary.seconds},
+            {"input_tokens", summary.input_tokens},
+            {"cached_tokens", summary.cached_tokens},
+            {"output_tokens", summary.output_tokens},
+            {"requests_per_s", rate(summary.successful, summary.seconds)},
+            {"input_tokens_per_s", rate(summary.input_tokens, summary.seconds)},
+            {"output_tokens_per_s", rate(summary.output_tokens, summary.seconds)},
+            {"ttft_ms", to_milliseconds(summary.ttft)},
+            {"gap_ms", to_milliseconds(summary.gap)},
+            {"tpot_ms", to_milliseconds(summary.tpot)},
+            {"e2e_ms", to_milliseconds(summary.e2e)},
+            {"late_ms", to_milliseconds(summary.late)},
+            {"goodput", summary.goodput ? json::value(*summary.goodput) : json::value(nullptr)},
+            {"targets_ms", to_milliseconds(targets)}};
 }
 
 json::array requests_json(const LoadRun& run) {

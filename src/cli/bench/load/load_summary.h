@@ -24,13 +24,19 @@ struct LatencySpread {
 LatencySpread spread_over(std::vector<double> values);
 // `part` in [0, 1]; the values ascend, and there is at least one.
 double percentile(std::span<const double> sorted, double part);
+boost::json::object to_milliseconds(const LatencySpread& seconds);
 
-// In seconds; nothing: any time will do.
-struct LoadTargets {
+// Most seconds to the first token, and from any token to the next; nothing: any time will do.
+struct LatencyTargets {
     std::optional<double> ttft, gap;
+
+    bool are_met(double first_token_seconds, double longest_gap) const {
+        return (!ttft || first_token_seconds <= *ttft) && (!gap || longest_gap <= *gap);
+    }
 };
+boost::json::object to_milliseconds(const LatencyTargets& targets);
 // Whether the request succeeded, its first token came in time, and so did every piece after it.
-bool meets(const StreamRecord& record, const LoadTargets& targets);
+bool meets(const StreamRecord& record, const LatencyTargets& targets);
 
 struct LoadSummary {
     int64_t successful = 0, failed = 0;
@@ -48,11 +54,11 @@ struct LoadSummary {
     std::optional<double> goodput;  // share of all requests that meet the targets; nothing without targets
 };
 
-LoadSummary summarise(const LoadRun& run, const LoadTargets& targets);
+LoadSummary summarise(const LoadRun& run, const LatencyTargets& targets);
 
-std::string to_table(const LoadSummary& summary, const LoadTargets& targets);
+std::string to_table(const LoadSummary& summary, const LatencyTargets& targets);
 // Times in milliseconds.
-boost::json::object to_json(const LoadSummary& summary, const LoadTargets& targets);
+boost::json::object to_json(const LoadSummary& summary, const LatencyTargets& targets);
 // One object a request: arrival and sent in seconds from the start; ttft, gaps and e2e in milliseconds.
 boost::json::array requests_json(const LoadRun& run);
 

@@ -36,7 +36,7 @@ struct ServeFlags {
     std::string save;
     bool json = false, quiet = false;
 
-    LoadTargets targets() const {
+    LatencyTargets targets() const {
         const auto seconds_of = [](std::optional<double> ms) { return ms ? std::optional(1e-3 * *ms) : std::nullopt; };
         return {seconds_of(ttft_target), seconds_of(gap_target)};
     }
@@ -107,8 +107,8 @@ Measured measure(MeasuredServer& server, LoadPlan& plan, const RequestFormat& fo
     const LoadReading before = load.read();
     Progress progress("sending requests", static_cast<uint64_t>(flags.requests), Progress::Unit::items,
                       flags.json || flags.quiet);
-    measured.run = run_load(server.client, plan, format, limits, [&](int64_t) {
-        progress.advance(1);
+    measured.run = run_load(server.client, plan, format, limits, [&, shown = int64_t{0}](int64_t sent) mutable {
+        progress.advance(static_cast<uint64_t>(sent - std::exchange(shown, sent)));
         if (energy) energy->sample();
     });
     progress.finish();
