@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <ranges>
 #include <utility>
 
 #include "base/log.h"
@@ -49,22 +50,28 @@ void SpillStore::load() {
     const auto serial = [&](int32_t slot) { return pages[static_cast<size_t>(slot)]->serial; };
     std::ranges::sort(order, {}, serial);
     if (!order.empty()) now_ = serial(order.back());
-    std::map<PathId, int32_t> by_path;
+    std::map<PathId, int32_t> unranked;  // by the path to the page's end
     for (const int32_t slot : order) {
         SpilledPage& page = *pages[static_cast<size_t>(slot)];
-        const auto known = index_.longest(page.parent, page.tokens.span());
-        if (known.common == page.tokens.count()) {
+        if (index_.longest(page.parent, page.tokens.span()).common == page.tokens.count()) {
             free_.push_back(slot);
             continue;
         }
-        by_path.emplace(page_path(page.parent, page.tokens.span()), slot);
+        unranked.emplace(page_path(page.parent, page.tokens.span()), slot);
         enter(slot, std::move(page));
-        use(slot, ++now_);
-        for (auto above = by_path.find(at(slot).page->parent); above != by_path.end();
-             above = by_path.find(at(above->second).page->parent)) {
-            use(above->second, ++now_);
-        }
     }
+    std::vector<int32_t> latest_first;
+    for (const int32_t slot : std::views::reverse(order)) {
+        if (!at(slot).page) continue;
+        const auto lineage = std::ssize(latest_first);
+        auto next = unranked.find(page_path(at(slot).page->parent, at(slot).page->tokens.span()));
+        for (; next != unranked.end(); next = unranked.find(at(latest_first.back()).page->parent)) {
+            latest_first.push_back(next->second);
+            unranked.erase(next);
+        }
+        std::reverse(latest_first.begin() + lineage, latest_first.end());
+    }
+    for (const int32_t slot : std::views::reverse(latest_first)) use(slot, ++now_);
 }
 
 bool SpillStore::keep(const PathId& parent, std::span<const int32_t> tokens, std::span<const std::byte> page,
