@@ -202,6 +202,19 @@ TEST_F(SpillStoreTest, a_page_stays_while_the_next_process_has_use_for_those_aft
     EXPECT_TRUE(read(root, 2).empty());
 }
 
+TEST_F(SpillStoreTest, the_next_process_lets_go_of_a_conversation_from_its_end) {
+    open(3);
+    const PathId below = page_path(root, tokens_of(1)), end = page_path(below, tokens_of(2));
+    keep(root, 1), keep(below, 2), keep(end, 3);
+    open(3);
+    asked = 0;
+    EXPECT_TRUE(keep(root, 4));
+    asked = 1;
+    EXPECT_EQ(read(root, 1), page_of(1));
+    EXPECT_EQ(read(below, 2), page_of(2));
+    EXPECT_TRUE(read(end, 3).empty());
+}
+
 TEST_F(SpillStoreTest, a_disk_that_does_not_keep_pace_loses_pages_only) {
     open(100'000);
     const std::vector<std::byte> page(kPageBytes);
