@@ -87,6 +87,18 @@ void Loop::cancel_all() {
     for (const auto& [id, live] : live_) cancel(id);
 }
 
+void Loop::set_paused(RequestId id, bool paused) {
+    const auto found = live_.find(id);
+    if (found == live_.end() || found->second.ended) return;
+    hone::engine::set_paused(schedule_, sequence_of(id), paused);
+    count_sequences_and_pages();
+}
+
+bool Loop::idle() const {
+    const auto stands_still = [](const auto& entry) { return entry.second.stands_still(); };
+    return std::ranges::all_of(schedule_.running, stands_still) && std::ranges::all_of(schedule_.waiting, stands_still);
+}
+
 void Loop::expire(double now) {
     for (; !deadlines_.empty() && deadlines_.top().first <= now; deadlines_.pop()) {
         const RequestId id = deadlines_.top().second;
@@ -378,6 +390,7 @@ void Loop::forget(RequestId id) {
 void Loop::count_sequences_and_pages() {
     metrics_.running = static_cast<int32_t>(schedule_.running.size());
     metrics_.waiting = static_cast<int32_t>(schedule_.waiting.size());
+    metrics_.paused = schedule_.paused;
     metrics_.pages_in_use = pages_.in_use();
     metrics_.pages_cached = pages_.cached_only();
     metrics_.evicted_pages = tree_.evictions();

@@ -151,6 +151,40 @@ TEST_F(LoopTest, cancelling_frees_at_every_moment) {
     }
 }
 
+TEST_F(LoopTest, a_paused_request_keeps_its_pages_and_goes_on_with_the_same_tokens) {
+    start();
+    const auto alone = add(70, {.max_tokens = 20}), id = add(70, {.max_tokens = 20});
+    for (int i = 0; i < 6; i++) {
+        loop->step();
+        loop->report();
+    }
+    const size_t before = tokens_of(id).size();
+    loop->set_paused(id, true);
+    loop->set_paused({99}, true);  // unknown
+    EXPECT_EQ(loop->metrics().paused, 1);
+    run();
+    EXPECT_EQ(tokens_of(alone).size(), 20u);
+    EXPECT_EQ(tokens_of(id).size(), before);
+    EXPECT_EQ(loop->metrics().running, 1);
+    EXPECT_EQ(loop->metrics().pages_in_use, 2);
+    loop->set_paused(id, false);
+    EXPECT_FALSE(loop->idle());
+    run();
+    EXPECT_EQ(loop->metrics().paused, 0);
+    const auto expected = tokens_of(alone), got = tokens_of(id);
+    ASSERT_EQ(got.size(), 20u);
+    for (size_t i = 0; i < 20; i++) EXPECT_EQ(got[i].token, expected[i].token);
+
+    const auto leaves = add(70, {.max_tokens = 20});
+    loop->step();
+    loop->set_paused(leaves, true);
+    loop->cancel(leaves);
+    loop->report();
+    loop->set_paused(leaves, true);
+    EXPECT_EQ(events[leaves].back().finish, FinishReason::cancelled);
+    EXPECT_EQ(loop->metrics().paused + loop->metrics().pages_in_use, 0);
+}
+
 TEST_F(LoopTest, prompt_tokens_count_from_the_first_step_on) {
     start(32, {.limits = {.max_batch = 1, .token_budget = 10}});
     const auto first = add(25, {.max_tokens = 1});
