@@ -96,6 +96,7 @@ class Loop {
     void settle(BatchSegment& segment);
     void accept(BatchSegment& segment, TokenRecord record);
     std::optional<FinishReason> append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event);
+    void drop(const Plan& plan);
     void count_step(const Plan& plan);
     const SequenceState& known_sequence(RequestId id) const;
     RequestEvent new_event(RequestId id, LiveRequest& live, const SequenceState& sequence);

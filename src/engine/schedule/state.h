@@ -158,7 +158,7 @@ void append_token(ScheduleState& state, SequenceId id, int32_t token);
 // The sequence, waiting or running, is paused, or goes on.
 void set_paused(ScheduleState& state, SequenceId id, bool paused);
 // Forgets a sequence (finished or cancelled, waiting or running) and frees all that it holds. Not between a plan and
-// its commit.
+// its commit; a plan that cannot be run is undone by removing all its sequences.
 void remove_sequence(ScheduleState& state, SequenceId id);
 
 }  // namespace hone::engine
