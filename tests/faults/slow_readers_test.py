@@ -20,7 +20,7 @@ def texts_of(received):
 
 def read_stream(connection):
     received = b""
-    while not received.endswith(b"0\r\n\r\n"):
+    while not received.endswith(b"\r\n0\r\n\r\n"):  # an id may end the head with a 0
         piece = connection.recv(65536)
         assert piece, "the stream was cut"
         received += piece
