@@ -1,6 +1,9 @@
 #include "base/arena.h"
 
 #include <algorithm>
+#include <new>
+
+#include "base/log.h"
 
 namespace hone {
 
@@ -24,7 +27,10 @@ void Arena::open_block(size_t bytes) {
     }
     blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(block_), blocks_.end());
     auto block = HugeMemory::allocate(std::max({block_bytes_, bytes, joined}));
-    CHECK(block.ok(), "workspace: {}", block.error().message);
+    if (!block) {
+        LOG_ERROR("workspace: {}", block.error().message);
+        throw std::bad_alloc();
+    }
     blocks_.push_back(std::move(*block));
 }
 

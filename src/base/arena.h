@@ -1,6 +1,6 @@
 // A bump arena: allocation is an addition, release is all at once back to a mark. One thread. Grows in blocks that are
 // kept, so that a steady state allocates nothing; blocks that lie free and are too small are joined, so that what is
-// kept is of the order of the largest state, whatever smaller ones came before it.
+// kept is of the order of the largest state, whatever smaller ones came before it. Without memory: std::bad_alloc.
 #pragma once
 
 #include <cstddef>

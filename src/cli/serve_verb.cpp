@@ -223,7 +223,8 @@ void add_serve(CLI::App& app, int& status) {
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
     verb->add_option("--write-timeout", flags->listener.limits.write_seconds,
-                     "Seconds that a client may take to read 64 KiB of its answer before it is dropped")
+                     "Seconds that a client may take to read 64 KiB of its answer before it is dropped; its stream is "
+                     "paused meanwhile")
         ->check(number_within(0.01, 1e6))
         ->capture_default_str();
     verb->add_option("--header-timeout", flags->listener.limits.header_seconds,

@@ -65,6 +65,8 @@ class Engine::Worker {
                 loop.add(submission->id, std::move(submission->request), std::move(submission->sink));
             } else if (const auto* cancellation = std::get_if<Cancellation>(&message)) {
                 loop.cancel(cancellation->id);
+            } else if (const auto* pause = std::get_if<Pause>(&message)) {
+                loop.set_paused(pause->id, pause->paused);
             } else {
                 loop.cancel_all();
                 stopping = true;
@@ -192,6 +194,10 @@ Result<RequestId> Engine::submit(Request request, EventSink sink) {
 
 void Engine::cancel(RequestId id) {
     worker_->mailbox().post(Cancellation{id});
+}
+
+void Engine::set_paused(RequestId id, bool paused) {
+    worker_->mailbox().post(Pause{id, paused});
 }
 
 EngineMetrics Engine::metrics() const {

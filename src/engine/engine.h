@@ -125,6 +125,7 @@ struct EngineMetrics {
     uint64_t cached_tokens = 0, generated_tokens = 0;
     uint64_t steps = 0, preemptions = 0;
     int32_t running = 0, waiting = 0;
+    int32_t paused = 0;                                           // of both
     int32_t pages_total = 0, pages_in_use = 0, pages_cached = 0;  // in use by requests; kept for prefix hits only
     uint64_t queried_tokens = 0;                                  // prompt tokens looked for in the prefix cache
     uint64_t evicted_pages = 0;
@@ -152,6 +153,9 @@ class Engine {
     // Frees the request's pages within a step and sends its last event (FinishReason::cancelled); unknown ids are
     // ignored. Any thread.
     void cancel(RequestId id);
+    // A paused request gets no tokens but those of a step under way. It keeps its pages while nobody else needs them, and
+    // goes on, with the same bits, when it is no longer paused. Unknown ids are ignored. Any thread.
+    void set_paused(RequestId id, bool paused);
 
     EngineMetrics metrics() const;
     int32_t max_context() const;  // prompt and generated tokens of one request

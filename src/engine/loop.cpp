@@ -1,7 +1,9 @@
 #include "engine/loop.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
+#include <new>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -88,6 +90,18 @@ void Loop::cancel_all() {
     for (const auto& [id, live] : live_) cancel(id);
 }
 
+void Loop::set_paused(RequestId id, bool paused) {
+    const auto found = live_.find(id);
+    if (found == live_.end() || found->second.ended) return;
+    hone::engine::set_paused(schedule_, sequence_of(id), paused);
+    count_sequences_and_pages();
+}
+
+bool Loop::idle() const {
+    const auto stands_still = [](const auto& entry) { return entry.second.stands_still(); };
+    return std::ranges::all_of(schedule_.running, stands_still) && std::ranges::all_of(schedule_.waiting, stands_still);
+}
+
 void Loop::expire(double now) {
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
         const RequestId id = deadlines_.extract(deadlines_.begin()).value().second;
@@ -105,13 +119,18 @@ void Loop::step() {
     if (fetcher_) fetcher_->advance();
     Plan plan = make_plan();
     if (plan.segments.empty()) return fetcher_->wait();
-    std::vector<BatchSegment> batch = lay_out(plan);
-    const TimeBudget budget(schedule_, plan);
-    const LayerGate gate = [&](int32_t layer) {
-        if (plan.budget_ps == 0) return !(options_.interrupted && options_.interrupted());
-        return budget.allows(layer, monotonic_seconds() - started);
-    };
-    const ExecutorReport report = run_layers(batch, gate);
+    std::vector<BatchSegment> batch;
+    ExecutorReport report;
+    try {
+        batch = lay_out(plan);
+        const TimeBudget budget(schedule_, plan);
+        report = run_layers(batch, [&](int32_t layer) {
+            if (plan.budget_ps == 0) return !(options_.interrupted && options_.interrupted());
+            return budget.allows(layer, monotonic_seconds() - started);
+        });
+    } catch (const std::bad_alloc&) {
+        return drop(plan);
+    }
     stop_where_reached(plan, batch, report);
     commit_step(plan, batch);
     const double seconds = monotonic_seconds() - started;
@@ -125,6 +144,21 @@ void Loop::step() {
     count_prompts(plan, batch);
     metrics_.steps++;
     metrics_.busy_seconds += seconds;
+    count_sequences_and_pages();
+}
+
+// There was no memory to run the plan. Nothing of it is computed yet by the schedule's account, and what its rows wrote
+// lies behind the computed ones of their own pages; so it is undone by ending its requests, the way cancelling ends them.
+void Loop::drop(const Plan& plan) {
+    LOG_ERROR("no memory for a step: the {} requests in it end", plan.segments.size());
+    for (const Segment& segment : plan.segments) {
+        const RequestId id{segment.sequence.value};
+        LiveRequest& live = live_.at(id);
+        RequestEvent event = new_event(id, live, known_sequence(id));
+        event.prompt_logprobs.clear();  // not whole
+        event.message = "the server had no memory for this step of the request; try again later";
+        finish(live, std::move(event), FinishReason::error);
+    }
     count_sequences_and_pages();
 }
 
@@ -202,12 +236,18 @@ void Loop::stop_where_reached(Plan& plan, std::vector<BatchSegment>& batch, cons
 
 void Loop::sample(std::vector<BatchSegment>& batch, std::span<const LogitsRow> rows,
                   math::MatrixView<const float> logits) {
+    std::atomic<bool> without_memory = false;
     threads_.parallel_for(std::ssize(rows), [&](int64_t i, int worker) {
         const LogitsRow& at = rows[static_cast<size_t>(i)];
         BatchSegment& segment = batch[static_cast<size_t>(at.segment)];
-        segment.records[static_cast<size_t>(at.row - segment.logits_begin)] =
-            sample_row(samplers_[static_cast<size_t>(worker)], segment, at.row, logits.row_span(i));
+        try {
+            segment.records[static_cast<size_t>(at.row - segment.logits_begin)] =
+                sample_row(samplers_[static_cast<size_t>(worker)], segment, at.row, logits.row_span(i));
+        } catch (const std::bad_alloc&) {  // a worker has nobody above it
+            without_memory = true;
+        }
     });
+    if (without_memory) throw std::bad_alloc();
 }
 
 Result<TokenRecord> Loop::sample_row(Sampler& sampler, const BatchSegment& segment, int32_t row,
@@ -380,6 +420,7 @@ void Loop::forget(RequestId id) {
 void Loop::count_sequences_and_pages() {
     metrics_.running = static_cast<int32_t>(schedule_.running.size());
     metrics_.waiting = static_cast<int32_t>(schedule_.waiting.size());
+    metrics_.paused = schedule_.paused;
     metrics_.pages_in_use = pages_.in_use();
     metrics_.pages_cached = pages_.cached_only();
     metrics_.evicted_pages = tree_.evictions();

@@ -46,6 +46,8 @@ class Loop {
     // Frees what the request holds; its last event goes out with the next report. Unknown ids are ignored.
     void cancel(RequestId id);
     void cancel_all();
+    // As Engine::set_paused says.
+    void set_paused(RequestId id, bool paused);
     // Ends the requests that waited for a step longer than they may; before each step. `now` is monotonic seconds.
     void expire(double now);
     // One step, up to the commit; needs !idle().
@@ -53,7 +55,8 @@ class Loop {
     // Tells the events since the last report to their sinks and forgets the requests that have ended.
     void report();
 
-    bool idle() const { return schedule_.waiting.empty() && schedule_.running.empty(); }
+    // Nobody has anything to compute: no requests, or paused ones only.
+    bool idle() const;
     int64_t held_tokens() const { return held_tokens_; }  // prompt tokens of the requests that have not ended
     const EngineMetrics& metrics() const { return metrics_; }
     const ScheduleState& schedule() const { return schedule_; }
@@ -94,6 +97,7 @@ class Loop {
     void settle(BatchSegment& segment);
     void accept(BatchSegment& segment, TokenRecord record);
     std::optional<FinishReason> append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event);
+    void drop(const Plan& plan);
     void count_step(const Plan& plan);
     const SequenceState& known_sequence(RequestId id) const;
     RequestEvent new_event(RequestId id, LiveRequest& live, const SequenceState& sequence);

@@ -21,8 +21,12 @@ struct Submission {
 struct Cancellation {
     RequestId id;
 };
+struct Pause {
+    RequestId id;
+    bool paused;
+};
 struct Stop {};  // cancel all, then leave
-using Message = std::variant<Submission, Cancellation, Stop>;
+using Message = std::variant<Submission, Cancellation, Pause, Stop>;
 
 class Mailbox {
   public:

@@ -16,6 +16,7 @@ class Generator {
     virtual Status check(const engine::Request& request) const = 0;
     virtual Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) = 0;
     virtual void cancel(engine::RequestId id) = 0;
+    virtual void set_paused(engine::RequestId id, bool paused) = 0;
     virtual engine::EngineMetrics metrics() const = 0;
     virtual int32_t max_context() const = 0;
 };
@@ -30,6 +31,7 @@ class EngineGenerator final : public Generator {
         return engine_.submit(std::move(request), std::move(sink));
     }
     void cancel(engine::RequestId id) override { engine_.cancel(id); }
+    void set_paused(engine::RequestId id, bool paused) override { engine_.set_paused(id, paused); }
     engine::EngineMetrics metrics() const override { return engine_.metrics(); }
     int32_t max_context() const override { return engine_.max_context(); }
 

@@ -37,6 +37,7 @@ class EngineFamilies {
     std::vector<prometheus::MetricFamily> all() {
         gauge("vllm:num_requests_running", "Sequences in the running batch", engine_.running);
         gauge("vllm:num_requests_waiting", "Sequences waiting to be scheduled", engine_.waiting);
+        gauge("hone_streams_paused", "Sequences that wait until their clients have read what they got", engine_.paused);
         const double pages = engine_.pages_total;
         gauge("vllm:kv_cache_usage_perc", "Share of the cache's pages held by requests, 1 is full",
               pages > 0 ? engine_.pages_in_use / pages : 0);

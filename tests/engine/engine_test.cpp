@@ -175,6 +175,25 @@ TEST_F(EngineTest, cancelling_during_a_step_ends_the_request_with_it) {
     engine->cancel({999});                  // unknown
 }
 
+TEST_F(EngineTest, pauses_while_others_run_and_ends_while_paused) {
+    auto engine = start();
+    Mail reader, other, never;
+    const auto id = engine->submit(request_of(10, 500), reader.sink());
+    reader.wait_for_tokens(3);
+    engine->set_paused(*id, true);
+    const auto stuck = engine->submit(request_of(10, 500), never.sink());
+    engine->set_paused(*stuck, true);
+    ASSERT_TRUE(engine->submit(request_of(10, 500), other.sink()).ok());
+    EXPECT_EQ(other.wait(), FinishReason::length);
+    EXPECT_EQ(engine->metrics().paused, 2);
+    EXPECT_FALSE(reader.finished());
+    engine->set_paused(*id, false);
+    EXPECT_EQ(reader.wait(), FinishReason::length);
+    EXPECT_EQ(reader.tokens(), other.tokens());
+    engine.reset();
+    EXPECT_EQ(never.wait(), FinishReason::cancelled);
+}
+
 TEST_F(EngineTest, the_destructor_cancels_everything) {
     Mail mails[3];
     {

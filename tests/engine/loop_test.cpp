@@ -151,6 +151,40 @@ TEST_F(LoopTest, cancelling_frees_at_every_moment) {
     }
 }
 
+TEST_F(LoopTest, a_paused_request_keeps_its_pages_and_goes_on_with_the_same_tokens) {
+    start();
+    const auto alone = add(70, {.max_tokens = 20}), id = add(70, {.max_tokens = 20});
+    for (int i = 0; i < 6; i++) {
+        loop->step();
+        loop->report();
+    }
+    const size_t before = tokens_of(id).size();
+    loop->set_paused(id, true);
+    loop->set_paused({99}, true);  // unknown
+    EXPECT_EQ(loop->metrics().paused, 1);
+    run();
+    EXPECT_EQ(tokens_of(alone).size(), 20u);
+    EXPECT_EQ(tokens_of(id).size(), before);
+    EXPECT_EQ(loop->metrics().running, 1);
+    EXPECT_EQ(loop->metrics().pages_in_use, 2);
+    loop->set_paused(id, false);
+    EXPECT_FALSE(loop->idle());
+    run();
+    EXPECT_EQ(loop->metrics().paused, 0);
+    const auto expected = tokens_of(alone), got = tokens_of(id);
+    ASSERT_EQ(got.size(), 20u);
+    for (size_t i = 0; i < 20; i++) EXPECT_EQ(got[i].token, expected[i].token);
+
+    const auto leaves = add(70, {.max_tokens = 20});
+    loop->step();
+    loop->set_paused(leaves, true);
+    loop->cancel(leaves);
+    loop->report();
+    loop->set_paused(leaves, true);
+    EXPECT_EQ(events[leaves].back().finish, FinishReason::cancelled);
+    EXPECT_EQ(loop->metrics().paused + loop->metrics().pages_in_use, 0);
+}
+
 TEST_F(LoopTest, prompt_tokens_count_from_the_first_step_on) {
     start(32, {.limits = {.max_batch = 1, .token_budget = 10}});
     const auto first = add(25, {.max_tokens = 1});
@@ -227,6 +261,76 @@ TEST_F(LoopTest, a_sink_that_throws_loses_its_request_only) {
     EXPECT_EQ(tokens_of(good).size(), 5u);
     EXPECT_EQ(loop->metrics().requests_cancelled, 1u);
     EXPECT_EQ(loop->metrics().pages_in_use, 0);
+    spdlog::set_level(spdlog::level::info);
+}
+
+// Requests of the step that finds no memory end, at whatever layer; those that wait get the same as ever.
+TEST_F(LoopTest, without_memory_for_a_step_its_requests_end) {
+    spdlog::set_level(spdlog::level::off);
+    for (const Policy& policy : {Policy(plan_chunked), Policy(plan_layered), Policy(plan_auto)}) {
+        std::vector<TokenRecord> expected;
+        int calls = 0, all_calls = 0;
+        for (int failing = -1; failing < all_calls; failing++) {
+            events.clear();
+            start(32, {.limits = {.max_batch = 2, .token_budget = 600}, .policy = policy, .threads = 2});
+            calls = 0;
+            model.on_layer = [&](int32_t) {
+                if (calls++ == failing) throw std::bad_alloc();
+            };
+            for (const size_t prompt : {600, 70, 70}) add(prompt, {.max_tokens = 8, .prompt_logprobs = 0});
+            const auto last = add(600, {.max_tokens = 8});
+            run();
+            int failed = 0;
+            for (const auto& [id, told] : events) {
+                const bool ended_early = told.back().finish == FinishReason::error;
+                failed += ended_early;
+                EXPECT_EQ(ended_early, told.back().message.find("no memory") != std::string::npos);
+                EXPECT_TRUE(ended_early || tokens_of(id).size() == 8u);
+            }
+            EXPECT_EQ(events.size(), 4u);
+            const bool met = failing >= 0 && calls > failing;
+            EXPECT_TRUE(met ? failed >= 1 && failed <= 2 : failed == 0) << failing << ": " << failed;
+            if (failing < 0) expected = tokens_of(last), all_calls = calls;
+            const auto got = tokens_of(last);
+            for (size_t i = 0; i < got.size(); i++) EXPECT_EQ(got[i].raw_logprob, expected[i].raw_logprob);
+            EXPECT_EQ(loop->metrics().pages_in_use, 0);
+            EXPECT_EQ(loop->held_tokens(), 0);
+        }
+        EXPECT_GT(all_calls, 25);
+    }
+    model.on_layer = nullptr;
+    spdlog::set_level(spdlog::level::info);
+}
+
+// Has no memory to say what is allowed, on whatever thread it is asked.
+struct TextWithoutMemory final : ConstrainedText {
+    std::span<const uint64_t> allowed() override { throw std::bad_alloc(); }
+    void accept(int32_t) override {}
+    bool ended() const override { return false; }
+    std::vector<int32_t> forced() override { return {}; }
+};
+struct ConstraintWithoutMemory final : TokenConstraint {
+    std::unique_ptr<ConstrainedText> begin() const override { return std::make_unique<TextWithoutMemory>(); }
+    int32_t vocabulary() const override { return 200; }
+};
+
+TEST_F(LoopTest, without_memory_to_sample_the_step_ends_too) {
+    spdlog::set_level(spdlog::level::off);
+    start(32, {.policy = plan_chunked, .threads = 2});
+    const auto mate = add(10, {.max_tokens = 5});
+    for (uint64_t i = 0; i < 4; i++) {
+        Request request{.prompt = {1, 2, 3}, .sampling = {.max_tokens = 5, .seed = i}};
+        request.constraint = std::make_shared<ConstraintWithoutMemory>();
+        const RequestId id{++last_id};
+        loop->add(id, std::move(request), [this, id](RequestEvent event) { events[id].push_back(std::move(event)); });
+    }
+    run();
+    EXPECT_EQ(events.size(), 5u);
+    EXPECT_EQ(events[mate].back().finish, FinishReason::error);
+    EXPECT_EQ(loop->metrics().pages_in_use, 0);
+    const auto next = add(10, {.max_tokens = 5});
+    run();
+    EXPECT_EQ(tokens_of(next).size(), 5u);
     spdlog::set_level(spdlog::level::info);
 }
 

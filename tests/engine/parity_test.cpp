@@ -38,6 +38,7 @@ TEST(EngineParity, no_schedule_changes_a_bit) {
     EXPECT_GT(statistics.cached_tokens, 20 * statistics.runs);
     EXPECT_GT(statistics.resting_segments, statistics.runs);
     EXPECT_GT(statistics.cancelled, statistics.runs / 4);
+    EXPECT_GT(statistics.paused_steps, statistics.runs);
 }
 
 TEST(EngineParity, holds_for_any_seed) {

@@ -50,6 +50,7 @@ class ScheduleShadow {
             Shadow& shadow = shadows_.at(id);
             follow(shadow, state.waiting.at(id));
             std::ranges::fill(shadow.crossed, 0);
+            shadow.issued = 0;
             shadow.decoding = false;
         }
         for (const auto& [id, sequence] : state.running) follow(shadows_.at(id), sequence);
@@ -72,11 +73,15 @@ class ScheduleShadow {
         }
         bool prompt_runs = false;
         for (auto& [id, shadow] : shadows_) {
-            if (planned.contains(id))
+            const bool runs = state.running.contains(id);
+            const SequenceState& sequence = runs ? state.running.at(id) : state.waiting.at(id);
+            if (planned.contains(id) || sequence.paused)
                 shadow.last_planned = step_;
             else
                 ASSERT_FALSE(shadow.decoding) << "a decoding sequence missed a step";
-            prompt_runs |= !shadow.decoding && state.running.contains(id);
+            ASSERT_TRUE(!sequence.paused || sequence.issued <= std::max(shadow.issued, sequence.computed))
+                << "a paused sequence has begun rows";
+            prompt_runs |= !shadow.decoding && runs && !sequence.stands_still();
         }
         ASSERT_TRUE(prompt_moved || !prompt_runs || !plan.preempted.empty()) << "no prompt got on";
         const int64_t patience =
@@ -88,7 +93,10 @@ class ScheduleShadow {
     // After the commit.
     void committed(const ScheduleState& state) {
         int64_t resting = 0;
-        for (const auto& [id, sequence] : state.running) resting += sequence.issued - sequence.computed;
+        for (const auto& [id, sequence] : state.running) {
+            resting += sequence.issued - sequence.computed;
+            shadows_.at(id).issued = sequence.issued;
+        }
         ASSERT_LE(resting, state.limits.resting_rows);
         if (step_ % rules_.audit_every == 0) audit(state);
     }
@@ -101,6 +109,7 @@ class ScheduleShadow {
         EXPECT_TRUE(shadows_.empty() && state.running.empty() && state.waiting.empty());
         EXPECT_EQ(state.pool.in_use(), 0);
         EXPECT_EQ(state.reserved, 0);
+        EXPECT_EQ(state.paused, 0);
         EXPECT_EQ(state.pool.cached_only(), state.tree.size());
     }
 
@@ -111,7 +120,8 @@ class ScheduleShadow {
         uint64_t salt;
         std::vector<int32_t> crossed;  // layers, of each token
         std::vector<uint64_t> prefix;  // hash of the tokens up to each one
-        int64_t last_planned = 0;      // step
+        int64_t last_planned = 0;      // step, or the last one in which it was paused
+        int32_t issued = 0;            // after the last step
         bool decoding = false;
     };
     struct Slot {

@@ -1,5 +1,5 @@
-// A world around the scheduler: sequences with fake lengths arrive, are cancelled and end at random, in no time but the
-// step count, and a shadow watches every plan (schedule_shadow.h).
+// A world around the scheduler: sequences with fake lengths arrive, pause, are cancelled and end at random, in no time but
+// the step count, and a shadow watches every plan (schedule_shadow.h).
 #pragma once
 
 #include <memory>
@@ -19,6 +19,7 @@ struct SimulationSetup {
     bool stops = false;  // segments that may stop do so at random layers
     uint64_t seed = 0;
     double arrival = 0.3, cancellation = 0.02;  // chance a step
+    double pausing = 0;                         // chance a step that one is paused, or goes on
     int32_t most = 30;                          // sequences at once
     bool ranks = false;                         // sequences have tenants and priorities; some may wait long
     bool evict_all_at_end = false;
@@ -44,8 +45,10 @@ class ScheduleSimulation {
         for (int64_t i = 0; i < steps && !testing::Test::HasFailure(); i++) {
             if (std::ssize(remaining_) < setup_.most && random_.uniform() < setup_.arrival) arrive();
             if (random_.uniform() < setup_.cancellation) cancel_one();
+            if (setup_.pausing > 0 && random_.uniform() < setup_.pausing) pause_one();
             step();
         }
+        go_on();
         while (!remaining_.empty() && !testing::Test::HasFailure()) step();
         if (testing::Test::HasFailure()) return;
         while (setup_.evict_all_at_end && tree_.evict()) {
@@ -58,6 +61,7 @@ class ScheduleSimulation {
     int64_t longest_wait() const { return shadow_.longest_wait(); }
     int64_t stopped() const { return stopped_; }
     int64_t cached_tokens() const { return cached_; }
+    int64_t paused_steps() const { return paused_steps_; }
     int64_t preemptions() const { return static_cast<int64_t>(state_.preemptions); }
 
   private:
@@ -96,8 +100,21 @@ class ScheduleSimulation {
         remaining_.erase(victim);
     }
 
+    void pause_one() {
+        if (remaining_.empty()) return;
+        const auto one = std::next(remaining_.begin(), static_cast<std::ptrdiff_t>(random_.below(remaining_.size())));
+        set_paused(state_, one->first, random_.below(2) == 0);
+    }
+    void go_on() {
+        for (const auto& [id, remaining] : remaining_) set_paused(state_, id, false);
+    }
+
     void step() {
         if (remaining_.empty()) return;
+        const auto stands_still = [](const auto& entry) { return entry.second.stands_still(); };
+        if (std::ranges::all_of(state_.running, stands_still) && std::ranges::all_of(state_.waiting, stands_still))
+            go_on();
+        paused_steps_ += state_.paused > 0;
         Plan plan = setup_.policy(state_);
         shadow_.planned(state_, plan);
         if (setup_.stops) stop_some(plan);
@@ -144,7 +161,7 @@ class ScheduleSimulation {
     ScheduleShadow shadow_;
     std::map<SequenceId, int32_t> remaining_;  // tokens to generate, of the sequences that live
     uint64_t last_id_ = 0;
-    int64_t finished_ = 0, cached_ = 0, stopped_ = 0, now_ps_ = 0;
+    int64_t finished_ = 0, cached_ = 0, stopped_ = 0, paused_steps_ = 0, now_ps_ = 0;
 };
 
 }  // namespace hone::engine

@@ -31,6 +31,10 @@ SimulationSetup with_arrivals(SimulationSetup setup) {
     setup.arrival = *rc::gen::element(0.02, 0.3, 1.0);
     setup.cancellation = *rc::gen::element(0.0, 0.02, 0.3);
     setup.evict_all_at_end = *rc::gen::arbitrary<bool>();
+    setup.pausing = *rc::gen::element(0.0, 0.0, 0.1, 1.0);
+    // Who goes on waits for those that took its place.
+    if (setup.pausing > 0)
+        setup.rules.most_steps_without_rows = int64_t{setup.most} * setup.longest * setup.limits.layers;
     setup.ranks = *rc::gen::arbitrary<bool>();
     if (setup.ranks) setup.rules.most_steps_without_rows = std::numeric_limits<int64_t>::max();
     return setup;
@@ -67,7 +71,7 @@ TEST(ScheduleSimulation, any_setup_keeps_the_invariants) {
 }
 
 // Crowded: more sequences than pages, so that every way of running out happens.
-void run_long(int policy, int64_t steps) {
+void run_long(int policy, int64_t steps, double pausing = 0) {
     SimulationSetup setup;
     setup.limits = {.layers = 6, .max_batch = 8, .token_budget = 128, .prefix_cache = true};
     setup.pages = 14;
@@ -76,11 +80,14 @@ void run_long(int policy, int64_t steps) {
     set_policy(setup, policy);
     setup.arrival = 0.06;
     setup.rules.audit_every = 64;
+    setup.pausing = pausing;
+    if (policy >= 2 || pausing > 0) {
+        setup.rules.most_steps_without_rows =
+            int64_t{setup.most} * setup.longest;  // those ahead of it come to their end
+    }
     if (policy >= 2) {
         setup.stops = true;
         if (policy == 2) setup.limits.resting_rows = 300;
-        setup.rules.most_steps_without_rows =
-            int64_t{setup.most} * setup.longest;  // those ahead of it come to their end
         const LayerCosts layer{.fixed = 50, .row = 20, .expert = 200, .context = 1, .pair = 1};
         setup.costs = {.dense = layer, .routed = layer, .step = 100, .logits = 10};
     }
@@ -89,6 +96,9 @@ void run_long(int policy, int64_t steps) {
     EXPECT_GT(simulation.finished(), steps / 200);
     EXPECT_GT(simulation.preemptions(), steps / 1000);
     EXPECT_GT(simulation.cached_tokens(), steps / 20);
+    if (pausing > 0) {
+        EXPECT_GT(simulation.paused_steps(), steps / 4);
+    }
     if (setup.stops) {
         EXPECT_GT(simulation.stopped(), steps / 500);
     }
@@ -108,6 +118,10 @@ TEST(ScheduleSimulation, a_million_crowded_steps_auto) {
 
 TEST(ScheduleSimulation, a_million_crowded_steps_of_changing_policies) {
     run_long(3, 1'000'000);
+}
+
+TEST(ScheduleSimulation, crowded_steps_with_pauses) {
+    for (int policy = 0; policy < 4; policy++) run_long(policy, 100'000, 0.1);
 }
 
 }  // namespace

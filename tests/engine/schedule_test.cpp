@@ -263,6 +263,63 @@ TEST_F(ScheduleTest, the_youngest_makes_room_and_resumes_in_its_old_place) {
     EXPECT_EQ(plan.segments[1].sequence, c);
 }
 
+TEST_F(ScheduleTest, paused_sequences_keep_their_pages_until_others_need_them) {
+    state.limits.token_budget = 2000;
+    const auto a = arrive(64 * 4 - 1), b = arrive(64 * 6 - 1), c = arrive(64 * 3);
+    step();
+    set_paused(state, a, true);
+    for (Plan plan; plan.preempted.empty();) {
+        EXPECT_EQ(state.running.at(a).computed, 64 * 4 - 1);
+        const int32_t spare = state.spare_pages();
+        plan = step();
+        EXPECT_EQ(plan.segments.size(), 2u);
+        EXPECT_EQ(plan.preempted, spare > 0 ? std::vector<SequenceId>{} : std::vector{a});  // though c came after it
+        ASSERT_LT(state.running.at(b).length(), 64 * 10);
+    }
+    for (int i = 0; i < 10; i++) step();
+    EXPECT_TRUE(state.waiting.contains(a));
+    remove_sequence(state, b);
+    step();
+    EXPECT_TRUE(state.waiting.contains(a));
+    set_paused(state, a, false);
+    const Plan plan = step();
+    EXPECT_EQ(plan.segments.back().sequence, a);
+    remove_sequence(state, c);
+    set_paused(state, a, true);
+    remove_sequence(state, a);
+    EXPECT_EQ(state.paused, 0);
+    EXPECT_EQ(pool.in_use(), 0);
+}
+
+TEST_F(ScheduleTest, paused_sequences_make_way_for_those_that_wait) {
+    state.limits.max_batch = 2;
+    const auto a = arrive(10), b = arrive(10);
+    step();
+    set_paused(state, b, true);
+    const auto c = arrive(10);
+    set_paused(state, c, true);
+    EXPECT_TRUE(step().preempted.empty());
+    set_paused(state, c, false);
+    const Plan plan = step();
+    EXPECT_EQ(plan.preempted, std::vector{b});
+    EXPECT_EQ(plan.segments, (std::vector<Segment>{{a, 11, 12, 0, kLayers}, {c, 0, 10, 0, kLayers}}));
+    set_paused(state, b, false);
+    EXPECT_TRUE(step().preempted.empty());  // who goes on waits for its turn
+    EXPECT_TRUE(state.waiting.contains(b));
+}
+
+TEST_F(ScheduleTest, rows_of_a_paused_prompt_go_on_to_the_last_layer) {
+    state.limits.token_budget = 1000;
+    const auto a = arrive(400), b = arrive(500);
+    step(plan_layered);
+    ASSERT_TRUE(state.running.at(a).resting());
+    set_paused(state, a, true);
+    for (int i = 0; i < 40 && state.running.at(b).computed < 500; i++) step(plan_layered);
+    EXPECT_EQ(state.running.at(a).computed, 400);
+    EXPECT_FALSE(state.running.at(a).resting());
+    EXPECT_EQ(state.running.at(b).computed, 500);
+}
+
 TEST_F(ScheduleTest, admission_keeps_a_page_for_every_running_sequence) {
     arrive(64 * 8);
     step();

@@ -24,6 +24,7 @@ class NoGenerator final : public Generator {
     Status check(const engine::Request&) const override { return ok(); }
     Result<engine::RequestId> submit(engine::Request, engine::EventSink) override { return error("no engine"); }
     void cancel(engine::RequestId) override {}
+    void set_paused(engine::RequestId, bool) override {}
     engine::EngineMetrics metrics() const override { return {}; }
     int32_t max_context() const override { return 1000; }
 };

@@ -1,8 +1,8 @@
 // Runs requests over any model under a schedule drawn from a seed, and tells what each request got: whoever runs the
 // same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, auto, random
 // chunks by random layers, a new one in every step), early stops, budgets, batch size, page count (preemption), prefix
-// cache, threads, arrival times, batch mates (some share prefixes, some have a cache salt, some are cancelled) and forced
-// preemptions. Single-threaded but for the model's own loops, so a seed
+// cache, threads, arrival times, batch mates (some share prefixes, some have a cache salt, some are cancelled), pauses and
+// forced preemptions. Single-threaded but for the model's own loops, so a seed
 // always gives the same schedule.
 #pragma once
 
@@ -28,16 +28,18 @@ struct Outcome {
 // How the schedule went, to see that a test met what it is about.
 struct ScheduleStatistics {
     int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0;
-    int64_t stops = 0, fetched_pages = 0;
+    int64_t stops = 0, fetched_pages = 0, paused_steps = 0;
 
     bool met_everything() const {
-        return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0 && stops > 0;
+        return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0 && stops > 0 &&
+               paused_steps > 0;
     }
     void add(const ScheduleStatistics& other) {
         runs += other.runs, steps += other.steps, preemptions += other.preemptions,
             cached_tokens += other.cached_tokens;
         resting_segments += other.resting_segments, mates += other.mates, cancelled += other.cancelled;
         stops += other.stops;
+        paused_steps += other.paused_steps;
         fetched_pages += other.fetched_pages;
     }
 };
@@ -89,16 +91,19 @@ class RandomPolicy {
 
     engine::Plan operator()(engine::ScheduleState& state) {
         engine::Plan plan;
-        if (!state.running.empty() && preemptions_left_ > 0 && random_.below(15) == 0) {
+        // One that gets on is left.
+        const auto gets_on = [](const auto& entry) { return !entry.second.stands_still(); };
+        if (std::ranges::count_if(state.running, gets_on) > 1 && preemptions_left_ > 0 && random_.below(15) == 0) {
             preemptions_left_--;
             engine::preempt(state, plan, any_of(state.running));
         }
         engine::plan_decodes(state, plan);
-        if (plan.preempted.empty() || state.running.empty()) engine::admit(state);
-        for (auto& [id, sequence] : state.running) {
-            if (!sequence.decoding && random_.below(4) > 0) go_on(state, plan, sequence);
+        engine::admit_if_calm(state, plan, engine::by_arrival);
+        const auto prompts = engine::running_prompts(state, engine::by_arrival);
+        for (engine::SequenceState* sequence : prompts) {
+            if (random_.below(4) > 0) go_on(state, plan, *sequence);
         }
-        if (plan.segments.empty()) go_on(state, plan, state.running.begin()->second);
+        if (plan.segments.empty()) go_on(state, plan, *prompts.front());
         return plan;
     }
 
@@ -170,7 +175,34 @@ inline int32_t longest_of(const std::vector<Arrival>& arrivals) {
     return static_cast<int32_t>(longest);
 }
 
-inline std::vector<Outcome> run_arrivals(engine::Loop& loop, std::vector<Arrival> arrivals, size_t wanted) {
+// Pauses requests and lets them go on, at random; all go on when nothing else is left to do.
+class RandomPauses {
+  public:
+    RandomPauses(engine::Loop& loop, uint64_t seed, bool any) : loop_(loop), random_(seed, 5), any_(any) {}
+
+    // Before a step; `known` requests have come.
+    void before_step(uint64_t known) {
+        if (any_ && known > 0 && random_.below(8) == 0) {
+            last_known_ = known;
+            loop_.set_paused({1 + random_.below(known)}, random_.below(2) == 0);
+        }
+        if (loop_.idle()) {
+            for (uint64_t id = 1; id <= last_known_; id++) loop_.set_paused({id}, false);
+        }
+        steps_ += loop_.metrics().paused > 0;
+    }
+    int64_t steps() const { return steps_; }
+
+  private:
+    engine::Loop& loop_;
+    Random random_;
+    const bool any_;
+    uint64_t last_known_ = 0;
+    int64_t steps_ = 0;
+};
+
+inline std::vector<Outcome> run_arrivals(engine::Loop& loop, std::vector<Arrival> arrivals, size_t wanted,
+                                         RandomPauses* pauses = nullptr) {
     std::vector<Outcome> outcomes(wanted);
     std::ranges::stable_sort(arrivals, {}, &Arrival::step);
     size_t next = 0, unfinished = wanted;
@@ -193,8 +225,10 @@ inline std::vector<Outcome> run_arrivals(engine::Loop& loop, std::vector<Arrival
         for (size_t i = 0; i < next; i++) {
             if (arrivals[i].cancel_step > 0 && arrivals[i].step + arrivals[i].cancel_step == step) loop.cancel({i + 1});
         }
+        if (pauses) pauses->before_step(next);
         if (!loop.idle()) loop.step();
         loop.report();
+        if (pauses && loop.idle()) pauses->before_step(0);
     }
     return outcomes;
 }
@@ -293,8 +327,10 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
         spill = std::move(*opened);
     }
     engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options), std::move(spill));
-    auto outcomes = detail::run_arrivals(loop, std::move(arrivals), requests.size());
+    detail::RandomPauses pauses(loop, seed, random.below(2) == 0);
+    auto outcomes = detail::run_arrivals(loop, std::move(arrivals), requests.size(), &pauses);
     CHECK_EQ(loop.metrics().pages_in_use, 0);
+    own.paused_steps = pauses.steps();
     own.runs = 1;
     own.mates = mates;
     own.steps = static_cast<int64_t>(loop.metrics().steps);

@@ -332,6 +332,26 @@ TEST(Exchange, OnlyPiecesThatWaitBehindOthersCount) {
     exchange.detach();
 }
 
+TEST(Exchange, IsBackedUpUntilTheConnectionTakesWhatWaits) {
+    Exchange exchange(1600, [] {});
+    int drained = 0;
+    exchange.on_drained([&] { drained++; });
+    exchange.begin_stream({});
+    exchange.write(std::string(100, 'x'));
+    exchange.write(std::string(1000, 'x'), Exchange::Counted::no);
+    EXPECT_FALSE(exchange.is_backed_up());
+    exchange.write("x");
+    EXPECT_TRUE(exchange.is_backed_up());
+    EXPECT_EQ(drained, 0);
+    exchange.take();
+    EXPECT_FALSE(exchange.is_backed_up());
+    EXPECT_EQ(drained, 1);
+    exchange.write("x");
+    exchange.take();
+    EXPECT_EQ(drained, 1);
+    exchange.detach();
+}
+
 TEST_F(ListenerTest, AbandonsClientsThatDoNotReadTheirStream) {
     start({.stream_queue_bytes = 100000});
     RawClient client(listener_->port(), 4096);

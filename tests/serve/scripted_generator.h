@@ -70,6 +70,11 @@ class ScriptedGenerator final : public Generator {
         if (running_.contains(id)) cancelled_.insert(id);
         changed_.notify_all();
     }
+    // Only noted.
+    void set_paused(engine::RequestId id, bool paused) override {
+        std::lock_guard lock(mutex_);
+        paused ? (void)paused_.insert(id) : (void)paused_.erase(id);
+    }
     engine::EngineMetrics metrics() const override {
         std::lock_guard lock(mutex_);
         engine::EngineMetrics metrics;
@@ -83,6 +88,10 @@ class ScriptedGenerator final : public Generator {
     std::vector<engine::Request> requests() const {
         std::lock_guard lock(mutex_);
         return requests_;
+    }
+    size_t paused() const {
+        std::lock_guard lock(mutex_);
+        return paused_.size();
     }
     size_t cancellations() const {
         std::lock_guard lock(mutex_);
@@ -216,7 +225,7 @@ class ScriptedGenerator final : public Generator {
     int32_t waiting_ = 0;
     std::vector<engine::Request> requests_;
     std::map<engine::RequestId, Sequence> running_;
-    std::set<engine::RequestId> cancelled_;
+    std::set<engine::RequestId> cancelled_, paused_;
     std::thread thread_;
 };
 

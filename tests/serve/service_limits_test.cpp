@@ -75,6 +75,25 @@ TEST_F(ServiceTest, AnEchoedPromptDoesNotCountAsSlowReading) {
     EXPECT_EQ(events.back(), "[DONE]");
 }
 
+TEST_F(ServiceTest, PausesChoicesWhileTheirClientDoesNotRead) {
+    start();
+    generator_.script("some text", 1, false);
+    Call call(300000), other;
+    send(call, request("POST", "/v1/completions", R"({"prompt":"a","n":3,"max_tokens":900,"stream":true})"));
+    send(other, request("POST", "/v1/completions", R"({"prompt":"a","max_tokens":900,"stream":true})"));
+    ASSERT_TRUE(eventually([&] { return generator_.metrics().running == 4; }));
+    EXPECT_EQ(generator_.paused(), 0u);
+    for (const std::string last : {"1", "2"}) {
+        generator_.continue_with(std::string(200, 'y') + last);
+        EXPECT_TRUE(eventually([&] { return generator_.paused() == 3; }));
+        other.wait(R"("text":")" + last);
+        call.wait(R"("text":")" + last);
+        EXPECT_TRUE(eventually([&] { return generator_.paused() == 0; }));
+    }
+    call.go_away();
+    EXPECT_TRUE(eventually([&] { return generator_.cancellations() == 3; }));
+}
+
 // A worker that is busy with one request's answer must not hold up another's stream.
 TEST_F(ServiceTest, RequestsDoNotWaitForOneAnothersAnswers) {
     start();

@@ -1,25 +1,31 @@
 #include "engine/schedule/policy.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/check.h"
 
 namespace hone::engine {
 
-// The order of decoding rows and, from its end, of preemption. It never changes for a sequence, so the first always
-// gets on.
+// The order of decoding rows and, from its end, of preemption. It never changes for a sequence that is not paused, so the
+// first always gets on.
 static bool outranks(const SequenceState& a, const SequenceState& b) {
-    return std::pair(a.priority, a.id) < std::pair(b.priority, b.id);
+    return std::tuple(a.paused, a.priority, a.id) < std::tuple(b.paused, b.priority, b.id);
+}
+
+// The running sequence that is preempted next.
+static const SequenceState& last_in_rank(const ScheduleState& state) {
+    return std::ranges::max_element(state.running, outranks, [](const auto& entry) { return std::cref(entry.second); })
+        ->second;
 }
 
 // Preempts until `sequence` can take the pages of its rows; false if it was preempted itself.
 static bool make_room(ScheduleState& state, Plan& plan, const SequenceState& sequence) {
     while (pages_for(sequence.length()) - std::ssize(sequence.pages) > state.spare_pages()) {
-        const auto last = std::ranges::max_element(
-            state.running, [](const auto& a, const auto& b) { return outranks(a.second, b.second); });
-        const bool itself = last->first == sequence.id;
+        const SequenceId last = last_in_rank(state).id;
+        const bool itself = last == sequence.id;
         CHECK(!itself || state.running.size() > 1, "a sequence alone does not fit: {} pages", sequence.pages.size());
-        preempt(state, plan, last->first);
+        preempt(state, plan, last);
         if (itself) return false;
     }
     return true;
@@ -28,7 +34,7 @@ static bool make_room(ScheduleState& state, Plan& plan, const SequenceState& seq
 void plan_decodes(ScheduleState& state, Plan& plan) {
     std::vector<SequenceState*> decoding;
     for (auto& [id, sequence] : state.running) {
-        if (sequence.decoding) decoding.push_back(&sequence);
+        if (sequence.decoding && !sequence.paused) decoding.push_back(&sequence);
     }
     std::ranges::sort(decoding, [](const auto* a, const auto* b) { return outranks(*a, *b); });
     for (SequenceState* sequence : decoding) {
@@ -38,14 +44,15 @@ void plan_decodes(ScheduleState& state, Plan& plan) {
     }
 }
 
-void admit_if_calm(ScheduleState& state, const Plan& plan, SequenceOrder order) {
-    if (plan.preempted.empty()) admit(state, order);
+void admit_if_calm(ScheduleState& state, Plan& plan, SequenceOrder order) {
+    if (!plan.preempted.empty()) return;
+    while (!admit(state, order) && last_in_rank(state).paused) preempt(state, plan, last_in_rank(state).id);
 }
 
 std::vector<SequenceState*> running_prompts(ScheduleState& state, SequenceOrder order) {
     std::vector<std::pair<Turn, SequenceState*>> turns;
     for (auto& [id, sequence] : state.running) {
-        if (!sequence.decoding) turns.emplace_back(order(state, sequence), &sequence);
+        if (!sequence.decoding && !sequence.stands_still()) turns.emplace_back(order(state, sequence), &sequence);
     }
     std::ranges::sort(turns, {}, &std::pair<Turn, SequenceState*>::first);
     std::vector<SequenceState*> prompts;

@@ -9,7 +9,7 @@
 
 namespace hone::engine {
 
-// Plans one step. When sequences run or wait, the plan has at least one segment.
+// Plans one step. When sequences run or wait that do not stand still (paused), the plan has at least one segment.
 using Policy = std::function<Plan(ScheduleState&)>;
 
 // vLLM's rule (Sarathi-Serve, arXiv 2403.02310): prompts, first come first served, fill what the decoding rows leave of
@@ -36,15 +36,15 @@ int32_t most_layered_groups(int32_t layers);
 // go before long ones, but none waits for those that came later than its own length takes.
 Turn by_expected_finish(const ScheduleState& state, const SequenceState& sequence);
 
-// Plans all outstanding rows of every decoding sequence, those of the best rank and age first. Where a page is missing
-// the last in that order is preempted, possibly the one that asked. The first always gets on, so every sequence
-// finishes.
+// Plans all outstanding rows of every decoding sequence that is not paused, those of the best rank and age first. Where a
+// page is missing a paused sequence is preempted or, where there is none, the last in that order, possibly the one that
+// asked. The first always gets on, so every sequence finishes.
 void plan_decodes(ScheduleState& state, Plan& plan);
 
-// admit(), but not in a step that had to preempt.
-void admit_if_calm(ScheduleState& state, const Plan& plan, SequenceOrder order);
+// admit(), but not in a step that had to preempt. Paused sequences make way, one by one, for those that do not fit.
+void admit_if_calm(ScheduleState& state, Plan& plan, SequenceOrder order);
 
-// Running sequences that are not computed up to their last known token, in this order.
+// Running sequences that are not computed up to their last known token and do not stand still, in this order.
 std::vector<SequenceState*> running_prompts(ScheduleState& state, SequenceOrder order);
 
 // Picoseconds of a step with only the rows of `decodes`.

@@ -127,25 +127,29 @@ Turn by_arrival(const ScheduleState& state, const SequenceState& sequence) {
     return turn;
 }
 
-void admit(ScheduleState& state, SequenceOrder order) {
-    while (!state.waiting.empty() && std::ssize(state.running) < state.limits.max_batch) {
-        auto next = state.waiting.begin();
-        Turn earliest = order(state, next->second);
-        for (auto other = std::next(next); other != state.waiting.end(); ++other) {
+bool admit(ScheduleState& state, SequenceOrder order) {
+    const auto is_paused = [](const auto& entry) { return entry.second.paused; };
+    while (!std::ranges::all_of(state.waiting, is_paused)) {
+        if (std::ssize(state.running) >= state.limits.max_batch) return false;
+        auto next = state.waiting.end();
+        Turn earliest;
+        for (auto other = state.waiting.begin(); other != state.waiting.end(); ++other) {
+            if (other->second.paused) continue;
             const Turn turn = order(state, other->second);
-            if (turn < earliest) next = other, earliest = turn;
+            if (next == state.waiting.end() || turn < earliest) next = other, earliest = turn;
         }
         SequenceState& first = next->second;
         const auto path = cached_path(state, first);
         const auto idle = std::ranges::count_if(
             path, [&](PrefixTree::Node node) { return state.pool.references(state.tree.page(node)) == 0; });
         const auto fresh = pages_for(first.length()) - std::ssize(path);
-        if (fresh + idle + std::ssize(state.running) > state.spare_pages()) return;
+        if (fresh + idle + std::ssize(state.running) > state.spare_pages()) return false;
         first.reserved = pages_for(first.length());
         state.reserved += first.reserved;
         adopt_cached(state, first);
         state.running.insert(state.waiting.extract(next));
     }
+    return true;
 }
 
 static void share_pages(ScheduleState& state, SequenceState& sequence) {
@@ -335,10 +339,19 @@ void append_token(ScheduleState& state, SequenceId id, int32_t token) {
     sequence.decoding = true;
 }
 
+void set_paused(ScheduleState& state, SequenceId id, bool paused) {
+    auto found = state.running.find(id);
+    if (found == state.running.end()) found = state.waiting.find(id);
+    CHECK(found != state.waiting.end(), "no sequence {}", id.value);
+    if (found->second.paused != paused) state.paused += paused ? 1 : -1;
+    found->second.paused = paused;
+}
+
 void remove_sequence(ScheduleState& state, SequenceId id) {
     auto node = state.running.extract(id);
     if (node.empty()) node = state.waiting.extract(id);
     CHECK(!node.empty(), "no sequence {}", id.value);
+    if (node.mapped().paused) state.paused--;
     leave_tenant(state, node.mapped().tenant);
     release_pages(state, node.mapped());
     state.tree.release_root(node.mapped().root);

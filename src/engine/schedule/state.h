@@ -36,6 +36,7 @@ struct SequenceState {
     int32_t cached = 0;                // tokens that the prefix cache spared this sequence
     bool decoding = false;             // few tokens are outstanding: the one sampled last, those it forces
     bool fetched_in_vain = false;      // there was no room for a page that was fetched: no more are
+    bool paused = false;  // begins no rows; those under way go on, and pages are kept while nobody needs them
 
     std::vector<int32_t> pages;                 // page table, a reference each
     int32_t reserved = 0;                       // pages promised beyond those taken
@@ -45,6 +46,8 @@ struct SequenceState {
 
     int32_t length() const { return static_cast<int32_t>(tokens.size()); }
     bool resting() const { return issued > computed; }
+    // No plan has rows of it.
+    bool stands_still() const { return paused && !resting(); }
 };
 
 // Fewer tokens are computed rather than waited for: beside others they cost less than a step's delay.
@@ -90,6 +93,7 @@ struct ScheduleState {
     int64_t served_from = 0;                  // where the tenant stood whose prompt was served last; never falls
     PageSource* source = nullptr;             // if there is one
     int32_t reserved = 0;                     // sum over running
+    int32_t paused = 0;                       // sequences
     int32_t cohort_groups = 0;                // of the layered policy: groups of layers that its cohort takes
     uint64_t preemptions = 0;
 
@@ -121,10 +125,10 @@ constexpr int64_t kPriorityNanoseconds = 30'000'000'000;
 // Share of the tenant, arrival by priority.
 Turn by_arrival(const ScheduleState& state, const SequenceState& sequence);
 
-// Waiting sequences start to run, in this order, while the batch and the pages for all their known tokens (and one more
-// page for every sequence that runs already) allow. The first that does not fit holds up the others, so that it cannot
-// starve.
-void admit(ScheduleState& state, SequenceOrder order = by_arrival);
+// Waiting sequences that are not paused start to run, in this order, while the batch and the pages for all their known
+// tokens (and one more page for every sequence that runs already) allow. The first that does not fit holds up the others,
+// so that it cannot starve; false if there is one.
+bool admit(ScheduleState& state, SequenceOrder order = by_arrival);
 
 // Takes over what others computed of the same tokens: whole pages of the prefix tree are shared, and rows of the page
 // after them, which the tree or a running sequence has, are copied into a page of the sequence's own. At least one known
@@ -161,8 +165,10 @@ void preempt(ScheduleState& state, Plan& plan, SequenceId id);
 void commit(ScheduleState& state, const Plan& plan);
 // The next token of a running sequence that is computed up to its length, but for tokens appended since.
 void append_token(ScheduleState& state, SequenceId id, int32_t token);
+// The sequence, waiting or running, is paused, or goes on.
+void set_paused(ScheduleState& state, SequenceId id, bool paused);
 // Forgets a sequence (finished or cancelled, waiting or running) and frees all that it holds. Not between a plan and
-// its commit.
+// its commit; a plan that cannot be run is undone by removing all its sequences.
 void remove_sequence(ScheduleState& state, SequenceId id);
 
 }  // namespace hone::engine

@@ -4,6 +4,8 @@
 
 namespace hone::serve {
 
+constexpr size_t kPauseShare = 16;  // of the queue's limit: 64 KiB of 1 MiB
+
 void Exchange::respond(Response response) {
     std::lock_guard lock(mutex_);
     if (begun_ || broken_) return;
@@ -34,6 +36,7 @@ void Exchange::write(std::string_view bytes, Counted counted) {
         if (fits) {
             bytes_ += bytes;
             if (counted == Counted::yes) waiting_ += bytes.size();
+            backed_up_ = waiting_ > queue_limit_ / kPauseShare;
         } else {
             broken_ = true;
             bytes_ = std::string();
@@ -50,7 +53,18 @@ void Exchange::end() {
     if (!streamed_ || complete_) return;
     complete_ = true;
     callback_ = nullptr;
+    drained_ = nullptr;
     wake_locked();
+}
+
+bool Exchange::is_backed_up() {
+    std::lock_guard lock(mutex_);
+    return backed_up_;
+}
+
+void Exchange::on_drained(std::function<void()> callback) {
+    std::lock_guard lock(mutex_);
+    if (!complete_) drained_ = std::move(callback);
 }
 
 void Exchange::on_abandoned(std::function<void(Abandoned)> callback) {
@@ -64,7 +78,7 @@ void Exchange::on_abandoned(std::function<void(Abandoned)> callback) {
 }
 
 std::optional<Exchange::Output> Exchange::take() {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (complete_taken_ || (!head_ && bytes_.empty() && !complete_ && !broken_)) return std::nullopt;
     Output output{.head = std::exchange(head_, std::nullopt),
                   .streamed = streamed_,
@@ -73,6 +87,11 @@ std::optional<Exchange::Output> Exchange::take() {
                   .broken = broken_};
     complete_taken_ = complete_;
     waiting_ = 0;
+    if (std::exchange(backed_up_, false) && drained_) {
+        const auto callback = drained_;
+        lock.unlock();
+        callback();
+    }
     return output;
 }
 

@@ -35,6 +35,11 @@ class Exchange {
     void write(std::string_view bytes, Counted counted = Counted::yes);
     void end();
 
+    // Whether so much waits that a handler should bring no more until the connection has taken it. Then, and whenever
+    // that has changed to no, `callback` runs on the connection's thread.
+    bool is_backed_up();
+    void on_drained(std::function<void()> callback);
+
     // `callback` runs once, on the thread that notices, as soon as nobody waits for the answer any more; at once if
     // that has happened already; never after the answer is complete.
     void on_abandoned(std::function<void(Abandoned)> callback);
@@ -63,13 +68,14 @@ class Exchange {
 
     const size_t queue_limit_;
     std::mutex mutex_;
-    std::function<void()> wake_;
+    std::function<void()> wake_, drained_;
     std::function<void(Abandoned)> callback_;
     std::optional<Abandoned> abandoned_;
     std::optional<Response> head_;
     std::string bytes_;
     size_t waiting_ = 0;  // of bytes_, those that count
     bool begun_ = false, streamed_ = false, complete_ = false, complete_taken_ = false, broken_ = false;
+    bool backed_up_ = false;
 };
 
 using ExchangePtr = std::shared_ptr<Exchange>;

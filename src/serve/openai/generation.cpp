@@ -85,6 +85,10 @@ void Generation::submit_all() {
         const auto self = weak.lock();
         if (self) self->post([why](Generation& generation) { generation.abandon(why); });
     });
+    exchange_->on_drained([weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (self) self->post([](Generation& generation) { generation.keep_readers_pace(); });
+    });
     const GenerationRequest& request = job_.request;
     context_.metrics.submitted(request.choices, choices_.size(), request.sampling.max_tokens);
     RequestRecord& record = *job_.record;
@@ -160,7 +164,16 @@ void Generation::handle(size_t index, engine::RequestEvent event, double when) {
         if (!ended_by_engine) context_.generator.cancel(choice.id);
     }
     report(index, std::move(delta));
-    if (open_ == 0) finish();
+    if (open_ == 0) return finish();
+    keep_readers_pace();
+}
+
+// Pauses the choices of a stream while too much waits for its client.
+void Generation::keep_readers_pace() {
+    if (!exchange_ || exchange_->is_backed_up() == paused_) return;
+    paused_ = !paused_;
+    for (const Choice& choice : choices_)
+        if (!choice.text.finished()) context_.generator.set_paused(choice.id, paused_);
 }
 
 void Generation::record_times(Choice& choice, const engine::RequestEvent& event, double when) {

@@ -76,6 +76,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     void fail(const ApiError& error);
     void abandon(Abandoned why);
     void cancel_unfinished();
+    void keep_readers_pace();
     ChoiceReport report_of(size_t index, const TextDelta& delta) const;
     UsageCounts usage() const;
 
@@ -88,6 +89,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::vector<Choice> choices_;
     size_t submitted_ = 0, open_ = 0;
     bool introduced_ = false;
+    bool paused_ = false;                   // the choices, until the client has read
     std::atomic<bool> lost_event_ = false;  // there was no memory to post it
 };
 
