@@ -17,7 +17,8 @@ class PageFetcher : public PageSource {
   public:
     // All of them outlive it. The tree's evictions go to the store from here on.
     PageFetcher(ScheduleState& state, SpillStore& store);
-    // Keeps what the tree still caches, the most recently used first, as far as the disk has room and takes it in some seconds.
+    // Keeps what the tree still caches, the most recently used first, as far as the disk has room and takes it in some
+    // seconds.
     ~PageFetcher() override;
 
     bool fetches(const SequenceState& sequence, int32_t reusable) override;

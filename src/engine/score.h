@@ -33,8 +33,8 @@ class Scorer {
     // Starts an empty sequence; what the last one held is zeroed.
     void begin();
     // Appends tokens and tells the logits of their positions. Taps see the rows of this call as chunks:
-    // RowRange::segment is 0 and the first row's position is chunk_position() + RowRange::begin. Errors: a token outside the vocabulary,
-    // too many tokens; nothing is appended.
+    // RowRange::segment is 0 and the first row's position is chunk_position() + RowRange::begin. Errors: a token outside
+    // the vocabulary, too many tokens; nothing is appended.
     Status extend(std::span<const int32_t> ids, const ScoreSchedule& schedule, ScoreSink sink,
                   const ExecutorTaps& taps = {});
 

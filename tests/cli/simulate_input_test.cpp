@@ -80,6 +80,10 @@ TEST(CostFile, mistakes_are_named) {
               "costs.toml:18: machine.speed is no key that is known here");
     EXPECT_EQ(mistake("dense_inner = 128\n[machine]\n[costs]\n"),
               "costs.toml:15: costs is there beside [machine]: give one of the two");
+    EXPECT_EQ(mistake("experts = 8\nexperts_per_token = 2\nexpert_inner = 1\nexpert_skew = 0.5\n"
+                      "[costs]\nstep_ns = 1\nlogits_ns = 1\n"
+                      "[costs.routed]\nfixed_ns = 1\nrow_ns = 1\nexpert_ns = 1\ncontext_ns = 1\npair_ns = 1\n"),
+              "costs.toml:16: model.expert_skew needs [machine]; with [costs] routing is even");
 }
 
 TEST(CostFile, those_of_the_project_are_good) {

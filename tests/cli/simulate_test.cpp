@@ -54,8 +54,8 @@ TEST(Simulator, a_request_alone_takes_what_its_steps_take) {
     EXPECT_NEAR(result.busy_seconds, first + 2 * next, 1e-9);
 }
 
-// Chunks of 511 rows, beside the one that decodes, read the experts again and again, groups of layers once. That row has its own anyway,
-// as had the first prompt, of one token.
+// Chunks of 511 rows, beside the one that decodes, read the experts again and again, groups of layers once. That row has
+// its own anyway, as had the first prompt, of one token.
 TEST(Simulator, layers_instead_of_chunks_save_expert_bytes) {
     std::vector<SimulatedRequest> requests = {{.seconds = 0, .prompt_tokens = 1, .output_tokens = 400, .text = 1}};
     requests.push_back({.seconds = 0.05, .prompt_tokens = 8 * 511, .output_tokens = 1, .text = 2});

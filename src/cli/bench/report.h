@@ -1,6 +1,7 @@
 // What every kind of `hone bench` ends with: the machine, its limits, and rows of results; as a table and as JSON.
 //
-//   {"machine": {..., "foreign_load": "watched" or "unknown"}, "limits": {"int8_gops", "bf16_gflops", "fp32_gflops", "dram_gbps"},
+//   {"machine": {..., "foreign_load": "watched" or "unknown"},
+//    "limits": {"int8_gops", "bf16_gflops", "fp32_gflops", "dram_gbps"},
 //    "rows": [{"name", "value", "unit", "limit", "fraction", "spread", "void"}]}
 //
 // Values; free functions, any thread.

@@ -9,7 +9,7 @@ int32_t extent(TomlTable& table, std::string_view key, int64_t least, std::optio
     return static_cast<int32_t>(table.integer(key, least, kMostExtent, otherwise));
 }
 
-ModelExtents read_model(TomlTable table) {
+ModelExtents read_model(TomlTable table, bool is_measured) {
     ModelExtents model;
     model.layers = static_cast<int32_t>(table.integer("layers", 1, 4096));
     model.hidden = extent(table, "hidden", 1);
@@ -27,6 +27,8 @@ ModelExtents read_model(TomlTable table) {
         model.experts_per_token = static_cast<int32_t>(table.integer("experts_per_token", 1, model.experts));
         model.expert_inner = extent(table, "expert_inner", 1);
         model.expert_skew = table.number("expert_skew", 0, 4, 0);
+        if (is_measured && table.has("expert_skew"))
+            table.mistake("expert_skew", "needs [machine]; with [costs] routing is even");
     }
     if (!is_routed && model.dense_layers < model.layers)
         table.mistake("dense_layers", fmt::format("must be {}, as there are no experts", model.layers));
@@ -87,8 +89,8 @@ Result<CostFile> parse_cost_file(TomlTable root) {
     file.noise = root.number("noise", 0, 0.5, 0);
     file.cache_tokens = root.integer("cache_tokens", 64, int64_t{1} << 30);
     file.max_context = static_cast<int32_t>(root.integer("max_context", 1, kMostExtent));
-    const ModelExtents model = read_model(root.table("model"));
     const bool is_measured = root.has("costs");
+    const ModelExtents model = read_model(root.table("model"), is_measured);
     if (is_measured && root.has("machine")) root.mistake("costs", "is there beside [machine]: give one of the two");
     const MachineRates rates = is_measured ? MachineRates{} : read_machine(root.table("machine"));
     const engine::StepCosts measured = is_measured ? read_measured(root.table("costs"), model) : engine::StepCosts{};

@@ -1,6 +1,7 @@
 // Cache pages: memory for kPageTokens tokens of one sequence over all layers, handed out by number and never
-// interpreted here: who owns the pool says how rows are copied. The system commits their memory a gigabyte ahead of use. A page is free, in use (references > 0), or kept only because the prefix tree caches it. Owned by
-// the engine thread; taking from an empty pool returns nothing, misuse (releasing a free page) aborts.
+// interpreted here: who owns the pool says how rows are copied. The system commits their memory a gigabyte ahead of use.
+// A page is free, in use (references > 0), or kept only because the prefix tree caches it. Owned by the engine thread;
+// taking from an empty pool returns nothing, misuse (releasing a free page) aborts.
 #pragma once
 
 #include <cstdint>

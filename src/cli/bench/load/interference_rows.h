@@ -2,7 +2,8 @@
 // they are held to, a table and JSON. Pure functions, any thread.
 //
 //   {"machine", "limits", "rows": [{"policy", "flags", "undisturbed_gap_p50_ms", "gap_p50_ms", "gap_p99_ms",
-//     "gap_max_ms", "ttft_s", "idle_ttft_s", "streams_tok_s", ...}], "bars": [{"policy", "bar", "value", "limit", "holds"}]}
+//     "gap_max_ms", "ttft_s", "idle_ttft_s", "streams_tok_s", ...}],
+//    "bars": [{"policy", "bar", "value", "limit", "holds"}]}
 #pragma once
 
 #include <optional>
