@@ -289,7 +289,6 @@ net::awaitable<bool> Connection::answer(Request& request, const AnswerStyle& sty
 
     hand_over_body(request);
     context_.handlers.serve(std::move(request), Exchange::handle_of(exchange));
-    stream_.expires_never();
     Awaitable<bool> writing = write_answer(*exchange, style);
     Awaitable<void> watching = watch_client(*exchange);
     const auto first = co_await (std::move(writing) || std::move(watching));
@@ -346,6 +345,7 @@ net::awaitable<void> Connection::watch_client(Exchange& exchange) {
             exchange.abandon(Abandoned::client_gone);
             co_return;
         }
+        stream_.expires_never();  // send() sets the time of both directions while nothing is being read
         auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
         if (failure == net::error::operation_aborted) co_return;
         if (failure) {
