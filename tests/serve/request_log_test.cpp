@@ -1,8 +1,11 @@
 // The request log: what its lines say, and that nothing that happens to its file disturbs the server.
 #include "serve/request_log.h"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+
+#include <sys/resource.h>
 
 #include "tests/serve/service_fixture.h"
 
@@ -123,6 +126,35 @@ TEST_F(RequestLogTest, LinesThatCannotBeWrittenAreCounted) {
     ASSERT_EQ(lines.size(), 2u);
     EXPECT_EQ(lines[0].at("lines_dropped"), 3);
     EXPECT_EQ(lines[1].at("id"), "after");
+}
+
+// Of three lines one fits as a whole and one in part, which does not spoil the line after it.
+TEST_F(RequestLogTest, AFullDiskCostsOnlyTheLinesThatDoNotFit) {
+    const auto log = open();
+    RequestLog::new_record(log);
+    wait_for_lines(1);
+    const auto line_bytes = std::filesystem::file_size(path_);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit full{line_bytes * 5 / 2, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+    for (int i = 0; i < 3; ++i) RequestLog::new_record(log);
+    EXPECT_TRUE(eventually([&] { return std::filesystem::file_size(path_) == full.rlim_cur; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    RequestLog::new_record(log)->id = "after";
+    std::vector<std::string> lines;
+    ASSERT_TRUE(eventually([&] {
+        lines.clear();
+        std::ifstream file(path_);
+        for (std::string line; std::getline(file, line);) lines.push_back(line);
+        return lines.size() == 5;
+    }));
+    EXPECT_EQ(json::parse(lines[1]).at("status"), 0);
+    EXPECT_EQ(json::parse(lines[3]).at("lines_dropped"), 2);
+    EXPECT_EQ(json::parse(lines[4]).at("id"), "after");
 }
 
 TEST_F(RequestLogTest, APathThatCannotBeWrittenIsAnError) {

@@ -83,7 +83,12 @@ void Generation::post(std::function<void(Generation&)> step) {
 void Generation::submit_all() {
     exchange_->on_abandoned([weak = weak_from_this()](Abandoned why) {
         const auto self = weak.lock();
-        if (self) self->post([why](Generation& generation) { generation.abandon(why); });
+        if (!self) return;
+        try {
+            self->post([why](Generation& generation) { generation.abandon(why); });
+        } catch (const std::bad_alloc&) {  // the request ends with its next event
+            self->lost_event_ = true;
+        }
     });
     const GenerationRequest& request = job_.request;
     context_.metrics.submitted(request.choices, choices_.size(), request.sampling.max_tokens);
@@ -289,8 +294,8 @@ void Generation::fail(const ApiError& error) {
 void Generation::abandon(Abandoned why) {
     if (!exchange_) return;
     if (why == Abandoned::server_stopping) return fail(plain_error(503, "the server is shutting down"));
+    cancel_unfinished();  // where there is no memory for it, fail() tries again
     exchange_ = nullptr;
-    cancel_unfinished();
 }
 
 void Generation::cancel_unfinished() {

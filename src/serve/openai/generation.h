@@ -88,7 +88,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     std::vector<Choice> choices_;
     size_t submitted_ = 0, open_ = 0;
     bool introduced_ = false;
-    std::atomic<bool> lost_event_ = false;  // there was no memory to post it
+    std::atomic<bool> lost_event_ = false;  // there was no memory to post it, or the client's leaving
 };
 
 }  // namespace hone::serve
