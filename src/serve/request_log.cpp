@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/openai/api_error.h"
 
 namespace hone::serve {
 
@@ -39,10 +40,6 @@ std::string time_text(double seconds_ago) {
 json::value span_of(double from, double to) {
     if (from == 0 || to == 0) return nullptr;
     return std::round((to - from) * 1e6) / 1e6;
-}
-
-json::value text_or_null(const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
 }
 
 bool is_probe(const RequestRecord& record) {
@@ -174,7 +171,7 @@ json::object RequestLog::line_of(const RequestRecord& record) const {
                       {"method", quotable(record.method, 20)},
                       {"path", quotable(record.path)},
                       {"status", record.status},
-                      {"error", text_or_null(record.error)},
+                      {"error", text_or_null(record.error.empty() ? record.stream_error : record.error)},
                       {"tenant", record.tenant},
                       {"model", model_},
                       {"bytes_in", record.bytes_in},

@@ -19,11 +19,6 @@ std::shared_ptr<RequestRecord> record_of(const Request& request) {
     return RequestLog::new_record(nullptr);
 }
 
-void refuse(const ApiError& problem, RequestRecord& record, Exchange& exchange) {
-    record.error = problem.code.empty() ? problem.type : problem.code;
-    exchange.respond(error_response(problem));
-}
-
 }  // namespace
 
 // Before anything is spent on a request.
@@ -45,18 +40,18 @@ std::optional<ApiError> Service::count_sequences(Arrival& arrival, size_t prompt
 void Service::admit(Request request, ExchangePtr exchange, Work work) {
     const auto arrival = std::make_shared<Arrival>(Arrival{.at = monotonic_seconds(), .record = record_of(request)});
     arrival->tenant = arrival->record->tenant = keys_.tenant_of(request).value_or(0);
-    if (const auto problem = check_capacity(*arrival)) return refuse(*problem, *arrival->record, *exchange);
+    if (const auto problem = check_capacity(*arrival)) return exchange->respond(error_response(*problem));
     auto body = std::make_shared<std::string>(std::move(request.body));
-    intake_->post([this, work, arrival, body, reservation = std::move(request.reservation), record = arrival->record,
+    intake_->post([this, work, arrival, body, reservation = std::move(request.reservation),
                    exchange = std::move(exchange)]() mutable {
         try {
             json::value parsed;
             std::optional<ApiError> problem = parse_json_object(*body, parsed);
             *body = std::string();
             if (!problem) problem = (this->*work)(parsed.get_object(), exchange, *arrival);
-            if (problem) refuse(*problem, *record, *exchange);
+            if (problem) exchange->respond(error_response(*problem));
         } catch (const std::bad_alloc&) {
-            if (exchange) refuse(out_of_memory(), *record, *exchange);
+            if (exchange) exchange->respond(error_response(out_of_memory()));
         }
         reservation = nullptr;
     });

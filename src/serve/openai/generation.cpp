@@ -280,13 +280,14 @@ UsageCounts Generation::usage() const {
 void Generation::fail(const ApiError& error) {
     const ExchangePtr exchange = std::exchange(exchange_, nullptr);
     if (!exchange) return;
-    job_.record->error = error.code.empty() ? error.type : error.code;
+    Response answer = error_response(error);
     const bool streaming = job_.request.stream && submitted_ == choices_.size();
     if (streaming) {
-        exchange->write(sse_event(error_response(error).body));
+        job_.record->stream_error = std::move(answer.error);
+        exchange->write(sse_event(answer.body));
         exchange->end();
     } else {
-        exchange->respond(error_response(error));
+        exchange->respond(std::move(answer));
     }
     cancel_unfinished();
 }
