@@ -47,5 +47,6 @@ static int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file beyond ulimit -f is an error of the write
     return hone::cli::run(argc, argv);
 }

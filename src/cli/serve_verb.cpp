@@ -90,6 +90,14 @@ void fit_connections(int& connections) {
 Status settle_limits(ServeFlags& flags) {
     for (const std::string& key : flags.server.api_keys)
         if (key.empty()) return error("--api-key is empty; give a key, or leave the flag out to serve without keys");
+    const std::pair<const char*, int> of_keys[] = {{"--key-streams", flags.server.key_streams},
+                                                   {"--key-waiting", flags.server.key_waiting}};
+    for (const auto& [flag, limit] : of_keys)
+        if (limit > 0 && flags.server.api_keys.empty())
+            return error(
+                "{} is a limit of each API key, and there is none; give --api-key, or limit all requests with "
+                "--max-streams and --max-waiting",
+                flag);
     const Result<size_t> max_body = parse_bytes(flags.max_body);
     if (!max_body) return max_body.error().within("--max-body");
     serve::HttpLimits& limits = flags.listener.limits;

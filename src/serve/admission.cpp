@@ -1,5 +1,6 @@
 #include "serve/admission.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace hone::serve {
@@ -21,9 +22,11 @@ Place& Place::operator=(Place&& other) noexcept {
     return *this;
 }
 
-void Place::resize(int32_t sequences) {
-    if (admission_) admission_->change(tenant_, sequences - waiting_, 0, 0);
-    waiting_ = sequences;
+std::optional<ApiError> Place::resize(int32_t sequences) {
+    if (!admission_) return std::nullopt;
+    auto refused = admission_->grow(tenant_, waiting_, sequences);
+    if (!refused) waiting_ = sequences;
+    return refused;
 }
 
 void Place::started() {
@@ -50,7 +53,7 @@ std::optional<ApiError> Admission::enter(uint32_t tenant, Place& place) {
     {
         std::lock_guard lock(mutex_);
         const auto found = tenants_.find(tenant);
-        if (auto refused = refusal(found == tenants_.end() ? Count{} : found->second)) {
+        if (auto refused = refusal(found == tenants_.end() ? Count{} : found->second, all_, 1)) {
             refused->retry_after = retry_after_locked();
             return refused;
         }
@@ -63,31 +66,65 @@ std::optional<ApiError> Admission::enter(uint32_t tenant, Place& place) {
     return std::nullopt;
 }
 
-std::optional<ApiError> Admission::refusal(const Count& own) const {
+std::optional<ApiError> Admission::grow(uint32_t tenant, int32_t from, int32_t to) {
+    if (const int32_t most = most_sequences(); to > most)
+        return ApiError{.message = fmt::format("'n': the request has {} sequences (prompts, times 'n'); this server "
+                                               "takes at most {} at once",
+                                               to, most),
+                        .param = "n",
+                        .code = "invalid_value"};
+    std::lock_guard lock(mutex_);
+    Count own = tenants_[tenant], all = all_;
+    own.waiting -= from, all.waiting -= from;
+    auto refused = refusal(own, all, to);
+    if (refused) {
+        refused->retry_after = retry_after_locked();
+    } else {
+        change_locked(tenant, to - from, 0, 0);
+    }
+    return refused;
+}
+
+std::optional<ApiError> Admission::refusal(const Count& own, const Count& all, int32_t sequences) const {
     const auto refuse = [](std::string message, const char* code) {
         ApiError error = plain_error(429, std::move(message));
         error.code = code;
         return error;
     };
     const int64_t places = int64_t{limits_.streams} + limits_.waiting;
-    const int64_t free = places - all_.all();
-    if (free <= 0)
-        return refuse(fmt::format("the server is full: {} sequences run or wait; try again later", all_.all()),
-                      "overloaded");
-    if (limits_.key_streams > 0 && own.all() >= limits_.key_streams)
-        return refuse(fmt::format("this API key has {} sequences running or waiting and may have {} at once", own.all(),
-                                  limits_.key_streams),
+    if (all.all() + sequences > places)
+        return refuse(
+            fmt::format("the server is full: {} of {} sequences run or wait, and this request asks for {}; try "
+                        "again later",
+                        all.all(), places, sequences),
+            "overloaded");
+    if (limits_.key_streams > 0 && own.all() + sequences > limits_.key_streams)
+        return refuse(fmt::format("this API key has {} sequences running or waiting, may have {} at once, and this "
+                                  "request asks for {}",
+                                  own.all(), limits_.key_streams, sequences),
                       "key_limit");
-    if (limits_.key_waiting > 0 && own.waiting >= limits_.key_waiting)
-        return refuse(fmt::format("this API key has {} sequences waiting and may have {} at once", own.waiting,
-                                  limits_.key_waiting),
+    if (limits_.key_waiting > 0 && own.waiting + sequences > limits_.key_waiting)
+        return refuse(fmt::format("this API key has {} sequences waiting, may have {} at once, and this request asks "
+                                  "for {}",
+                                  own.waiting, limits_.key_waiting, sequences),
                       "key_limit");
-    if (limits_.shares > 1 && own.all() >= kShareOfFree * free)
+    const int64_t others = sequences - 1;  // those before its last one, which is held to the places that they leave
+    if (limits_.shares > 1 && own.all() + others >= kShareOfFree * (places - all.all() - others))
         return refuse(fmt::format("the server is nearly full and this API key has {} sequences running or waiting; the "
                                   "places that are left are for other keys",
                                   own.all()),
                       "key_share");
     return std::nullopt;
+}
+
+int32_t Admission::most_sequences() const {
+    const int64_t places = int64_t{limits_.streams} + limits_.waiting;
+    int64_t most = places;
+    if (limits_.key_streams > 0) most = std::min<int64_t>(most, limits_.key_streams);
+    if (limits_.key_waiting > 0) most = std::min<int64_t>(most, limits_.key_waiting);
+    // As in refusal(): others < kShareOfFree * (places - others).
+    if (limits_.shares > 1) most = std::min(most, (kShareOfFree * places - 1) / (kShareOfFree + 1) + 1);
+    return static_cast<int32_t>(most);
 }
 
 int32_t Admission::retry_after() {

@@ -36,8 +36,9 @@ class Place {
     Place& operator=(Place&& other) noexcept;
     ~Place() { release(); }
 
-    // The request turned out to be this many sequences; it came in as one.
-    void resize(int32_t sequences);
+    // The request turned out to be this many sequences; it came in as one. Says why they have no place: 429, or 400
+    // where they would find none on an empty server either.
+    std::optional<ApiError> resize(int32_t sequences);
     // One of them has its first token.
     void started();
     // One of them ended, `with_tokens` if it was started.
@@ -71,7 +72,11 @@ class Admission : public std::enable_shared_from_this<Admission> {
         int32_t waiting = 0, running = 0;
         int32_t all() const { return waiting + running; }
     };
-    std::optional<ApiError> refusal(const Count& own) const;
+    // Why a request of so many sequences does not fit beside its key's others and all others.
+    std::optional<ApiError> refusal(const Count& own, const Count& all, int32_t sequences) const;
+    // The largest request that fits on an empty server.
+    int32_t most_sequences() const;
+    std::optional<ApiError> grow(uint32_t tenant, int32_t from, int32_t to);
     int32_t retry_after_locked();
     void change(uint32_t tenant, int32_t waiting, int32_t running, int32_t ends);
     void change_locked(uint32_t tenant, int32_t waiting, int32_t running, int32_t ends);

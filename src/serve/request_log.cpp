@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/openai/api_error.h"
 
 namespace hone::serve {
 
@@ -41,15 +42,16 @@ json::value span_of(double from, double to) {
     return std::round((to - from) * 1e6) / 1e6;
 }
 
-json::value text_or_null(const std::string& text) {
-    return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
 bool is_probe(const RequestRecord& record) {
     return record.path == "/health" || record.path == "/metrics";
 }
 
 }  // namespace
+
+RequestLog::RequestLog(std::string path, std::string model) : path_(std::move(path)), model_(std::move(model)) {
+    queue_.reserve(kMostQueued);
+    taken_.reserve(kMostQueued);
+}
 
 Result<std::shared_ptr<RequestLog>> RequestLog::open(std::string path, std::string model) {
     std::shared_ptr<RequestLog> log(new RequestLog(std::move(path), std::move(model)));
@@ -74,7 +76,7 @@ std::shared_ptr<RequestRecord> RequestLog::new_record(std::shared_ptr<RequestLog
             [log = std::move(log)](RequestRecord* record) { log->note(std::unique_ptr<RequestRecord>(record)); }};
 }
 
-void RequestLog::note(std::unique_ptr<RequestRecord> record) {
+void RequestLog::note(std::unique_ptr<RequestRecord> record) noexcept {
     if (is_probe(*record)) return;
     {
         std::lock_guard lock(mutex_);
@@ -89,23 +91,35 @@ void RequestLog::note(std::unique_ptr<RequestRecord> record) {
 
 void RequestLog::run() {
     for (;;) {
-        std::deque<std::unique_ptr<RequestRecord>> records;
         size_t dropped = 0;
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
             if (queue_.empty()) return;
-            records.swap(queue_);
+            taken_.swap(queue_);
             dropped = std::exchange(dropped_, 0);
         }
-        std::string lines;
-        if (dropped > 0)
-            lines = json::serialize(json::object{{"time", time_text(0)}, {"lines_dropped", dropped}}) + '\n';
-        for (const auto& record : records) lines += line_of(*record) + '\n';
-        if (write(lines)) continue;
+        const size_t lost = write_taken(dropped);
+        taken_.clear();
         std::lock_guard lock(mutex_);
-        dropped_ += dropped + records.size();
+        dropped_ += lost;
     }
+}
+
+// Writes the lines of taken_, before them the count of those dropped until now; how many lines are missing behind it.
+size_t RequestLog::write_taken(size_t dropped) {
+    size_t missing = dropped + taken_.size();
+    try {
+        if (const Status opened = reopen(); !opened) {
+            complain(opened.error());
+            return missing;
+        }
+        if (dropped > 0 && write({{"time", time_text(0)}, {"lines_dropped", dropped}})) missing -= dropped;
+        for (const auto& record : taken_)
+            if (write(line_of(*record))) --missing;
+    } catch (const std::bad_alloc&) {  // the rest is missing
+    }
+    return missing;
 }
 
 // Follows the path: what is open may have been renamed or removed.
@@ -123,25 +137,33 @@ Status RequestLog::reopen() {
     if (opened < 0) return error("cannot write the request log '{}': {}", path_, std::strerror(errno));
     if (fd_ >= 0) ::close(fd_);
     fd_ = opened;
+    torn_ = false;
     return ok();
 }
 
-// False after a failure, which is said once until it works again.
-bool RequestLog::write(std::string_view lines) {
-    Status outcome = reopen();
-    while (outcome && !lines.empty()) {
-        const ssize_t count = ::write(fd_, lines.data(), lines.size());
+// Whether all of the line is in the file.
+bool RequestLog::write(const json::object& line) {
+    const std::string text = (torn_ ? "\n" : "") + json::serialize(line) + '\n';
+    for (std::string_view rest = text; !rest.empty();) {
+        const ssize_t count = ::write(fd_, rest.data(), rest.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) outcome = error("cannot write the request log '{}': {}", path_, std::strerror(errno));
-        if (count > 0) lines.remove_prefix(static_cast<size_t>(count));
+        if (count < 0) {
+            complain(error("cannot write the request log '{}': {}", path_, std::strerror(errno)));
+            return false;
+        }
+        if (count > 0) torn_ = rest[static_cast<size_t>(count) - 1] != '\n';
+        rest.remove_prefix(static_cast<size_t>(count));
     }
-    if (!outcome && !std::exchange(failing_, true))
-        LOG_WARN("{}; lines are dropped until it can be written", outcome.error().message);
-    if (outcome) failing_ = false;
-    return static_cast<bool>(outcome);
+    failing_ = false;
+    return true;
 }
 
-std::string RequestLog::line_of(const RequestRecord& record) const {
+// Once, until writing works again.
+void RequestLog::complain(const Error& problem) {
+    if (!std::exchange(failing_, true)) LOG_WARN("{}; lines are dropped until it can be written", problem.message);
+}
+
+json::object RequestLog::line_of(const RequestRecord& record) const {
     const SequenceTimes& times = record.times;
     const double now = monotonic_seconds();
     json::object line{{"time", time_text(now - record.arrived)},
@@ -149,7 +171,7 @@ std::string RequestLog::line_of(const RequestRecord& record) const {
                       {"method", quotable(record.method, 20)},
                       {"path", quotable(record.path)},
                       {"status", record.status},
-                      {"error", text_or_null(record.error)},
+                      {"error", text_or_null(record.error.empty() ? record.stream_error : record.error)},
                       {"tenant", record.tenant},
                       {"model", model_},
                       {"bytes_in", record.bytes_in},
@@ -169,7 +191,7 @@ std::string RequestLog::line_of(const RequestRecord& record) const {
                                       {"ttft_s", span_of(record.arrived, times.first_token)}};
         line.insert(generation.begin(), generation.end());
     }
-    return json::serialize(line);
+    return line;
 }
 
 }  // namespace hone::serve

@@ -20,11 +20,11 @@ struct SequenceTimes {
 
 struct RequestRecord final : Transfer {
     uint32_t tenant = 0;  // number of the API key, from 1; 0: keys are not used, or none was right
-    std::string error;    // code of the error that was answered; empty: none
 
     // Of requests for generation.
     int32_t sequences = 0;  // prompts times choices; 0: it did not come to generation
     bool stream = false;
+    std::string stream_error;  // code of the error that a stream ended with, which its head could not tell
     int64_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
     std::string finish;   // why each sequence ended, in their order, each reason once: "stop", "stop,length"
     SequenceTimes times;  // the first sequence's begin, the last one's end

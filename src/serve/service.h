@@ -72,26 +72,25 @@ class Service {
     void tokenize(Request request, ExchangePtr exchange);
     void detokenize(Request request, ExchangePtr exchange);
 
-    // What a request for generation brings along.
+    // What a request that takes room brings along.
     struct Arrival {
         double at = 0;  // monotonic seconds
         uint32_t tenant = 0;
         Place place = {};
         std::shared_ptr<RequestRecord> record = {};
     };
-    // Runs `work` on an intake worker with the parsed body; what it returns is answered.
-    using Work = std::function<std::optional<ApiError>(const boost::json::object& body, ExchangePtr& exchange)>;
-    void take_in(Request request, ExchangePtr exchange, Work work);
-    using GenerationWork = std::optional<ApiError> (Service::*)(const boost::json::object& body, ExchangePtr& exchange,
-                                                                Arrival& arrival);
-    // take_in, if there is room for the request.
-    void admit(Request request, ExchangePtr exchange, GenerationWork work);
+    using Work = std::optional<ApiError> (Service::*)(const boost::json::object& body, ExchangePtr& exchange,
+                                                      Arrival& arrival);
+    // If there is room, runs `work` on an intake worker with the parsed body; what it returns is answered.
+    void admit(Request request, ExchangePtr exchange, Work work);
     std::optional<ApiError> check_capacity(Arrival& arrival);
+    std::optional<ApiError> count_sequences(Arrival& arrival, size_t prompts, int32_t choices);
     std::optional<ApiError> complete(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
     std::optional<ApiError> chat(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
     void start_generation(GenerationJob job, ExchangePtr exchange, Arrival& arrival);
-    std::optional<ApiError> encode(const boost::json::object& body, ExchangePtr& exchange) const;
-    std::optional<ApiError> decode(const boost::json::object& body, ExchangePtr& exchange) const;
+    std::optional<ApiError> encode(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
+    std::optional<ApiError> decode(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
+    std::optional<ApiError> check_listed(size_t tokens, std::string_view field) const;
     boost::json::object model_json() const;
 
     const ServerOptions options_;

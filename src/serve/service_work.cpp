@@ -1,4 +1,6 @@
 // The routes that run on the intake workers: parsing, templates, tokenising.
+#include <algorithm>
+
 #include <boost/json/serialize.hpp>
 
 #include "base/clock.h"
@@ -17,29 +19,7 @@ std::shared_ptr<RequestRecord> record_of(const Request& request) {
     return RequestLog::new_record(nullptr);
 }
 
-void refuse(const ApiError& problem, RequestRecord& record, Exchange& exchange) {
-    record.error = problem.code.empty() ? problem.type : problem.code;
-    exchange.respond(error_response(problem));
-}
-
 }  // namespace
-
-void Service::take_in(Request request, ExchangePtr exchange, Work work) {
-    auto body = std::make_shared<std::string>(std::move(request.body));
-    intake_->post([body, reservation = std::move(request.reservation), record = record_of(request),
-                   exchange = std::move(exchange), work = std::move(work)]() mutable {
-        try {
-            json::value parsed;
-            std::optional<ApiError> problem = parse_json_object(*body, parsed);
-            *body = std::string();
-            if (!problem) problem = work(parsed.get_object(), exchange);
-            if (problem) refuse(*problem, *record, *exchange);
-        } catch (const std::bad_alloc&) {
-            if (exchange) refuse(out_of_memory(), *record, *exchange);
-        }
-        reservation = nullptr;
-    });
-}
 
 // Before anything is spent on a request.
 std::optional<ApiError> Service::check_capacity(Arrival& arrival) {
@@ -50,12 +30,30 @@ std::optional<ApiError> Service::check_capacity(Arrival& arrival) {
     return refused;
 }
 
-void Service::admit(Request request, ExchangePtr exchange, GenerationWork work) {
+// Once it is known how many they are.
+std::optional<ApiError> Service::count_sequences(Arrival& arrival, size_t prompts, int32_t choices) {
+    auto refused = arrival.place.resize(static_cast<int32_t>(prompts) * choices);
+    if (refused && refused->status == 429) metrics_.refused(refused->code);
+    return refused;
+}
+
+void Service::admit(Request request, ExchangePtr exchange, Work work) {
     const auto arrival = std::make_shared<Arrival>(Arrival{.at = monotonic_seconds(), .record = record_of(request)});
     arrival->tenant = arrival->record->tenant = keys_.tenant_of(request).value_or(0);
-    if (const auto problem = check_capacity(*arrival)) return refuse(*problem, *arrival->record, *exchange);
-    take_in(std::move(request), std::move(exchange), [this, work, arrival](const json::object& body, ExchangePtr& out) {
-        return (this->*work)(body, out, *arrival);
+    if (const auto problem = check_capacity(*arrival)) return exchange->respond(error_response(*problem));
+    auto body = std::make_shared<std::string>(std::move(request.body));
+    intake_->post([this, work, arrival, body, reservation = std::move(request.reservation),
+                   exchange = std::move(exchange)]() mutable {
+        try {
+            json::value parsed;
+            std::optional<ApiError> problem = parse_json_object(*body, parsed);
+            *body = std::string();
+            if (!problem) problem = (this->*work)(parsed.get_object(), exchange, *arrival);
+            if (problem) exchange->respond(error_response(*problem));
+        } catch (const std::bad_alloc&) {
+            if (exchange) exchange->respond(error_response(out_of_memory()));
+        }
+        reservation = nullptr;
     });
 }
 
@@ -76,19 +74,17 @@ void Service::start_generation(GenerationJob job, ExchangePtr exchange, Arrival&
 }
 
 void Service::tokenize(Request request, ExchangePtr exchange) {
-    take_in(std::move(request), std::move(exchange),
-            [this](const json::object& body, ExchangePtr& out) { return encode(body, out); });
+    admit(std::move(request), std::move(exchange), &Service::encode);
 }
 
 void Service::detokenize(Request request, ExchangePtr exchange) {
-    take_in(std::move(request), std::move(exchange),
-            [this](const json::object& body, ExchangePtr& out) { return decode(body, out); });
+    admit(std::move(request), std::move(exchange), &Service::decode);
 }
 
 std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr& exchange, Arrival& arrival) {
     CompletionRequest request;
     if (auto problem = parse_completion_request(body, rules_, request)) return problem;
-    arrival.place.resize(static_cast<int32_t>(request.prompts.size()) * request.choices);
+    if (auto problem = count_sequences(arrival, request.prompts.size(), request.choices)) return problem;
     GenerationJob job{.endpoint = Endpoint::completions, .request = {}, .prompts = {}};
     size_t longest = 0, together = 0;  // the longest sets the limit that prompts of one request share
     for (CompletionPrompt& prompt : request.prompts) {
@@ -115,7 +111,7 @@ std::optional<ApiError> Service::complete(const json::object& body, ExchangePtr&
 std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exchange, Arrival& arrival) {
     ChatCompletionRequest request;
     if (auto problem = parse_chat_request(body, rules_, request)) return problem;
-    arrival.place.resize(request.choices);
+    if (auto problem = count_sequences(arrival, 1, request.choices)) return problem;
     PromptTokens tokens;
     request.prompt.special_tokens = model_.special_tokens;
     if (auto problem = encode_chat(model_.chat_templates, model_.tokenizer, request.prompt, tokens)) return problem;
@@ -131,8 +127,18 @@ std::optional<ApiError> Service::chat(const json::object& body, ExchangePtr& exc
     return std::nullopt;
 }
 
+// What is told token by token is bounded: it takes up to a hundred bytes each until the client has read it.
+std::optional<ApiError> Service::check_listed(size_t tokens, std::string_view field) const {
+    constexpr size_t kMostListed = 1 << 18;
+    const size_t most = std::max(kMostListed, static_cast<size_t>(rules_.max_context));
+    if (tokens <= most) return std::nullopt;
+    ApiError problem = plain_error(413, fmt::format("'{}': has {} tokens; at most {} at once", field, tokens, most));
+    problem.param = field;
+    return problem;
+}
+
 // vLLM's: {"prompt"} or {"messages"} to {"count", "max_model_len", "tokens", "token_strs"}.
-std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& exchange) const {
+std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& exchange, Arrival&) {
     if (auto problem = check_model(body, model_.name)) return problem;
     FieldReader fields(body);
     const bool is_chat = fields.find("messages") != nullptr;
@@ -152,6 +158,7 @@ std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& e
         }
     }
     if (!fields.ok()) return fields.failure();
+    if (auto problem = check_listed(tokens.size(), is_chat ? "messages" : "prompt")) return problem;
     json::object out{{"count", tokens.size()},
                      {"max_model_len", rules_.max_context},
                      {"tokens", json::array(tokens.begin(), tokens.end())}};
@@ -165,13 +172,14 @@ std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& e
 }
 
 // vLLM's: {"tokens"} to {"prompt"}.
-std::optional<ApiError> Service::decode(const json::object& body, ExchangePtr& exchange) const {
+std::optional<ApiError> Service::decode(const json::object& body, ExchangePtr& exchange, Arrival&) {
     if (auto problem = check_model(body, model_.name)) return problem;
     FieldReader fields(body);
     if (!fields.find("tokens")) fields.refuse("tokens", "is missing", "missing_required_parameter");
     const std::vector<int32_t> tokens = fields.integers("tokens", 0, model_.vocabulary - 1);
     const bool skip_special_tokens = fields.flag("skip_special_tokens").value_or(false);
     if (!fields.ok()) return fields.failure();
+    if (auto problem = check_listed(tokens.size(), "tokens")) return problem;
     exchange->respond(
         {.body = json::serialize(json::object{{"prompt", model_.tokenizer.decode(tokens, skip_special_tokens)}})});
     return std::nullopt;

@@ -54,6 +54,8 @@ MISTAKES = [
     (["pack", "--shape", "tiny-moe", "--random", MODEL, "/no/such/out"], "not both"),
     (["serve", MODEL, "--shape", "tiny-moe"], "--shape"), (["serve", MODEL, "--verify", "sometimes"], "--verify"),
     (["score", MODEL], "--input"), (["dance"], "dance"),
+    (["serve", MODEL, "--key-streams", "2"], "--key-streams is a limit of each API key"),
+    (["serve", MODEL, "--key-waiting", "2"], "--key-waiting is a limit of each API key"),
     ([], "subcommand"), (["serve", MODEL, "--api-key", ""], "--api-key"), (["serve", MODEL, "--name"], "--name"),
 ]
 

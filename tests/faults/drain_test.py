@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from hone_server import wait_until
 from raw_request import completion, connect, read_to_the_end
 
 
@@ -42,8 +43,7 @@ def test_draining_under_load(start, drain, tokens, expected):
     clients = [threading.Thread(target=ask, args=(outcomes,)) for _ in range(40)]
     for client in clients:
         client.start()
-    while server.metric("hone_requests_submitted_total") < 40:
-        time.sleep(0.01)
+    wait_until(lambda: server.metric("hone_requests_submitted_total") >= 40, 60, "forty requests")
     server.signal()
     began = time.monotonic()
     latecomers = [threading.Thread(target=ask, args=(late,)) for _ in range(20)]

@@ -168,4 +168,4 @@ def test_health_answers_under_any_load(start):
             job.result(60)
     times.sort()
     print(f"health: median {times[50] * 1e3:.1f} ms, 9 of 10 {times[90] * 1e3:.1f} ms, longest {times[-1] * 1e3:.1f} ms")
-    assert times[50] < 0.02 and times[math.ceil(0.97 * len(times)) - 1] < 0.05
+    assert times[50] < 0.02 and times[math.ceil(0.97 * len(times)) - 1] < 0.05 and times[-1] < 1

@@ -30,19 +30,21 @@ def vanish(server, seed):
 def test_clients_killed_at_random_moments(server):
     with survives(server):
         submitted = server.metric("hone_requests_submitted_total")
+        cancelled = server.metric("hone_requests_cancelled_total")
         for round_of_clients in range(4):
             clients = [threading.Thread(target=vanish, args=(server, 100 * round_of_clients + i)) for i in range(25)]
             for client in clients:
                 client.start()
             for client in clients:
                 client.join()
-        assert server.metric("hone_requests_submitted_total") > submitted + 50
-    assert server.metric("hone_requests_cancelled_total") > 20
+        # A third stays long enough to be surely heard; of the others some are gone before they are accepted.
+        assert server.metric("hone_requests_submitted_total") > submitted + 20
+    assert server.metric("hone_requests_cancelled_total") > cancelled + 10
 
 
 def test_requests_cut_at_every_byte(server):
     request = completion(max_tokens=2)
     with survives(server):
-        for end in range(0, len(request), 3):
+        for end in range(len(request)):
             with connect(server) as connection:
                 connection.sendall(request[:end])

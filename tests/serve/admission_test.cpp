@@ -20,6 +20,14 @@ class AdmissionTest : public testing::Test {
         return last.code;
     }
 
+    // Comes in as one and turns out to be so many; keeps its places if it gets them.
+    std::string enter_as(int32_t sequences, uint32_t tenant = 0) {
+        if (const std::string refused = enter(tenant); !refused.empty()) return refused;
+        last = places[tenant].back().resize(sequences).value_or(ApiError{});
+        if (!last.code.empty()) places[tenant].pop_back();
+        return last.code;
+    }
+
     double now = 1000;
     std::shared_ptr<Admission> admission;
     std::map<uint32_t, std::vector<Place>> places;
@@ -48,7 +56,7 @@ TEST_F(AdmissionTest, a_request_counts_by_its_sequences_until_each_ends) {
     start({.streams = 4, .waiting = 0});
     EXPECT_EQ(enter(), "");
     Place& place = places[0][0];
-    place.resize(4);
+    EXPECT_FALSE(place.resize(4));
     EXPECT_EQ(enter(), "overloaded");
     place.started();
     place.ended(true);
@@ -60,6 +68,37 @@ TEST_F(AdmissionTest, a_request_counts_by_its_sequences_until_each_ends) {
     EXPECT_EQ(enter(), "");
     EXPECT_EQ(enter(), "");
     EXPECT_EQ(enter(), "overloaded");
+}
+
+TEST_F(AdmissionTest, a_request_of_many_sequences_needs_as_many_places) {
+    start({.streams = 4, .waiting = 4, .key_streams = 6, .key_waiting = 5, .shares = 2});
+    EXPECT_EQ(enter_as(6, 1), "invalid_value") << "never, whoever else is there";
+    EXPECT_EQ(last.status, 400);
+    EXPECT_EQ(last.param, "n");
+    EXPECT_EQ(enter_as(5, 1), "");
+    places[1][0].started();
+    EXPECT_EQ(enter_as(1, 1), "");
+    EXPECT_EQ(enter_as(1, 1), "key_limit");
+    EXPECT_EQ(enter_as(2, 2), "");
+    EXPECT_EQ(enter_as(1, 3), "overloaded");
+    EXPECT_EQ(last.status, 429);
+    EXPECT_GT(last.retry_after, 0);
+    places.erase(2);
+    EXPECT_EQ(enter_as(3, 3), "overloaded");
+    EXPECT_EQ(enter_as(2, 3), "") << "what was refused took nothing";
+}
+
+// One that waits for several is held to what they leave to others, as if they came one after the other.
+TEST_F(AdmissionTest, a_share_is_the_same_in_one_request_as_in_many) {
+    for (const int32_t together : {1, 3, 80, 81}) {
+        places.clear();
+        start({.streams = 50, .waiting = 50, .shares = 2});
+        int32_t taken = 0;
+        while (enter_as(together, 1).empty()) taken += together;
+        while (enter(1).empty()) ++taken;
+        EXPECT_EQ(taken, 80) << together;
+        EXPECT_EQ(last.code, "key_share");
+    }
 }
 
 TEST_F(AdmissionTest, keys_have_limits_of_their_own) {

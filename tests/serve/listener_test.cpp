@@ -379,6 +379,19 @@ TEST_F(ListenerTest, AbandonsClientsThatStallAWrite) {
     EXPECT_TRUE(client.ended());
 }
 
+// The time is for what is being sent: a client that reads may have nothing to read for longer.
+TEST_F(ListenerTest, TheTimeForAWriteDoesNotEndStreamsThatAreRead) {
+    start({.write_seconds = 0.2});
+    RawClient client(listener_->port());
+    ASSERT_TRUE(client.send(post("/stream", "")));
+    const ExchangePtr exchange = held();
+    std::this_thread::sleep_for(600ms);
+    EXPECT_EQ(abandoned_, -1);
+    exchange->write("data: 1\n\n");
+    exchange->end();
+    EXPECT_TRUE(client.read_until("0\r\n\r\n").ends_with("data: 1\n\n\r\n0\r\n\r\n"));
+}
+
 TEST_F(ListenerTest, AnswersForHandlersThatForget) {
     start();
     RawClient client(listener_->port());

@@ -1,9 +1,13 @@
 // The request log: what its lines say, and that nothing that happens to its file disturbs the server.
 #include "serve/request_log.h"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
+#include <sys/resource.h>
+
+#include "tests/serve/raw_client.h"
 #include "tests/serve/service_fixture.h"
 
 namespace hone::serve {
@@ -71,15 +75,48 @@ TEST_F(RequestLogTest, TellsWhatWasDone) {
     EXPECT_EQ(generator_.requests()[0].priority, -3);
 }
 
-TEST_F(RequestLogTest, TellsRefusalsAndLeavesOutProbes) {
-    start({}, default_chat_templates(), nullptr, open());
-    EXPECT_EQ(ask(with_transfer(request("GET", "/health"), "probe")).status, 200);
-    EXPECT_EQ(ask(with_transfer(request("POST", "/v1/completions", R"({"prompt":5})"), "bad")).status, 400);
-    const auto lines = wait_for_lines(1);
-    ASSERT_EQ(lines.size(), 1u);
-    EXPECT_EQ(lines[0].at("id"), "bad");
-    EXPECT_EQ(lines[0].at("error"), "invalid_type");
-    EXPECT_FALSE(lines[0].contains("prompt_tokens"));
+TEST_F(RequestLogTest, TellsTheErrorThatWasAnsweredAndLeavesOutProbes) {
+    start({.api_keys = {"key"}}, default_chat_templates(), nullptr, open());
+    auto listener = Listener::bind({.port = 0, .limits = {.body_bytes = 1000, .all_bodies_bytes = 400}});
+    ASSERT_TRUE(listener.ok());
+    ASSERT_TRUE((*listener)->start(handlers_).ok());
+    const auto sent = [](std::string_view line, std::string_view headers = "", std::string_view body = "") {
+        return fmt::format("{} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n{}\r\n{}", line, body.size(), headers,
+                           body);
+    };
+    constexpr std::string_view kPost = "POST /v1/completions";
+    constexpr std::string_view kFine = "X-Api-Key: key\r\nContent-Type: application/json\r\n";
+    struct Case {
+        std::string request;
+        int status;
+        const char* error;
+    };
+    const std::vector<Case> cases{
+        {sent("GET /nowhere"), 404, "not_found"},
+        {sent("PUT /v1/completions"), 405, "method_not_allowed"},
+        {sent(kPost, "Content-Type: application/json\r\n"), 401, "invalid_api_key"},
+        {sent(kPost, "X-Api-Key: key\r\nContent-Type: text/plain\r\n"), 415, "unsupported_media_type"},
+        {sent(kPost, kFine, std::string(1001, ' ')), 413, "request_too_large"},
+        {sent(kPost, kFine, std::string(900, ' ')), 429, "overloaded"},
+        {"nonsense\r\n\r\n", 400, "invalid_request_error"},
+        {sent("GET /v1/models/other", "X-Api-Key: key\r\n"), 404, "model_not_found"},
+        {sent(kPost, kFine, R"({"prompt":5})"), 400, "invalid_type"},
+        {sent(kPost, kFine, R"({"prompt":"a","stream":true})"), 200, "server_error"},
+    };
+    for (size_t i = 0; i < cases.size(); ++i) {
+        if (cases[i].status == 200) generator_.fail_next("the engine fell over");
+        RawClient client((*listener)->port());
+        client.send(sent("GET /health"));
+        client.read_until("ok");
+        client.send(cases[i].request);
+        EXPECT_NE(client.read_until("}}").find("}}"), std::string::npos) << cases[i].error;
+        client.close();
+        const auto lines = wait_for_lines(i + 1);
+        ASSERT_EQ(lines.size(), i + 1);
+        EXPECT_EQ(lines[i].at("status"), cases[i].status) << cases[i].error;
+        EXPECT_EQ(lines[i].at("error"), cases[i].error);
+        EXPECT_EQ(lines[i].contains("prompt_tokens"), cases[i].status == 200);
+    }
 }
 
 TEST_F(RequestLogTest, ACancelledRequestIsNotedAtItsEnd) {
@@ -123,6 +160,35 @@ TEST_F(RequestLogTest, LinesThatCannotBeWrittenAreCounted) {
     ASSERT_EQ(lines.size(), 2u);
     EXPECT_EQ(lines[0].at("lines_dropped"), 3);
     EXPECT_EQ(lines[1].at("id"), "after");
+}
+
+// Of three lines one fits as a whole and one in part, which does not spoil the line after it.
+TEST_F(RequestLogTest, AFullDiskCostsOnlyTheLinesThatDoNotFit) {
+    const auto log = open();
+    RequestLog::new_record(log);
+    wait_for_lines(1);
+    const auto line_bytes = std::filesystem::file_size(path_);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit full{line_bytes * 5 / 2, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+    for (int i = 0; i < 3; ++i) RequestLog::new_record(log);
+    EXPECT_TRUE(eventually([&] { return std::filesystem::file_size(path_) == full.rlim_cur; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    RequestLog::new_record(log)->id = "after";
+    std::vector<std::string> lines;
+    ASSERT_TRUE(eventually([&] {
+        lines.clear();
+        std::ifstream file(path_);
+        for (std::string line; std::getline(file, line);) lines.push_back(line);
+        return lines.size() == 5;
+    }));
+    EXPECT_EQ(json::parse(lines[1]).at("status"), 0);
+    EXPECT_EQ(json::parse(lines[3]).at("lines_dropped"), 2);
+    EXPECT_EQ(json::parse(lines[4]).at("id"), "after");
 }
 
 TEST_F(RequestLogTest, APathThatCannotBeWrittenIsAnError) {

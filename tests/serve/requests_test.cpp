@@ -137,6 +137,7 @@ const std::vector<BadField> kBadFields = {
     {R"("json_schema":{"type":"object"})", "json_schema"},
     {R"("guided_json":[])", "guided_json"},
     {R"("guided_regex":5)", "guided_regex"},
+    {R"("guided_json":{},"guided_whitespace_pattern":" ?")", "guided_whitespace_pattern"},
     {R"("guided_choice":["a",1])", "guided_choice[1]"},
     {R"("guided_choice":[])", "guided_choice"},
     {R"("guided_choice":"a")", "guided_choice"},

@@ -27,6 +27,57 @@ TEST_F(ServiceTest, RefusesWhenFullOrDraining) {
     EXPECT_EQ(post("/v1/completions", R"({"prompt":"a"})").status, 503);
 }
 
+TEST_F(ServiceTest, CountsTheSequencesOfARequest) {
+    start({.max_streams = 4, .max_waiting = 4});
+    generator_.script("hello", 1, false);
+    Call held;
+    send(held, request("POST", "/v1/completions", R"({"prompt":["a","b"],"n":2,"max_tokens":100})"));
+    ASSERT_TRUE(eventually([&] { return generator_.metrics().running == 4; }));
+    for (const char* body : {R"({"prompt":["a","b","c"],"n":3})", R"({"prompt":"a","n":100})"}) {
+        const Answer never = post("/v1/completions", body);
+        EXPECT_EQ(never.status, 400);
+        EXPECT_EQ(at(never.json(), {"error", "param"}), json::value("n"));
+    }
+    const std::string five = R"({"messages":[{"role":"user","content":"a"}],"n":5,"max_tokens":2})";
+    const Answer later = post("/v1/chat/completions", five);
+    EXPECT_EQ(later.status, 429);
+    EXPECT_EQ(at(later.json(), {"error", "code"}), json::value("overloaded"));
+    EXPECT_NE(ask(request("GET", "/metrics")).body.find("hone_requests_refused_total{reason=\"overloaded\"} 1"),
+              std::string::npos);
+    held.go_away();
+    EXPECT_TRUE(eventually([&] { return post("/v1/chat/completions", five).status == 200; }));
+}
+
+TEST_F(ServiceTest, TokenizingNeedsAPlaceToo) {
+    start({.max_streams = 1, .max_waiting = 0});
+    generator_.script("hello", 1, false);
+    Call held;
+    send(held, request("POST", "/v1/completions", R"({"prompt":"a","max_tokens":100})"));
+    EXPECT_EQ(post("/tokenize", R"({"prompt":"a"})").status, 429);
+    EXPECT_EQ(post("/detokenize", R"({"tokens":[5]})").status, 429);
+    held.go_away();
+    EXPECT_TRUE(eventually([&] { return post("/tokenize", R"({"prompt":"a"})").status == 200; }));
+    EXPECT_TRUE(eventually([&] { return post("/detokenize", R"({"tokens":[5]})").status == 200; }));
+}
+
+TEST_F(ServiceTest, TokenizingHasALimit) {
+    start();
+    const auto tokenize = [&](size_t bytes) {
+        return post("/tokenize",
+                    fmt::format(R"({{"prompt":"{}","add_special_tokens":false}})", std::string(bytes, 'a')));
+    };
+    constexpr size_t kMost = 1 << 18;
+    EXPECT_EQ(tokenize(kMost).status, 200);
+    const Answer large = tokenize(kMost + 1);
+    EXPECT_EQ(large.status, 413);
+    EXPECT_EQ(at(large.json(), {"error", "param"}), json::value("prompt"));
+    std::string ids = "5";
+    for (size_t i = 0; i < kMost; ++i) ids += ",5";
+    const Answer many = post("/detokenize", fmt::format(R"({{"tokens":[{}]}})", ids));
+    EXPECT_EQ(many.status, 413);
+    EXPECT_EQ(at(many.json(), {"error", "param"}), json::value("tokens"));
+}
+
 // Before a request runs, what is wrong with it is the client's to mend; a full queue is not, and passes.
 TEST_F(ServiceTest, TellsTheRequestsFaultFromWantOfRoom) {
     start();

@@ -254,6 +254,12 @@ void Connection::begin_transfer(Request& request) {
     request.transfer = transfer_;
 }
 
+void Connection::note_head(const Response& head, std::string_view path) {
+    transfer_->status = head.status;
+    transfer_->error = head.error;
+    context_.handlers.observe(path, head.status);
+}
+
 void Connection::release_body() {
     *context_.body_bytes -= std::exchange(body_reserved_, 0);
 }
@@ -289,7 +295,6 @@ net::awaitable<bool> Connection::answer(Request& request, const AnswerStyle& sty
 
     hand_over_body(request);
     context_.handlers.serve(std::move(request), Exchange::handle_of(exchange));
-    stream_.expires_never();
     Awaitable<bool> writing = write_answer(*exchange, style);
     Awaitable<void> watching = watch_client(*exchange);
     const auto first = co_await (std::move(writing) || std::move(watching));
@@ -320,8 +325,7 @@ net::awaitable<bool> Connection::write_answer(Exchange& exchange, const AnswerSt
         if (output->head) {
             streaming = output->streamed;
             keep_alive = keep_alive && !context_.draining && (style.chunked || !streaming);
-            transfer_->status = output->head->status;
-            context_.handlers.observe(style.path, output->head->status);
+            note_head(*output->head, style.path);
         }
         const bool sent = co_await send_output(*output, style, streaming, keep_alive);
         if (!sent) {
@@ -346,6 +350,7 @@ net::awaitable<void> Connection::watch_client(Exchange& exchange) {
             exchange.abandon(Abandoned::client_gone);
             co_return;
         }
+        stream_.expires_never();  // send() sets the time of both directions while nothing is being read
         auto [failure, count] = co_await stream_.async_read_some(buffer_.prepare(kReadBytes), kAwait);
         if (failure == net::error::operation_aborted) co_return;
         if (failure) {
@@ -359,8 +364,7 @@ net::awaitable<void> Connection::watch_client(Exchange& exchange) {
 
 // Answers a request whose body was not read, and closes: reads on for a while without keeping anything.
 net::awaitable<void> Connection::refuse(const Response& response, const Request& request) {
-    transfer_->status = response.status;
-    context_.handlers.observe(request.path, response.status);
+    note_head(response, request.path);
     const AnswerStyle style{.path = request.path,
                             .extra_headers = extra_headers(request),
                             .head_only = request.method == "HEAD",

@@ -82,6 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     HeaderList extra_headers(const Request& request) const;
     Awaitable<bool> send(std::string_view bytes);
     void begin_transfer(Request& request);
+    void note_head(const Response& head, std::string_view path);
     void release_body();
     void hand_over_body(Request& request);
 

@@ -130,7 +130,7 @@ void Exchange::dropped() noexcept {
         } else {
             bytes_ = R"({"error":{"message":"the request failed inside the server; its log says why",)"
                      R"("type":"server_error","param":null,"code":null}})";
-            head_ = Response{.status = 500};
+            head_ = Response{.status = 500, .error = "server_error"};
             begun_ = true;
         }
     } catch (const std::bad_alloc&) {

@@ -3,7 +3,6 @@
 // filling memory. The connection's side (take, detach) belongs to the connection alone.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -41,7 +40,7 @@ class Exchange {
     void on_drained(std::function<void()> callback);
 
     // `callback` runs once, on the thread that notices, as soon as nobody waits for the answer any more; at once if
-    // that has happened already; never after the answer is complete.
+    // that has happened already; never after the answer is complete. It must not throw.
     void on_abandoned(std::function<void(Abandoned)> callback);
 
     // What the connection has to send next. `head` comes once, before any bytes.
@@ -50,7 +49,7 @@ class Exchange {
         bool streamed = false;
         std::string bytes = {};
         bool complete = false;  // nothing follows
-        bool broken = false;    // the client was too slow: close the connection
+        bool broken = false;    // it will not be completed: close the connection
     };
     // Nothing if there is nothing to send yet.
     std::optional<Output> take();

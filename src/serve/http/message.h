@@ -21,6 +21,7 @@ struct Transfer {
     std::string method, path;       // empty where they could not be read
     double arrived = 0, ended = 0;  // monotonic seconds: the head was read, the answer was sent or given up
     int status = 0;                 // of the answer; 0: none was begun
+    std::string error;              // code of the error that was answered; empty: none
     size_t bytes_in = 0;            // of the body
     size_t bytes_out = 0;           // with heads
 };
@@ -44,6 +45,7 @@ struct Response {
     std::string content_type = "application/json";
     std::string body = {};
     HeaderList headers = {};  // beside Content-Type, Content-Length and Connection
+    std::string error = {};   // its code, for the log; empty: the answer is none
 };
 
 // The client's X-Request-Id where it has 1 to 128 letters, digits and signs of "-_.:/+=@", else a drawn one.

@@ -6,13 +6,9 @@ namespace hone::serve {
 
 namespace json = boost::json;
 
-namespace {
-
 json::value text_or_null(const std::string& text) {
     return text.empty() ? json::value(nullptr) : json::value(text);
 }
-
-}  // namespace
 
 json::object error_body(const ApiError& error) {
     return {{"error", json::object{{"message", error.message},
@@ -23,6 +19,7 @@ json::object error_body(const ApiError& error) {
 
 Response error_response(const ApiError& error) {
     Response response{.status = error.status, .body = json::serialize(error_body(error))};
+    response.error = error.code.empty() ? error.type : error.code;
     if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
     if (error.status == 429 || error.status == 503)
         response.headers.emplace_back("Retry-After", std::to_string(error.retry_after));

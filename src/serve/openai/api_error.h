@@ -6,6 +6,7 @@
 #include <string>
 
 #include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 
 #include "serve/http/message.h"
 
@@ -20,6 +21,7 @@ struct ApiError {
     int retry_after = 1;     // seconds, told with 429 and 503
 };
 
+boost::json::value text_or_null(const std::string& text);  // null where it is empty
 boost::json::object error_body(const ApiError& error);
 Response error_response(const ApiError& error);
 

@@ -83,7 +83,12 @@ void Generation::post(std::function<void(Generation&)> step) {
 void Generation::submit_all() {
     exchange_->on_abandoned([weak = weak_from_this()](Abandoned why) {
         const auto self = weak.lock();
-        if (self) self->post([why](Generation& generation) { generation.abandon(why); });
+        if (!self) return;
+        try {
+            self->post([why](Generation& generation) { generation.abandon(why); });
+        } catch (const std::bad_alloc&) {  // the request ends with its next event
+            self->lost_event_ = true;
+        }
     });
     exchange_->on_drained([weak = weak_from_this()] {
         const auto self = weak.lock();
@@ -288,13 +293,14 @@ UsageCounts Generation::usage() const {
 void Generation::fail(const ApiError& error) {
     const ExchangePtr exchange = std::exchange(exchange_, nullptr);
     if (!exchange) return;
-    job_.record->error = error.code.empty() ? error.type : error.code;
+    Response answer = error_response(error);
     const bool streaming = job_.request.stream && submitted_ == choices_.size();
     if (streaming) {
-        exchange->write(sse_event(error_response(error).body));
+        job_.record->stream_error = std::move(answer.error);
+        exchange->write(sse_event(answer.body));
         exchange->end();
     } else {
-        exchange->respond(error_response(error));
+        exchange->respond(std::move(answer));
     }
     cancel_unfinished();
 }
@@ -302,8 +308,8 @@ void Generation::fail(const ApiError& error) {
 void Generation::abandon(Abandoned why) {
     if (!exchange_) return;
     if (why == Abandoned::server_stopping) return fail(plain_error(503, "the server is shutting down"));
+    cancel_unfinished();  // where there is no memory for it, fail() tries again
     exchange_ = nullptr;
-    cancel_unfinished();
 }
 
 void Generation::cancel_unfinished() {

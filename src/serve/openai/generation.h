@@ -90,7 +90,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
     size_t submitted_ = 0, open_ = 0;
     bool introduced_ = false;
     bool paused_ = false;                   // the choices, until the client has read
-    std::atomic<bool> lost_event_ = false;  // there was no memory to post it
+    std::atomic<bool> lost_event_ = false;  // there was no memory to post it, or the client's leaving
 };
 
 }  // namespace hone::serve
