@@ -178,11 +178,15 @@ TEST_F(EngineTest, cancelling_during_a_step_ends_the_request_with_it) {
 TEST_F(EngineTest, pauses_while_others_run_and_ends_while_paused) {
     auto engine = start();
     Mail reader, other, never;
-    const auto id = engine->submit(request_of(10, 500), reader.sink());
-    reader.wait_for_tokens(3);
-    engine->set_paused(*id, true);
-    const auto stuck = engine->submit(request_of(10, 500), never.sink());
-    engine->set_paused(*stuck, true);
+    // Of its own accord, so that no thread has to be quicker than the engine.
+    const auto paused_by_its_first_event = [&](Mail& mail) {
+        return [&engine, sink = mail.sink(), once = true](RequestEvent event) mutable {
+            if (std::exchange(once, false)) engine->set_paused(event.request, true);
+            sink(std::move(event));
+        };
+    };
+    const auto id = engine->submit(request_of(10, 500), paused_by_its_first_event(reader));
+    ASSERT_TRUE(engine->submit(request_of(10, 500), paused_by_its_first_event(never)).ok());
     ASSERT_TRUE(engine->submit(request_of(10, 500), other.sink()).ok());
     EXPECT_EQ(other.wait(), FinishReason::length);
     EXPECT_EQ(engine->metrics().paused, 2);
