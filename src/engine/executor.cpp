@@ -109,11 +109,11 @@ int32_t next_cut(std::span<const ExecutorSegment> segments, int32_t layer) {
     return next == std::numeric_limits<int32_t>::max() ? layer : next;
 }
 
-// Segments that may stop end before `layer`, or where they began.
+// Segments that may stop and have come to `layer` end before it.
 void stop_segments(std::span<ExecutorSegment> segments, int32_t layer) {
     for (ExecutorSegment& segment : segments) {
-        if (!segment.may_stop || segment.end_layer <= layer) continue;
-        segment.end_layer = std::max(segment.first_layer, layer);
+        if (!segment.may_stop || segment.first_layer > layer || segment.end_layer <= layer) continue;
+        segment.end_layer = layer;
         segment.logits_begin = segment.logits_end = 0;
     }
 }
@@ -231,7 +231,7 @@ int32_t Executor::run_layers(Batch& batch, int32_t first_layer, int32_t end_laye
         stoppable |= segment.may_stop;
     }
     if (active.empty()) return end_layer;
-    const auto closed = [&](int32_t layer) { return stoppable && batch.stoppable_moved && gate && !gate(layer); };
+    const auto closed = [&](int32_t layer) { return stoppable && gate && !gate(layer, batch.stoppable_moved); };
     if (closed(first_layer)) return first_layer;
     math::Workspace::Scope scope(ops_.workspace);
     const bool neighbours = active.back().first_row + active.back().rows - active.front().first_row == rows;

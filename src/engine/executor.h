@@ -30,7 +30,7 @@ struct ExecutorSegment {
     // Read if first_layer > 0; written where the segment ends before the last layer. Null: whole depth.
     RestingRows* resting = nullptr;
     int32_t chunk_rows = 0;  // from this segment's first row to the end of its chunk, at least its own; 0: its own
-    // When the gate closes the segment ends where it is, and gets no logits.
+    // When the gate closes within the segment it ends there, and gets no logits.
     bool may_stop = false;
     int32_t logits_begin = 0, logits_end = 0;  // rows of the segment that want logits; needs end_layer == layers
 };
@@ -55,8 +55,8 @@ struct ExecutorTaps {
     std::function<void(int32_t layer, std::span<const RowRange> ranges, const math::Routing& routing)> router;
 };
 
-// Asked before a layer, once segments that may stop have passed at least one: whether they should go on.
-using LayerGate = std::function<bool(int32_t layer)>;
+// Asked before a layer: whether the segments that may stop there should go on; moved: one of them has passed a layer.
+using LayerGate = std::function<bool(int32_t layer, bool moved)>;
 
 // What a run did and how long it took.
 struct ExecutorReport {

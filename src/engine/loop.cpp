@@ -123,15 +123,16 @@ void Loop::step() {
     ExecutorReport report;
     try {
         batch = lay_out(plan);
-        const TimeBudget budget(schedule_, plan);
-        report = run_layers(batch, [&](int32_t layer) {
-            if (plan.budget_ps == 0) return !(options_.interrupted && options_.interrupted());
-            return budget.allows(layer, monotonic_seconds() - started);
+        const TimeBudget budget(schedule_, plan, prompts_stood_);
+        report = run_layers(batch, [&](int32_t layer, bool moved) {
+            if (plan.budget_ps == 0) return !moved || !(options_.interrupted && options_.interrupted());
+            return budget.allows(layer, monotonic_seconds() - started, moved);
         });
     } catch (const std::bad_alloc&) {
         return drop(plan);
     }
     stop_where_reached(plan, batch, report);
+    prompts_stood_ = stood_still(plan);
     commit_step(plan, batch);
     const double seconds = monotonic_seconds() - started;
     int64_t logits_rows = 0;

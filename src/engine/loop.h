@@ -124,6 +124,7 @@ class Loop {
     std::vector<RequestEvent> events_;  // since the last report
     // When requests that may not wait for ever expire; those that were begun meanwhile are ignored.
     std::set<std::pair<double, RequestId>> deadlines_;
+    bool prompts_stood_ = false;  // in the last step
     int64_t held_tokens_ = 0;
     EngineMetrics metrics_;
 };

@@ -173,7 +173,7 @@ TEST_F(ExecutorTest, any_two_dimensional_schedule_shows_the_same) {
                 run(parts, segments,
                     {.layer_rows = 1 + static_cast<int64_t>(random.below(random.below(2) == 0 ? 9 : 300)),
                      .logits_bytes = random.below(2) == 0 ? 1 : 4 * kVocabulary * (1 + random.below(9))},
-                    [&](int32_t) { return random.below(3) > 0; });
+                    [&](int32_t, bool) { return random.below(3) > 0; });
             for (size_t i = 0; i < parts.size(); i++) {
                 stops += report.end_layers[i] < segments[i].end_layer;
                 EXPECT_TRUE(segments[i].may_stop || report.end_layers[i] == segments[i].end_layer);
@@ -190,16 +190,30 @@ TEST_F(ExecutorTest, any_two_dimensional_schedule_shows_the_same) {
     EXPECT_GT(parts_of_rows, 50);
 }
 
-TEST_F(ExecutorTest, a_closed_gate_lets_one_layer_pass_and_spares_what_may_not_stop) {
+TEST_F(ExecutorTest, a_closed_gate_spares_what_may_not_stop) {
     Sequence a = sequence_of(9, 1), b = sequence_of(5, 2);
     a.issued = 9, b.issued = 5;
     std::vector<ExecutorSegment> segments{segment_of(a, kLayers), segment_of(b, kLayers)};
     segments[0].may_stop = true;
-    const auto report = run({&a, &b}, segments, {}, [](int32_t) { return false; });
+    const auto report = run({&a, &b}, segments, {}, [](int32_t, bool moved) { return !moved; });
     EXPECT_EQ(report.end_layers, (std::vector<int32_t>{1, kLayers}));
     EXPECT_TRUE(a.seen.logits.empty());
     EXPECT_EQ(b.seen.logits.size(), 5u);
     EXPECT_EQ(a.resting.values.size(), 9u * FakeModel::kHidden);
+}
+
+TEST_F(ExecutorTest, what_begins_deeper_than_a_closed_gate_goes_on) {
+    Sequence a = sequence_of(9, 1), b = sequence_of(5, 2);
+    b.issued = 5;
+    const ExecutorSegment first = segment_of(b, 2);
+    run({&b}, {first}, {});
+    move(b, first, 2);
+    a.issued = 9;
+    std::vector<ExecutorSegment> segments{segment_of(a, kLayers), segment_of(b, 3)};
+    segments[0].may_stop = segments[1].may_stop = true;
+    const auto report = run({&a, &b}, segments, {}, [](int32_t layer, bool) { return layer == 2; });
+    EXPECT_EQ(report.end_layers, (std::vector<int32_t>{0, 3}));
+    EXPECT_TRUE(a.resting.values.empty());
 }
 
 TEST_F(ExecutorTest, only_wanted_rows_pass_the_head) {

@@ -279,10 +279,52 @@ TEST_F(PlanAutoTest, the_budget_holds_on_the_clock) {
     state.limits.token_gap = {.milliseconds = 50};
     arrive(8000);
     const Plan plan = plan_auto(state);
-    const TimeBudget budget(state, plan);
-    EXPECT_TRUE(budget.allows(plan.segments[1].end_layer - 1, 0.001));
-    EXPECT_FALSE(budget.allows(1, 0.049));  // the decoding rows have 15 layers to go
-    EXPECT_FALSE(budget.allows(1, 0.2));
+    const TimeBudget budget(state, plan, false), moving(state, plan, true);
+    EXPECT_TRUE(budget.allows(plan.segments[1].end_layer - 1, 0.001, true));
+    EXPECT_FALSE(budget.allows(1, 0.049, true));  // the decoding rows have 15 layers to go
+    EXPECT_FALSE(budget.allows(1, 0.049, false));
+    EXPECT_FALSE(moving.allows(1, 0.049, true));
+    EXPECT_TRUE(moving.allows(1, 0.049, false));  // they did not get on in the last step
+}
+
+// A step that comes to layer 8 with half as much again of the time estimated will take that for the rest.
+TEST_F(PlanAutoTest, a_step_that_is_slow_is_expected_to_stay_so) {
+    arrive(10);
+    step();
+    state.limits.token_gap = {.milliseconds = 50};
+    const auto prompt = arrive(8000);
+    Plan plan = plan_auto(state);
+    ASSERT_EQ(plan.segments[1].sequence, prompt);
+    plan.segments[1].first_layer = 8, plan.segments[1].end_layer = 9;
+    const auto seconds = [&](int32_t end) {
+        std::vector<Segment> before{plan.segments[0]};
+        before[0].end_layer = end;
+        return static_cast<double>(state.costs.of(state.shape, before)) / kPicosecondsPerSecond;
+    };
+    plan.budget_ps = cost(plan) * 6 / 5;
+    const TimeBudget budget(state, plan, false);
+    EXPECT_TRUE(budget.allows(8, seconds(8), false));
+    EXPECT_TRUE(budget.allows(8, seconds(8) * 1.1, false));
+    EXPECT_FALSE(budget.allows(8, seconds(8) * 1.5, false));
+    // The time that is left would do without that expectation.
+    EXPECT_LT(seconds(8) * 1.5 + static_cast<double>(cost(plan)) / kPicosecondsPerSecond - seconds(8),
+              static_cast<double>(plan.budget_ps) / kPicosecondsPerSecond);
+}
+
+TEST_F(PlanAutoTest, time_is_kept_for_the_most_urgent_prompt_where_it_begins_deeper) {
+    arrive(10);
+    step();
+    const auto urgent = arrive(500), later = arrive(500);
+    Plan plan = plan_auto(state);
+    plan.segments.resize(1);
+    plan.segments.push_back({urgent, 0, 100, 9, 10, true});
+    plan.segments.push_back({later, 0, 100, 0, 1, true});
+    plan.budget_ps = cost(plan);
+    const TimeBudget whole(state, plan, false);
+    EXPECT_TRUE(whole.allows(0, 0, false));
+    plan.budget_ps = cost(plan) - state.costs.routed.row * 50;
+    const TimeBudget short_of_time(state, plan, false);
+    EXPECT_FALSE(short_of_time.allows(0, 0, false));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -83,7 +84,9 @@ class ScheduleShadow {
                 << "a paused sequence has begun rows";
             prompt_runs |= !shadow.decoding && runs && !sequence.stands_still();
         }
-        ASSERT_TRUE(prompt_moved || !prompt_runs || !plan.preempted.empty()) << "no prompt got on";
+        const bool stood_before = std::exchange(stood_, stood_still(plan));
+        ASSERT_TRUE(prompt_moved || !prompt_runs || !plan.preempted.empty() || (stood_ && !stood_before))
+            << "no prompt got on";
         const int64_t patience =
             rules_.most_steps_without_rows > 0 ? rules_.most_steps_without_rows : 2 * state.limits.layers + 40;
         longest_wait_ = std::max(longest_wait_, step_ - shadows_.begin()->second.last_planned);
@@ -262,6 +265,7 @@ class ScheduleShadow {
     std::vector<Slot> slots_;
     std::map<SequenceId, Shadow> shadows_;
     int64_t step_ = 0, longest_wait_ = 0;
+    bool stood_ = false;  // prompts that were stopped, in the last step
 };
 
 }  // namespace hone::engine

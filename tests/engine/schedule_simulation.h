@@ -126,19 +126,25 @@ class ScheduleSimulation {
         for (const Segment& segment : plan.segments) end_segment(segment);
     }
 
-    // As the executor does when the time is up: all that may stop, at one layer, once one of them has moved.
+    // As the executor does when the time is up: all that may stop and have come to a layer, once one of them has moved
+    // in this step or in the last.
     void stop_some(Plan& plan) {
         int32_t first = setup_.limits.layers;
         for (const Segment& segment : plan.segments) {
             if (segment.may_stop) first = std::min(first, segment.first_layer);
         }
-        if (first == setup_.limits.layers || random_.below(2) == 0) return;
-        const auto layer = first + 1 + static_cast<int32_t>(random_.below(static_cast<uint64_t>(setup_.limits.layers)));
-        for (Segment& segment : plan.segments) {
-            if (!segment.may_stop || segment.end_layer <= layer) continue;
-            segment.end_layer = std::max(segment.first_layer, layer);
-            stopped_++;
+        if (first < setup_.limits.layers && random_.below(2) > 0) {
+            const auto layers = static_cast<uint64_t>(setup_.limits.layers);
+            const auto layer = first + (stood_ ? 1 : 0) + static_cast<int32_t>(random_.below(layers));
+            const bool everywhere = random_.below(2) > 0;  // closed again where deeper ones begin
+            for (Segment& segment : plan.segments) {
+                if (!segment.may_stop || segment.end_layer <= layer) continue;
+                if (segment.first_layer > layer && !everywhere) continue;
+                segment.end_layer = std::max(segment.first_layer, layer);
+                stopped_++;
+            }
         }
+        stood_ = stood_still(plan);
     }
 
     void end_segment(const Segment& segment) {
@@ -162,6 +168,7 @@ class ScheduleSimulation {
     std::map<SequenceId, int32_t> remaining_;  // tokens to generate, of the sequences that live
     uint64_t last_id_ = 0;
     int64_t finished_ = 0, cached_ = 0, stopped_ = 0, paused_steps_ = 0, now_ps_ = 0;
+    bool stood_ = false;  // prompts that were stopped, in the last step
 };
 
 }  // namespace hone::engine

@@ -114,7 +114,7 @@ bool Simulator::step() {
 
 // As executor.cpp: intervals of layers with the same rows; where the time is up, segments that may stop end.
 void Simulator::run_layers(Plan& plan, Clocked& times) {
-    const engine::TimeBudget budget(schedule_, plan);
+    const engine::TimeBudget budget(schedule_, plan, prompts_stood_);
     times.factor = std::max(0.1, 1 + machine_.noise * static_cast<double>(noise_.normal()));
     times.layers.assign(static_cast<size_t>(schedule_.limits.layers), 0);
     times.rest = times.sum = machine_.costs.rest_seconds() * times.factor;
@@ -129,11 +129,12 @@ void Simulator::run_layers(Plan& plan, Clocked& times) {
         layer = work.rows > 0 ? run_interval(work, may_stop, plan, budget, times) : end;
         if (layer == end) continue;
         for (Segment& segment : plan.segments) {
-            if (!segment.may_stop || segment.end_layer <= layer) continue;
-            segment.end_layer = std::max(segment.first_layer, layer);
+            if (!segment.may_stop || segment.first_layer > layer || segment.end_layer <= layer) continue;
+            segment.end_layer = layer;
             result_.stops++;
         }
     }
+    prompts_stood_ = engine::stood_still(plan);
 }
 
 // The layer it came to: the interval's end, or where the time was up.
@@ -142,7 +143,7 @@ int32_t Simulator::run_interval(const LayerWork& work, bool may_stop, const Plan
     double seconds[2] = {-1, -1};  // a layer without and with experts
     int32_t layer = work.first_layer;
     for (; layer < work.end_layer; layer++) {
-        if (may_stop && times.stoppable_moved && must_stop(plan, budget, layer, times.sum)) break;
+        if (may_stop && must_stop(plan, budget, layer, times)) break;
         double& taken = seconds[machine_.costs.shape().routed_in(layer, layer + 1)];
         if (taken < 0) {
             LayerWork one = work;
@@ -151,15 +152,16 @@ int32_t Simulator::run_interval(const LayerWork& work, bool may_stop, const Plan
         }
         times.layers[static_cast<size_t>(layer)] = taken;
         times.sum += taken;
-        times.stoppable_moved |= may_stop;
+        times.moved |= may_stop;
     }
     return layer;
 }
 
 // As loop.cpp: a step without a budget ends its prompts' rows when a request comes.
-bool Simulator::must_stop(const Plan& plan, const engine::TimeBudget& budget, int32_t layer, double elapsed) const {
-    if (plan.budget_ps == 0) return !arrivals_.empty() && arrivals_.top().first <= now_ + elapsed;
-    return !budget.allows(layer, elapsed);
+bool Simulator::must_stop(const Plan& plan, const engine::TimeBudget& budget, int32_t layer,
+                          const Clocked& times) const {
+    if (plan.budget_ps == 0) return times.moved && !arrivals_.empty() && arrivals_.top().first <= now_ + times.sum;
+    return !budget.allows(layer, times.sum, times.moved);
 }
 
 void Simulator::count_expert_bytes(const Plan& plan) {

@@ -78,15 +78,16 @@ class Simulator {
     struct Clocked {                            // what a step took, in seconds
         std::vector<double> layers;
         double rest = 0, head = 0, sum = 0;
-        double factor = 1;             // noise
-        bool stoppable_moved = false;  // a segment that may stop has passed a layer
+        double factor = 1;   // noise
+        bool moved = false;  // a segment that may stop has passed a layer
     };
 
     void receive();
     void run_layers(engine::Plan& plan, Clocked& times);
     int32_t run_interval(const engine::LayerWork& work, bool may_stop, const engine::Plan& plan,
                          const engine::TimeBudget& budget, Clocked& times);
-    bool must_stop(const engine::Plan& plan, const engine::TimeBudget& budget, int32_t layer, double elapsed) const;
+    bool must_stop(const engine::Plan& plan, const engine::TimeBudget& budget, int32_t layer,
+                   const Clocked& times) const;
     void count_expert_bytes(const engine::Plan& plan);
     void learn(const engine::Plan& plan, const Clocked& times, int64_t logits_rows);
     void settle(const engine::Segment& segment);
@@ -107,6 +108,7 @@ class Simulator {
     std::map<engine::SequenceId, Live> live_;
     uint64_t last_id_ = 0;
     double now_ = 0;
+    bool prompts_stood_ = false;  // in the last step
     SimulationResult result_;
 };
 

@@ -1,6 +1,7 @@
 // What one step does: which rows of which sequences pass which layers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -27,6 +28,14 @@ struct Plan {
     std::vector<SequenceId> preempted;  // lost their pages and resting rows; they wait again
     int64_t budget_ps = 0;              // when segments that may stop should; 0: open
 };
+
+// Whether the plan, cut to what was done, has prompts that may stop and none of them has got on.
+inline bool stood_still(const Plan& plan) {
+    const auto moved = [](const Segment& segment) { return segment.end_layer > segment.first_layer; };
+    const auto may_stop = [](const Segment& segment) { return segment.may_stop; };
+    return std::ranges::any_of(plan.segments, may_stop) &&
+           std::ranges::none_of(plan.segments, [&](const Segment& one) { return one.may_stop && moved(one); });
+}
 
 // How long a step may take while sequences decode, so that their tokens do not come further apart.
 struct TokenGap {

@@ -1,9 +1,14 @@
 #include "engine/schedule/time_budget.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace hone::engine {
 
-TimeBudget::TimeBudget(const ScheduleState& state, const Plan& plan) : budget_ps_(plan.budget_ps) {
+TimeBudget::TimeBudget(const ScheduleState& state, const Plan& plan, bool must_move)
+    : budget_ps_(plan.budget_ps), must_move_(must_move) {
     if (budget_ps_ == 0) return;
+    begin_ps_ = state.costs.step;
     const auto layers = static_cast<size_t>(state.limits.layers);
     layer_.resize(layers);
     decodes_from_.resize(layers + 1);
@@ -21,13 +26,27 @@ TimeBudget::TimeBudget(const ScheduleState& state, const Plan& plan) : budget_ps
         decodes_from_[at] = decodes_from_[at + 1] + (decodes.rows > 0 ? state.costs.of(state.shape, decodes) : 0);
         layer_[at] = state.costs.of(state.shape, all);
     }
+    before_.assign(layers, 0);
+    std::partial_sum(layer_.begin(), layer_.end() - 1, before_.begin() + 1);
+    const auto lead = std::ranges::find(plan.segments, true, &Segment::may_stop);
+    if (lead == plan.segments.end()) return;
+    lead_layer_ = decodes.first_layer = lead->first_layer;
+    decodes.end_layer = lead_layer_ + 1;
+    const int64_t alone = decodes.rows > 0 ? state.costs.of(state.shape, decodes) : 0;
+    decodes.add(*lead);
+    lead_ps_ = state.costs.of(state.shape, decodes) - alone;
 }
 
-bool TimeBudget::allows(int32_t layer, double elapsed) const {
+bool TimeBudget::allows(int32_t layer, double elapsed, bool moved) const {
+    if (must_move_ && !moved) return true;
     const auto at = static_cast<size_t>(layer);
-    const double end =
-        elapsed * kPicosecondsPerSecond + static_cast<double>(layer_[at]) + static_cast<double>(decodes_from_[at + 1]);
-    return end <= static_cast<double>(budget_ps_);
+    const double passed = elapsed * kPicosecondsPerSecond;
+    // An eighth of the decoding rows' time as expected, beside what has passed: a few short layers say little.
+    const double known = static_cast<double>(decodes_from_[0]) / 8;
+    const double slowness = std::max(1.0, (passed + known) / (static_cast<double>(begin_ps_ + before_[at]) + known));
+    int64_t left = layer_[at] + decodes_from_[at + 1];
+    if (layer < lead_layer_) left += lead_ps_;
+    return passed + slowness * static_cast<double>(left) <= static_cast<double>(budget_ps_);
 }
 
 }  // namespace hone::engine
