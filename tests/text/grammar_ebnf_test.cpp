@@ -45,7 +45,7 @@ TEST(GrammarEbnf, NestingIsBoundedAndNeverStuck) {
     while (matcher.accept('(')) {
     }
     for (int step = 0; step < 10'000 && !matcher.can_end(); step++) {
-        const auto allowed = matcher.allowed()->tokens();
+        const auto allowed = (*matcher.allowed())->tokens();
         ASSERT_FALSE(allowed.empty()) << step;
         ASSERT_TRUE(matcher.accept(allowed.front()));
     }
