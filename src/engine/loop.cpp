@@ -260,7 +260,13 @@ Result<TokenRecord> Loop::sample_row(Sampler& sampler, const BatchSegment& segme
     if (next < tokens.size()) return sampler.score(logits, tokens[next], sampling.prompt_logprobs);
     DrawContext context{
         .params = sampling, .seed = *sampling.seed, .tokens = tokens, .prompt_tokens = live.prompt_tokens};
-    if (live.constraint) context.allowed = live.constraint->allowed();
+    if (!live.forced.empty()) {
+        context.forced = live.forced.front();
+    } else if (live.constraint) {
+        const auto allowed = live.constraint->allowed();
+        if (!allowed) return allowed.error();
+        context.allowed = *allowed;
+    }
     return sampler.draw(logits, context);
 }
 
@@ -332,25 +338,40 @@ void Loop::accept(BatchSegment& segment, TokenRecord record) {
     const SequenceId id = segment.segment.sequence;
     RequestEvent event = new_event({id.value}, live, *segment.sequence);
     std::optional<FinishReason> end = append(live, id, std::move(record), event);
-    // What is forced has no logits yet, so it is drawn like other tokens where log-probabilities are wanted.
-    if (!end && live.constraint && live.sampling.top_logprobs < 0) {
-        for (const int32_t token : live.constraint->forced()) {
-            if (event.tokens.size() > kMostForced) break;
-            end = append(live, id, {.token = token}, event);
-            if (end) break;
-        }
+    // What is forced has no logits yet, so it waits for its turn where log-probabilities are wanted.
+    const bool waits = live.sampling.top_logprobs >= 0;
+    while (!end && !waits && !live.forced.empty() && event.tokens.size() <= kMostForced) {
+        end = append(live, id, {.token = live.forced.front()}, event);
     }
     if (end) return finish(live, std::move(event), *end);
     events_.push_back(std::move(event));
+}
+
+// Tells the constraint the token and, behind one that was drawn freely, asks what has to follow: the same tokens whether
+// they are appended at once or one a step.
+Status Loop::follow(LiveRequest& live, int32_t token) {
+    if (!live.constraint) return ok();
+    if (const Status status = live.constraint->accept(token); !status) return status;
+    if (!live.forced.empty()) {
+        live.forced.pop_front();
+        return ok();
+    }
+    const auto forced = live.constraint->forced();
+    if (!forced) return forced.error();
+    live.forced.assign(forced->begin(), forced->end());
+    return ok();
 }
 
 // Why the request ends with this token, if it does.
 std::optional<FinishReason> Loop::append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event) {
     const int32_t token = record.token;
     const int32_t generated = schedule_.running.at(id).length() + 1 - live.prompt_tokens;
+    if (const Status status = follow(live, token); !status) {
+        event.message = fmt::format("position {}: {}", schedule_.running.at(id).length(), status.error().message);
+        return FinishReason::error;
+    }
     event.tokens.push_back(std::move(record));
     metrics_.generated_tokens++;
-    if (live.constraint) live.constraint->accept(token);
     const bool is_stop = std::ranges::find(live.sampling.stop_ids, token) != live.sampling.stop_ids.end();
     if (is_stop || (live.constraint && live.constraint->ended())) {
         event.stop_token = token;

@@ -3,6 +3,7 @@
 // Sinks are called from report() only, with no lock held; one that throws loses its request.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -66,6 +67,7 @@ class Loop {
         SamplingParams sampling;
         EventSink sink;
         std::unique_ptr<ConstrainedText> constraint;  // null: any text
+        std::deque<int32_t> forced;                   // what has to come next, in this order
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
         double scheduled_at = 0;                   // when a step first had rows of it; 0: none had
@@ -96,6 +98,7 @@ class Loop {
                                    std::span<const float> logits);
     void settle(BatchSegment& segment);
     void accept(BatchSegment& segment, TokenRecord record);
+    Status follow(LiveRequest& live, int32_t token);
     std::optional<FinishReason> append(LiveRequest& live, SequenceId id, TokenRecord record, RequestEvent& event);
     void drop(const Plan& plan);
     void count_step(const Plan& plan);

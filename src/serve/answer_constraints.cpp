@@ -2,7 +2,6 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "base/check.h"
 #include "text/grammar/source_reader.h"
 
 namespace hone::serve {
@@ -13,13 +12,18 @@ class GrammarText : public engine::ConstrainedText {
   public:
     explicit GrammarText(std::shared_ptr<const text::TokenGrammar> grammar) : matcher_(std::move(grammar)) {}
 
-    std::span<const uint64_t> allowed() override {
-        mask_ = matcher_.allowed();
+    Result<std::span<const uint64_t>> allowed() override {
+        auto mask = matcher_.allowed();
+        if (!mask) return mask.error();
+        mask_ = std::move(*mask);
         return mask_->words();
     }
-    void accept(int32_t token) override { CHECK(matcher_.accept(token), "token {} is not allowed", token); }
+    Status accept(int32_t token) override {
+        if (matcher_.accept(token)) return ok();
+        return error("with token {} the answer could be read in too many ways: ask for a simpler form", token);
+    }
     bool ended() const override { return matcher_.ended(); }
-    std::vector<int32_t> forced() override { return matcher_.forced(); }
+    Result<std::vector<int32_t>> forced() override { return matcher_.forced(); }
 
   private:
     text::GrammarMatcher matcher_;

@@ -6,6 +6,9 @@ import re
 import openai
 import pytest
 from answers import choices_of
+from conftest import MODEL
+from hone_server import HoneServer
+from speaking_model import FIRST_ID
 
 PERSON = {"type": "object", "additionalProperties": False, "required": ["name", "age", "tags"],
           "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer", "minimum": 0, "maximum": 130},
@@ -93,12 +96,44 @@ def test_a_stream_is_the_whole_answer(complete):
     assert [token for part in parts for token in part.token_ids or []] == whole.token_ids
 
 
-def test_forced_tokens_change_no_token(complete):
-    """With log-probabilities every token is drawn; without, those that are forced are appended."""
-    extra = {"guided_json": PERSON, "return_token_ids": True}
-    for seed in range(3):
-        drawn = complete(extra, seed=seed, logprobs=0).choices[0]
-        assert drawn.token_ids == complete(extra, seed=seed).choices[0].token_ids
+@pytest.fixture(scope="module")
+def merging_server(tmp_path_factory):
+    """The same model with tokens of several letters, so that there are many ways to cut a text."""
+    folder = tmp_path_factory.mktemp("merging")
+    for file in MODEL.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    tokenizer = json.loads((MODEL / "tokenizer.json").read_text())
+    for word in ("name", "age", "tags", "new", "old", "friend"):
+        for length in range(2, len(word) + 1):
+            tokenizer["model"]["vocab"][word[:length]] = FIRST_ID + len(tokenizer["model"]["merges"])
+            tokenizer["model"]["merges"].append(f"{word[:length - 1]} {word[length - 1]}")
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with HoneServer(folder, "--threads", 1, "--kv-memory", "16M", "--name", "merging") as running:
+        yield running
+
+
+def test_log_probabilities_change_no_token(merging_server):
+    """With log-probabilities every token is scored on its own; without, those that are forced are appended at once."""
+    tokens = set()
+    for seed in range(6):
+        body = {"model": "merging", "prompt": "It was", "max_tokens": 300, "seed": seed, "guided_json": PERSON,
+                "return_token_ids": True}
+        plain = merging_server.post("/v1/completions", body)["choices"][0]
+        scored = merging_server.post("/v1/completions", body | {"logprobs": 0})["choices"][0]
+        assert plain["token_ids"] == scored["token_ids"]
+        assert len(scored["logprobs"]["token_logprobs"]) == len(plain["token_ids"])
+        tokens |= set(plain["token_ids"])
+    assert max(tokens) >= FIRST_ID  # words were cut as the tokenizer cuts them
+
+
+def test_an_answer_with_too_many_readings_ends_alone(server, complete):
+    """The form compiles, but where it is read in more ways at once than are followed the request fails."""
+    rules = ["root ::= " + " | ".join(f"r{i}" for i in range(1200))]
+    rules += [f'r{i} ::= "x" (a | b) "{i}"' for i in range(1200)] + ['a ::= "p" | "pq"', 'b ::= "s"']
+    with pytest.raises(openai.InternalServerError, match="too many ways"):
+        complete({"guided_grammar": "\n".join(rules)})
+    assert server.process.poll() is None
+    assert complete({"guided_choice": ["yes"]}).choices[0].text == "yes"
 
 
 def test_log_probabilities_before_and_after_the_mask(complete):
@@ -126,7 +161,7 @@ def test_min_tokens_and_ignore_eos_do_not_matter(complete):
     ({"guided_regex": "(?=a)"}, "guided_regex"), ({"guided_grammar": "root ::= other"}, "guided_grammar"),
     ({"guided_json": {"not": {}}}, "guided_json"), ({"guided_json": "{"}, "guided_json"),
     ({"structured_outputs": {"json": {"properties": {"a": {"uniqueItems": True}}}}}, "structured_outputs.json"),
-    ({"guided_choice": []}, "guided_choice")])
+    ({"guided_choice": []}, "guided_choice"), ({"guided_grammar": "root ::= <[99999]>"}, "guided_grammar")])
 def test_mistakes_name_their_field(chat, complete, extra, param):
     for ask in (chat, complete):
         with pytest.raises(openai.BadRequestError) as refused:
@@ -137,7 +172,6 @@ def test_mistakes_name_their_field(chat, complete, extra, param):
 
 
 def test_a_model_without_tokenizer_refuses(tmp_path_factory):
-    from hone_server import HoneServer
     with HoneServer("--shape", "tiny-moe", "--weights", "int4", "--threads", 1, "--kv-memory", "4M") as server:
         status, _, answer = server.request("POST", "/v1/completions", {"prompt": [5], "guided_regex": "a"})
         assert status == 400 and b"tokenizer" in answer

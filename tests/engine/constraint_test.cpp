@@ -1,5 +1,6 @@
 // Requests whose output is constrained: masks in the sampler, forced tokens in the loop.
 #include <cmath>
+#include <deque>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -28,19 +29,20 @@ class PatternText : public ConstrainedText {
         return {at % 190, (at * 5 + before) % 190, (at * 11 + 3) % 190};
     }
 
-    std::span<const uint64_t> allowed() override {
+    Result<std::span<const uint64_t>> allowed() override {
         words_.assign((kVocabulary + 63) / 64, 0);
         for (const int32_t token : choices(at_, before_, length_)) words_[token / 64] |= uint64_t{1} << (token % 64);
-        return words_;
+        return std::span<const uint64_t>(words_);
     }
-    void accept(int32_t token) override {
+    Status accept(int32_t token) override {
         CHECK(!ended_ && choices(at_, before_, length_).contains(token), "token {} at {}", token, at_);
         ended_ = token == kEnd;
         before_ = token;
         at_++;
+        return ok();
     }
     bool ended() const override { return ended_; }
-    std::vector<int32_t> forced() override {
+    Result<std::vector<int32_t>> forced() override {
         std::vector<int32_t> tokens;
         int32_t before = before_;
         for (int32_t at = at_; forces_ && at < length_ && choices(at, before, length_).size() == 1; at++) {
@@ -67,6 +69,86 @@ class Pattern : public TokenConstraint {
     int32_t length_;
     bool forces_;
     int32_t vocabulary_;
+};
+
+// Free tokens (below kFree), each with a run of letters behind it that are known: token kFree + n writes n of them, for n
+// of 1 to 3. The run is cut as a tokenizer might: another cut would go on otherwise.
+class CutText : public ConstrainedText {
+  public:
+    static constexpr int32_t kFree = 100;
+
+    Result<std::span<const uint64_t>> allowed() override {
+        words_.assign((kVocabulary + 63) / 64, 0);
+        const auto allow = [&](int32_t token) { words_[token / 64] |= uint64_t{1} << (token % 64); };
+        if (runs_.empty()) allow(kEnd);
+        for (int32_t token = 0; !runs_.empty() && !in_run_ && token < kFree; token++) allow(token);
+        for (int32_t letters = 1; in_run_ && letters <= std::min(runs_.front(), 3); letters++) allow(kFree + letters);
+        return std::span<const uint64_t>(words_);
+    }
+    Status accept(int32_t token) override {
+        const auto words = *allowed();
+        CHECK(words[token / 64] >> (token % 64) & 1, "token {}", token);
+        if (token == kEnd) ended_ = true;
+        if (in_run_ && (runs_.front() -= token - kFree) == 0)
+            runs_.pop_front(), in_run_ = false;
+        else if (!ended_ && token < kFree)
+            in_run_ = true;
+        return ok();
+    }
+    bool ended() const override { return ended_; }
+    Result<std::vector<int32_t>> forced() override { return in_run_ ? cut(runs_.front()) : std::vector<int32_t>(); }
+
+    static std::vector<int32_t> cut(int32_t letters) {
+        std::vector<int32_t> tokens = {kFree + 1};
+        for (letters--; letters > 0; letters -= 3) tokens.push_back(kFree + std::min(letters, 3));
+        return tokens;
+    }
+    static std::deque<int32_t> runs() { return {10, 3, 300}; }
+
+  private:
+    std::deque<int32_t> runs_ = runs();
+    bool in_run_ = false, ended_ = false;
+    std::vector<uint64_t> words_;
+};
+
+class Cut : public TokenConstraint {
+  public:
+    std::unique_ptr<ConstrainedText> begin() const override { return std::make_unique<CutText>(); }
+    int32_t vocabulary() const override { return kVocabulary; }
+};
+
+// Goes wrong at the fourth token, in one of the questions.
+enum class Fault { kAllowed, kAccept, kForced };
+class FaultyText : public PatternText {
+  public:
+    explicit FaultyText(Fault fault) : PatternText(30, false), fault_(fault) {}
+
+    Result<std::span<const uint64_t>> allowed() override {
+        if (accepted_ == 3 && fault_ == Fault::kAllowed) return error("too hard");
+        return PatternText::allowed();
+    }
+    Status accept(int32_t token) override {
+        if (accepted_++ == 3 && fault_ == Fault::kAccept) return error("too hard");
+        return PatternText::accept(token);
+    }
+    Result<std::vector<int32_t>> forced() override {
+        if (accepted_ == 4 && fault_ == Fault::kForced) return error("too hard");
+        return PatternText::forced();
+    }
+
+  private:
+    Fault fault_;
+    int accepted_ = 0;
+};
+
+class Faulty : public TokenConstraint {
+  public:
+    explicit Faulty(Fault fault) : fault_(fault) {}
+    std::unique_ptr<ConstrainedText> begin() const override { return std::make_unique<FaultyText>(fault_); }
+    int32_t vocabulary() const override { return kVocabulary; }
+
+  private:
+    Fault fault_;
 };
 
 std::vector<uint64_t> mask_of(const std::vector<int32_t>& tokens) {
@@ -121,8 +203,11 @@ TEST_F(ConstrainedSampler, a_single_token_is_certain_and_keeps_its_own_log_proba
 }
 
 TEST_F(ConstrainedSampler, nothing_allowed_is_an_error_and_min_tokens_gives_way) {
-    EXPECT_FALSE(draw({}, mask_of({})).ok());
-    EXPECT_FALSE(draw({.temperature = 0}, mask_of({})).ok());
+    for (const float temperature : {0.0f, 1.0f}) {
+        const auto none = draw({.temperature = temperature}, mask_of({}));
+        ASSERT_FALSE(none.ok());
+        EXPECT_EQ(none.error().message, "the form of the answer allows no token here");
+    }
     const SamplingParams patient{.stop_ids = {kEnd, 198}, .min_tokens = 50};
     for (uint64_t seed = 0; seed < 50; seed++) EXPECT_EQ(draw(patient, mask_of({7, kEnd, 198}), seed)->token, 7);
     EXPECT_GE(draw(patient, mask_of({kEnd, 198}))->token, 198);
@@ -193,6 +278,52 @@ TEST_F(ConstrainedLoop, log_probabilities_are_those_of_every_token) {
         EXPECT_LT(event.tokens[0].raw_logprob, 0);
         EXPECT_GE(event.tokens[0].processed_logprob, event.tokens[0].raw_logprob);
         EXPECT_EQ(event.tokens[0].top.size(), 1u);
+    }
+}
+
+// Whether they are appended at once or drawn one by one, because their log-probabilities are wanted.
+TEST_F(ConstrainedLoop, forced_tokens_are_the_same_with_log_probabilities) {
+    std::vector<int32_t> plain, scored;
+    for (std::vector<int32_t>* tokens : {&plain, &scored}) {
+        start();
+        const auto id = add(std::make_shared<Cut>(), {.max_tokens = 500, .top_logprobs = tokens == &scored ? 1 : -1});
+        run();
+        *tokens = tokens_of(id);
+        EXPECT_EQ(events[id].back().finish, FinishReason::stop);
+        for (const RequestEvent& event : events[id]) {
+            for (const TokenRecord& record : event.tokens) {
+                if (tokens != &scored) continue;
+                EXPECT_LT(record.raw_logprob, 0);
+                EXPECT_EQ(record.top.size(), 1u);
+                EXPECT_EQ(record.processed_logprob == 0, record.token > CutText::kFree);
+            }
+        }
+    }
+    EXPECT_EQ(plain, scored);
+    std::vector<int32_t> expected;
+    size_t at = 0;
+    for (const int32_t run : CutText::runs()) {
+        ASSERT_LT(at, plain.size());
+        expected.push_back(plain[at]);
+        const std::vector<int32_t> cut = CutText::cut(run);
+        expected.insert(expected.end(), cut.begin(), cut.end());
+        at = expected.size();
+    }
+    expected.push_back(kEnd);
+    EXPECT_EQ(plain, expected);
+}
+
+TEST_F(ConstrainedLoop, a_constraint_that_fails_ends_its_request_alone) {
+    for (const Fault fault : {Fault::kAllowed, Fault::kAccept, Fault::kForced}) {
+        start();
+        const auto mate = add(std::make_shared<Pattern>(30), {.max_tokens = 100});
+        const auto id = add(std::make_shared<Faulty>(fault), {.max_tokens = 100});
+        run();
+        EXPECT_EQ(events[id].back().finish, FinishReason::error);
+        EXPECT_EQ(tokens_of(id).size(), 3u);
+        EXPECT_NE(events[id].back().message.find("too hard"), std::string::npos) << events[id].back().message;
+        EXPECT_EQ(events[mate].back().finish, FinishReason::stop);
+        EXPECT_EQ(loop->metrics().pages_in_use, 0);
     }
 }
 

@@ -304,10 +304,10 @@ TEST_F(LoopTest, without_memory_for_a_step_its_requests_end) {
 
 // Has no memory to say what is allowed, on whatever thread it is asked.
 struct TextWithoutMemory final : ConstrainedText {
-    std::span<const uint64_t> allowed() override { throw std::bad_alloc(); }
-    void accept(int32_t) override {}
+    Result<std::span<const uint64_t>> allowed() override { throw std::bad_alloc(); }
+    Status accept(int32_t) override { return ok(); }
     bool ended() const override { return false; }
-    std::vector<int32_t> forced() override { return {}; }
+    Result<std::vector<int32_t>> forced() override { return std::vector<int32_t>(); }
 };
 struct ConstraintWithoutMemory final : TokenConstraint {
     std::unique_ptr<ConstrainedText> begin() const override { return std::make_unique<TextWithoutMemory>(); }

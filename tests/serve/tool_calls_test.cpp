@@ -299,7 +299,7 @@ std::string begins(const ScriptedGenerator& generator) {
     const auto constraint = generator.requests().back().constraint;
     if (!constraint) return "anything";
     const auto text = constraint->begin();
-    const auto words = text->allowed();
+    const auto words = *text->allowed();
     std::string bytes;
     for (size_t token = 3; token < 3 + 256; ++token)
         if (words[token / 64] >> token % 64 & 1) bytes += static_cast<char>(token - 3);

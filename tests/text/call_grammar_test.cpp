@@ -43,7 +43,7 @@ std::string walk(const std::shared_ptr<const TokenGrammar>& grammar, const Vocab
         // What ends free text is not spelled by chance.
         for (const std::string end : {"</parameter>", "\n</parameter>"})
             if (text.size() > patience && matcher.accept_bytes(end)) text += end;
-        const std::vector<TokenId> allowed = matcher.allowed()->tokens();
+        const std::vector<TokenId> allowed = (*matcher.allowed())->tokens();
         std::vector<TokenId> closing;
         for (const TokenId id : allowed)
             if (id >= kEnd || std::string_view("\"}]</\n").find(static_cast<char>(id)) != std::string_view::npos)

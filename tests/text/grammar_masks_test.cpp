@@ -61,7 +61,7 @@ class Walk {
     bool ended() const { return matcher.ended(); }
 
     TokenId draw(size_t open) {
-        const std::vector<TokenId> allowed = matcher.allowed()->tokens();
+        const std::vector<TokenId> allowed = (*matcher.allowed())->tokens();
         CHECK(!allowed.empty());
         std::vector<TokenId> closing;
         for (const TokenId id : allowed) {
@@ -102,7 +102,7 @@ TEST(GrammarMasks, AreWhatTryingEveryTokenGives) {
             for (uint32_t seed = 0; seed < 3; seed++) {
                 Walk walk(*grammar, seed);
                 for (int step = 0; step < 60 && !walk.ended(); step++) {
-                    const auto allowed = walk.matcher.allowed();
+                    const auto allowed = *walk.matcher.allowed();
                     ASSERT_EQ(*allowed, walk.matcher.allowed_by_trying()) << name << " behind " << walk.text;
                     ASSERT_EQ(allowed->test(loaded.end), walk.matcher.can_end());
                     walk.accept(walk.draw(30));
@@ -156,7 +156,8 @@ TEST(GrammarMasks, AreExactWhereTokensEndManyRules) {
         for (uint32_t run = 0; run < 6; run++) {
             Walk walk(grammar, run);
             for (int step = 0; step < 80 && !walk.ended(); step++) {
-                ASSERT_EQ(*walk.matcher.allowed(), walk.matcher.allowed_by_trying()) << seed << " behind " << walk.text;
+                ASSERT_EQ(**walk.matcher.allowed(), walk.matcher.allowed_by_trying())
+                    << seed << " behind " << walk.text;
                 walk.accept(walk.draw(run < 3 ? 1000 : 30));
             }
         }
@@ -168,14 +169,14 @@ TEST(GrammarMasks, NoSpecialTokensButTheEnd) {
     GrammarBuilder builder;
     const Expression any = builder.repeat(builder.characters(CodePoints::all()), 0, std::nullopt);
     auto grammar = std::make_shared<const TokenGrammar>(*builder.build(any), loaded.vocabulary);
-    const auto allowed = GrammarMatcher(grammar).allowed();
+    const auto allowed = *GrammarMatcher(grammar).allowed();
     for (const AddedToken& token : loaded.tokenizer->added_tokens())
         EXPECT_EQ(allowed->test(token.id), token.id == loaded.end);
     EXPECT_GT(allowed->count(), 1500);
     GrammarMatcher matcher(grammar);
     EXPECT_TRUE(matcher.accept(loaded.end));
     EXPECT_TRUE(matcher.ended());
-    EXPECT_EQ(matcher.allowed()->count(), 0);
+    EXPECT_EQ((*matcher.allowed())->count(), 0);
     EXPECT_FALSE(matcher.accept(loaded.end));
 }
 
@@ -187,10 +188,10 @@ TEST(GrammarMasks, TokensThatAGrammarNames) {
     const auto shared = std::make_shared<const TokenGrammar>(*grammar, loaded.vocabulary);
     GrammarMatcher matcher(shared);
     EXPECT_TRUE(matcher.accept_bytes("abc"));
-    EXPECT_TRUE(matcher.allowed()->test(call));
-    EXPECT_EQ(*matcher.allowed(), matcher.allowed_by_trying());
+    EXPECT_TRUE((*matcher.allowed())->test(call));
+    EXPECT_EQ(**matcher.allowed(), matcher.allowed_by_trying());
     EXPECT_TRUE(matcher.accept(call));
-    EXPECT_FALSE(matcher.allowed()->test(call));
+    EXPECT_FALSE((*matcher.allowed())->test(call));
     EXPECT_EQ(matcher.forced_bytes(), "x");
 }
 
@@ -216,7 +217,7 @@ TEST(GrammarMasks, ReasoningComesBeforeTheAnswer) {
     const auto grammar = cache.get(source);
     ASSERT_TRUE(grammar.ok());
     GrammarMatcher matcher(*grammar);
-    EXPECT_TRUE(matcher.allowed()->test(begin));
+    EXPECT_TRUE((*matcher.allowed())->test(begin));
     EXPECT_FALSE(matcher.accept_bytes("<"));
     EXPECT_TRUE(matcher.accept(begin));
     EXPECT_TRUE(matcher.accept_bytes("perhaps </think> not"));
@@ -238,7 +239,8 @@ TEST(GrammarMasks, ForcedTokensAreWhatTheTokenizerGives) {
     GrammarMatcher matcher(*grammar);
     EXPECT_EQ(matcher.forced_bytes(), "{\"name\": \"");
     std::string forced;
-    for (const TokenId id : matcher.forced()) {
+    const std::vector<TokenId> ids = *matcher.forced();
+    for (const TokenId id : ids) {
         EXPECT_TRUE(matcher.accept(id));
         forced += loaded.vocabulary->bytes(id);
     }
@@ -248,11 +250,12 @@ TEST(GrammarMasks, ForcedTokensAreWhatTheTokenizerGives) {
     EXPECT_EQ(matcher.forced_bytes(), " \"the other\": ");
     EXPECT_TRUE(matcher.accept_bytes(" \"the other\": 2"));
     // The end is known: nothing is left out.
-    EXPECT_EQ(matcher.forced(), loaded.tokenizer->encode("}", {.add_special_tokens = false}));
+    EXPECT_EQ(*matcher.forced(), loaded.tokenizer->encode("}", {.add_special_tokens = false}));
     // Where a token may go on, it is not forced: " y" may become " yes".
     const auto choice = cache.get({GrammarKind::kChoice, R"(["no yes","no yesterday"])"});
     std::string begun;
-    for (const TokenId id : GrammarMatcher(*choice).forced()) begun += loaded.vocabulary->bytes(id);
+    const std::vector<TokenId> first = *GrammarMatcher(*choice).forced();
+    for (const TokenId id : first) begun += loaded.vocabulary->bytes(id);
     EXPECT_LT(begun.size(), 6u);
 }
 
@@ -266,8 +269,9 @@ TEST(GrammarMasks, ForcedTokensAreAlwaysAllowed) {
             for (int step = 0; step < 100 && !walk.ended(); step++) {
                 std::string bytes;
                 GrammarMatcher ahead = walk.matcher;
-                for (const TokenId id : walk.matcher.forced()) {
-                    ASSERT_TRUE(ahead.allowed()->test(id));
+                const std::vector<TokenId> forced = *walk.matcher.forced();
+                for (const TokenId id : forced) {
+                    ASSERT_TRUE((*ahead.allowed())->test(id));
                     ASSERT_TRUE(ahead.accept(id));
                     bytes += loaded.vocabulary->bytes(id);
                 }
@@ -288,12 +292,74 @@ TEST(GrammarMasks, LittleMemoryChangesNothing) {
     for (uint32_t seed = 0; seed < 5; seed++) {
         Walk a(small, seed), b(large, seed);
         for (int step = 0; step < 60 && !b.ended(); step++) {
-            ASSERT_EQ(*a.matcher.allowed(), *b.matcher.allowed());
+            ASSERT_EQ(**a.matcher.allowed(), **b.matcher.allowed());
             const TokenId id = b.draw(20);
             a.accept(id);
             b.accept(id);
         }
     }
+}
+
+// As many tokens as a real vocabulary has, of two letters.
+static std::shared_ptr<const MaskVocabulary> large_vocabulary() {
+    static const auto vocabulary = [] {
+        std::mt19937 random(1);
+        std::vector<std::string> bytes;
+        for (int i = 0; i < 256; i++) bytes.emplace_back(1, static_cast<char>(i));
+        while (bytes.size() < 150'000) {
+            std::string token;
+            for (size_t length = 2 + random() % 20; length > 0; length--) token += "ab"[random() % 2];
+            bytes.push_back(token);
+        }
+        bytes.emplace_back();
+        const auto end = static_cast<TokenId>(bytes.size() - 1);
+        return std::make_shared<const MaskVocabulary>(std::move(bytes), std::vector<TokenId>{end});
+    }();
+    return vocabulary;
+}
+
+// Every rule has to be followed for itself, at every character of a token.
+TEST(GrammarMasks, AMaskThatTakesTooMuchWorkIsAnError) {
+    std::string rules = "root ::= r1";
+    for (int i = 2; i <= 468; i++) rules += fmt::format(" | r{}", i);
+    for (int i = 1; i <= 468; i++) rules += fmt::format("\nr{} ::= [ -~]{{{}}} [aA] [ -~]*", i, i);
+    const auto compiled = compile_grammar({GrammarKind::kEbnf, rules});
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+    const auto grammar = std::make_shared<const TokenGrammar>(*compiled, large_vocabulary());
+    ASSERT_TRUE(grammar->check().ok());
+    GrammarMatcher matcher(grammar);
+    const auto allowed = matcher.allowed();
+    ASSERT_FALSE(allowed.ok());
+    EXPECT_NE(allowed.error().message.find("too much work"), std::string::npos) << allowed.error().message;
+    EXPECT_FALSE(matcher.allowed().ok());  // nothing was kept that is not whole
+    EXPECT_TRUE(matcher.accept('x'));
+}
+
+// The mask looks at one way to read the text at a time, so it cannot see that they become too many.
+TEST(GrammarMasks, TooManyWaysToReadATextAreRefused) {
+    std::string rules = "root ::= r0";
+    for (int i = 1; i < 1200; i++) rules += fmt::format(" | r{}", i);
+    for (int i = 0; i < 1200; i++) rules += fmt::format("\nr{0} ::= \"x\" (a | b) \"{0}\"", i);
+    rules += "\na ::= \"p\" | \"pq\"\nb ::= \"s\"";
+    const auto compiled = compile_grammar({GrammarKind::kEbnf, rules});
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+    GrammarMatcher matcher(std::make_shared<const TokenGrammar>(*compiled, byte_vocabulary()));
+    EXPECT_TRUE((*matcher.allowed())->test('x'));
+    EXPECT_FALSE(matcher.accept('x'));
+    EXPECT_TRUE((*matcher.allowed())->test('x'));  // as if nothing had been
+}
+
+// A rule of two that begin alike, over and over: twice as many ways at every level.
+TEST(GrammarMasks, TooManyWaysToBeginAreRefusedAtOnce) {
+    std::string rules = "root ::= r0 \"x\" | s0 \"y\"";
+    for (int i = 0; i < 60; i++) {
+        rules += fmt::format("\nr{0} ::= r{1} \"x\" | s{1} \"y\"\ns{0} ::= r{1} \"z\" | s{1} \"w\"", i, i + 1);
+    }
+    rules += "\nr60 ::= \"r\"\ns60 ::= \"s\"";
+    GrammarCache cache(byte_vocabulary());
+    const auto grammar = cache.get({GrammarKind::kEbnf, rules});
+    ASSERT_FALSE(grammar.ok());
+    EXPECT_NE(grammar.error().message.find("2048 ways"), std::string::npos) << grammar.error().message;
 }
 
 TEST(GrammarMasks, ManyThreadsShareAGrammar) {
@@ -436,8 +502,9 @@ TEST(GrammarMasks, RandomSchemasGiveValidTexts) {
             for (uint32_t run = 0; run < 3; run++) {
                 Walk walk(grammar, seed + run);
                 for (int step = 0; step < 20'000 && !walk.ended(); step++) {
-                    if (step % 8 == static_cast<int>(run))
-                        ASSERT_EQ(*walk.matcher.allowed(), walk.matcher.allowed_by_trying());
+                    if (step % 8 == static_cast<int>(run)) {
+                        ASSERT_EQ(**walk.matcher.allowed(), walk.matcher.allowed_by_trying());
+                    }
                     walk.accept(walk.draw(40));
                 }
                 ASSERT_TRUE(walk.ended()) << schema << "\n" << walk.text;

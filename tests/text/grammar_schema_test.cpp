@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "tests/text/grammar_texts.h"
 #include "text/grammar/grammar_cache.h"
 
@@ -64,6 +66,12 @@ TEST(GrammarSchema, CountsOfMembers) {
     schema(R"({"type":"object","maxProperties":0})").expect({"{}"}, {R"({"a":1})"});
 }
 
+static std::string list_of(int items) {
+    std::string list = "[1";
+    for (int i = 1; i < items; i++) list += ",1";
+    return list + "]";
+}
+
 TEST(GrammarSchema, Arrays) {
     schema(R"({"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":3})")
         .expect({"[1,2]", "[1,2,3]"}, {"[1]", "[]", "[1,2,3,4]", R"([1,""])"});
@@ -73,7 +81,8 @@ TEST(GrammarSchema, Arrays) {
         .expect({"[1]", "[1,null,null]"}, {"[]", "[1,2]", "[1,null,null,null]"});
     schema(R"({"items":[{"type":"integer"}],"additionalItems":{"type":"null"}})").expect({"[]", "[1,null]"}, {"[1,1]"});
     schema(R"({"type":"array","maxItems":0})").expect({"[]"}, {"[1]"});
-    schema(R"({"type":"array","items":{"const":1},"minItems":300,"maxItems":400})").expect({}, {"[]", "[1]"});
+    schema(R"({"type":"array","items":{"const":1},"minItems":300,"maxItems":400})")
+        .expect({list_of(300), list_of(400)}, {"[]", "[1]", list_of(299), list_of(401)});
 }
 
 TEST(GrammarSchema, Strings) {
@@ -213,12 +222,68 @@ TEST(GrammarSchema, WhatCannotBeFollowedIsNamed) {
     fails(R"({"type":"strange"})", "#", "type");
     fails(R"({"items":3})", "#/items", "schema");
     fails(R"({"minLength":-1})", "#", "minLength");
-    fails(R"x({"pattern":"(?=a)"})x", "pattern", "look-around");
+    fails(R"x({"properties":{"a":{"pattern":"(?=a)"}}})x", "#/properties/a: pattern:", "look-around");
+    fails(R"x({"items":{"pattern":"a{200000}"}})x", "#/items: pattern:", "more than 100000");
+    fails(R"x({"anyOf":[{},{"patternProperties":{"(?=a)":{}},"required":["b"]}]})x",
+          "#/anyOf/1/patternProperties/(?=a):", "look-around");
+    fails(R"x({"items":{"patternProperties":{"(?=a)":{}}}})x", "#/items/patternProperties/(?=a):", "look-around");
+    fails(R"({"items":{"patternProperties":{"a":{},"b":{},"c":{},"d":{},"e":{}}}})",
+          "#/items: patternProperties:", "more than 4");
+    fails(R"({"items":{"type":"object","minProperties":30000}})", "#/items: minProperties", "too many");
+    fails(R"({"items":{"anyOf":[true,{"enum":[[1]],"minItems":1}]}})", "#/items/anyOf/1: enum:", "not supported");
+    fails(R"({"items":{"const":1e300,"minimum":1}})", "#/items: const:", "too large");
+    fails(R"({"properties":{"a":{"minLength":200000}}})", "#/properties/a: minLength", "more than 100000");
+    fails(R"({"properties":{"a":{"minItems":200000}}})", "#/properties/a: minItems", "more than 100000");
     fails(R"({"required":"a"})", "#", "required");
     fails(R"({"allOf":[{"$ref":"#"}]})", "#", "refers to itself");
-    fails(R"({"maxLength":200000})", "", "at most 100000");
     fails("{", "schema", "JSON");
-    fails(R"({"type":"object","properties":{"a":false},"required":["a"]})", "", "no text");
+    fails(R"({"type":"object","properties":{"a":false},"required":["a"]})", "grammar", "no text");
+}
+
+// As generators of schemas write that there is none.
+TEST(GrammarSchema, BoundsThatNothingReachesAreNone) {
+    for (const char* bound : {"2147483647", "9223372036854775807", "200000"}) {
+        schema(fmt::format(R"({{"type":"array","items":{{"const":1}},"minItems":1,"maxItems":{}}})", bound))
+            .expect({"[1]", list_of(2000)}, {"[]"});
+        schema(fmt::format(R"({{"type":"string","minLength":1,"maxLength":{}}})", bound))
+            .expect({R"("a")", '"' + std::string(2000, 'x') + '"'}, {R"("")"});
+    }
+    schema(R"({"type":"string","pattern":"^a+$","maxLength":2147483647})").expect({R"("aaa")"}, {R"("")"});
+    schema(R"({"type":"object","properties":{"a":{}},"maxProperties":2147483647})")
+        .expect({R"({"a":1,"b":2})"}, {"[]"});
+}
+
+// What grows faster than the schema counts as work: an error, and soon, whatever the schema multiplies.
+TEST(GrammarSchema, WhatMultipliesIsRefused) {
+    const auto list = [](int count, const std::function<std::string(int)>& item) {
+        std::string text;
+        for (int i = 0; i < count; i++) text += (i ? "," : "") + item(i);
+        return text;
+    };
+    const auto property = [](int i) { return fmt::format(R"("p{}":{{}})", i); };
+    const auto empty = [](int) { return std::string("{}"); };
+    const auto refused = [](const std::string& text, std::string_view reason) {
+        const auto result = schema(text);
+        ASSERT_FALSE(result.ok());
+        EXPECT_NE(result.error().find(reason), std::string::npos) << result.error();
+    };
+    // Properties times alternatives.
+    refused(fmt::format(R"({{"properties":{{{}}},"anyOf":[{}]}})", list(1500, property), list(512, empty)),
+            "too large");
+    // Pointers: every one as long as what is around it.
+    refused(fmt::format(R"({{"properties":{{"{}":{{"properties":{{{}}}}}}}}})", std::string(100'000, 'x'),
+                        list(5000, property)),
+            "too large");
+    // One large schema in many places.
+    refused(
+        fmt::format(
+            R"({{"$defs":{{"large":{{"properties":{{{}}}}}}},"prefixItems":[{}]}})", list(3000, property),
+            list(3000, [](int i) { return fmt::format(R"({{"$ref":"#/$defs/large","minProperties":{}}})", i % 2); })),
+        "too large");
+    refused(fmt::format(R"({{"properties":{{{}}}}})", list(50'000, property)), "#: properties: 50000 names");
+    const std::string numbers = list(50'000, [](int i) { return std::to_string(i * 2); });
+    const std::string others = list(50'000, [](int i) { return std::to_string(i * 2 + 1); });
+    refused(fmt::format(R"({{"allOf":[{{"enum":[{}]}},{{"enum":[{}]}}]}})", numbers, others), "no text");
 }
 
 }  // namespace hone::text

@@ -86,9 +86,10 @@ class Walk {
         for (int step = 0; step < 400; step++) {
             const double started = monotonic_seconds();
             const auto mask = matcher->allowed();
-            matcher->forced();
+            const auto forced = matcher->forced();
             const double made = monotonic_seconds();
-            const text::TokenId token = pick(*mask);
+            CHECK(mask.ok() && forced.ok());
+            const text::TokenId token = pick(**mask);
             const double drawn = monotonic_seconds();
             matcher->accept(token);
             timed((made - started + monotonic_seconds() - drawn) * 1e6);

@@ -85,10 +85,13 @@ Result<TokenRecord> Sampler::draw(std::span<const float> logits, const DrawConte
     if (const Status status = check_finite(logits); !status) return status.error();
     const SamplingParams& params = context.params;
     TokenRecord record;
-    if (const auto only = only_token(context.allowed)) {
+    if (const auto only = context.forced ? context.forced : only_token(context.allowed)) {
         record.token = *only;
         if (params.top_logprobs >= 0) report(logits, params.top_logprobs, record);
         return record;
+    }
+    if (!context.allowed.empty() && std::ranges::all_of(context.allowed, [](uint64_t word) { return word == 0; })) {
+        return error("the form of the answer allows no token here");
     }
     const std::span<const float> processed = process(logits, context);
     if (params.temperature < kGreedyTemperature) {

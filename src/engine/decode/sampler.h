@@ -19,6 +19,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct DrawContext {
     std::span<const int32_t> tokens;  // prompt and generated; the drawn token's position is tokens.size()
     int32_t prompt_tokens = 0;
     std::span<const uint64_t> allowed{};  // by the constraint, a bit a token; empty: all
+    std::optional<int32_t> forced{};      // by the constraint: as if only this one were allowed
 };
 
 class Sampler {
@@ -45,7 +47,7 @@ class Sampler {
 
     // logits [vocabulary]. raw_logprob, rank and top are set with params.top_logprobs >= 0. processed_logprob is that
     // of the distribution drawn from; 0 for greedy and for the only allowed token, which are certain. Errors: logits
-    // that are not finite, every token masked.
+    // that are not finite, no token allowed, every token masked.
     Result<TokenRecord> draw(std::span<const float> logits, const DrawContext& context);
     // A given token under these logits (temperature 1, nothing processed) with the `top` most likely. Errors: not
     // finite.

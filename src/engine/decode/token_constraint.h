@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "base/result.h"
+
 namespace hone::engine {
 
 class ConstrainedText {
@@ -16,15 +18,15 @@ class ConstrainedText {
     virtual ~ConstrainedText() = default;
 
     // The tokens that may come next: token i is bit i % 64 of word i / 64. Valid until accept(). None: the text cannot go
-    // on, which ends the request with an error.
-    virtual std::span<const uint64_t> allowed() = 0;
-    // An allowed token comes next.
-    virtual void accept(int32_t token) = 0;
+    // on, which ends the request with an error, as every failure here does.
+    virtual Result<std::span<const uint64_t>> allowed() = 0;
+    // An allowed token comes next. A failure: the text cannot be followed any further.
+    virtual Status accept(int32_t token) = 0;
     // The token that ends the text was accepted.
     virtual bool ended() const = 0;
     // The tokens that have to come next, all of them allowed in turn and none that ends the text; may be empty, however
     // few are allowed.
-    virtual std::vector<int32_t> forced() = 0;
+    virtual Result<std::vector<int32_t>> forced() = 0;
 };
 
 class TokenConstraint {

@@ -18,7 +18,7 @@ inline constexpr Symbol kFirstToken = 256, kFirstCall = Symbol{1} << 30;
 
 struct GrammarLimits {
     size_t states = 400'000;   // of all automata, before and after they are made deterministic
-    size_t work = 40'000'000;  // steps of compilation; about half a second
+    size_t work = 40'000'000;  // steps of compilation, which bound its memory too; about half a second
     uint32_t depth = 128;      // calls that may be open at a time: nesting of the text
     size_t source = 1 << 20;   // bytes of a schema, expression or grammar text
     size_t nesting = 200;      // of groups, and of objects, in the source

@@ -10,8 +10,10 @@ namespace hone::text {
 
 // Longer repetitions are counted by whoever follows the grammar.
 constexpr uint32_t kLongestChain = 16;
+constexpr size_t kNodeWork = 20;
 
 Expression GrammarBuilder::add(Node node) {
+    work(kNodeWork);
     nodes_.push_back(std::move(node));
     return {static_cast<uint32_t>(nodes_.size() - 1)};
 }
@@ -25,6 +27,7 @@ Expression GrammarBuilder::nothing() {
 }
 
 Expression GrammarBuilder::literal(std::string_view bytes) {
+    work(bytes.size());
     return add(std::string(bytes));
 }
 
@@ -34,6 +37,7 @@ Expression GrammarBuilder::bytes(unsigned char low, unsigned char high) {
 }
 
 Expression GrammarBuilder::characters(CodePoints set, CharacterForm form) {
+    work(set.ranges().size());
     return add(Characters{std::move(set), form});
 }
 
@@ -116,12 +120,21 @@ Expression GrammarBuilder::as_rule(std::string name, Expression body) {
     return call(made);
 }
 
-bool GrammarBuilder::matches(Expression language, std::string_view text) {
-    return Lowering(*this, Lowering::Calls::kCopied).automaton_of(language).matches(text);
+std::vector<bool> GrammarBuilder::matches(Expression language, std::span<const std::string> texts) {
+    const Automaton automaton = Lowering(*this, Lowering::Calls::kCopied).automaton_of(language);
+    std::vector<bool> matching;
+    for (const std::string& text : texts) matching.push_back(work(text.size()) && automaton.matches(text));
+    return matching;
 }
 
 bool GrammarBuilder::is_empty(Expression language) {
     return Lowering(*this, Lowering::Calls::kCopied).automaton_of(language).is_empty();
+}
+
+bool GrammarBuilder::work(size_t steps) {
+    if (budget_.work(steps)) return true;
+    fail(error("the grammar is too large (more than {} states, or too much work): ask for less", limits_.states));
+    return false;
 }
 
 void GrammarBuilder::fail(Error failure) {
@@ -158,10 +171,8 @@ Result<Grammar> GrammarBuilder::build(Expression root) {
         }
         assembly.add(name, automaton);
     }
+    work(0);
     if (failed()) return *failure_;
-    if (budget_.spent()) {
-        return error("the grammar is too large (more than {} states, or too much work): ask for less", limits_.states);
-    }
     return assembly.finish();
 }
 

@@ -77,11 +77,13 @@ class GrammarBuilder {
     Expression call(GrammarRule rule);
     Expression as_rule(std::string name, Expression body);  // a new rule, called
 
-    // Whether `text` is in the (regular) language; false after a failure.
-    bool matches(Expression language, std::string_view text);
+    // Which of the texts are in the (regular) language; of no use after a failure.
+    std::vector<bool> matches(Expression language, std::span<const std::string> texts);
     // Whether the (regular) language has no text.
     bool is_empty(Expression language);
 
+    // Counts steps of a front end against the limits, as adding expressions does by itself; fails when they are too many.
+    bool work(size_t steps);
     // Keeps the first failure of a front end; build() returns it.
     void fail(Error failure);
     bool failed() const { return failure_.has_value(); }

@@ -95,6 +95,7 @@ Result<std::shared_ptr<const TokenGrammar>> GrammarCache::get(std::string key,
     auto compiled = compile();
     if (!compiled) return compiled.error();
     auto made = std::make_shared<const TokenGrammar>(std::move(*compiled), vocabulary_);
+    if (const Status status = made->check(); !status) return status.error().within("grammar");
     const std::lock_guard lock(mutex_);
     if (auto known = find()) return known;  // another thread was faster
     entries_.push_front({std::move(key), made});

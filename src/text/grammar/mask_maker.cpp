@@ -20,6 +20,7 @@ std::shared_ptr<const TokenMask> MaskMaker::mask(ParseStates::Id id) {
     bool is_whole = false;
     for (const ParseStates::StackId stack : stacks) is_whole |= !add_stack(stack, *mask);
     if (is_whole) walk(0, id, *mask, nullptr);
+    if (states_.spent()) return nullptr;
     if (masks_.size() >= kMostMasks) masks_.clear();
     return masks_.emplace(id, mask).first->second;
 }
@@ -40,9 +41,11 @@ bool MaskMaker::add_stack(ParseStates::StackId stack, TokenMask& mask) {
     }
     if (grammar_.byte_edges(grammar_.state(state)).empty()) return true;
     const Local& alone = local(states_.above_hole(stack));
+    if (states_.spent()) return true;
     const ParseStates::StackId bottom = states_.bottom_of_rule(stack);
     if (alone.is_open || states_.stack(bottom).depth + alone.height > grammar_.depth()) return false;
     if (alone.many) mask.add(*alone.many);
+    states_.work(alone.many ? mask.words().size() : alone.few.size());
     for (const TokenId id : alone.few) mask.set(id);
     if (alone.holes.empty() || bottom == ParseStates::kDone) return true;
     const ParseStates::Id behind = states_.after_return(bottom);
@@ -51,11 +54,12 @@ bool MaskMaker::add_stack(ParseStates::StackId stack, TokenMask& mask) {
 }
 
 const MaskMaker::Local& MaskMaker::local(ParseStates::Id alone) {
-    const auto [entry, is_new] = locals_.try_emplace(alone);
-    Local& made = entry->second;
-    if (!is_new) return made;
+    static const Local kNone;
+    if (const auto known = locals_.find(alone); known != locals_.end()) return known->second;
     auto all = std::make_unique<TokenMask>(vocabulary_.size());
+    Local made;
     walk(0, alone, *all, &made);
+    if (states_.spent()) return kNone;
     if (made.is_open) {
         made.holes = {};
     } else if (all->count() > kFew) {
@@ -65,7 +69,7 @@ const MaskMaker::Local& MaskMaker::local(ParseStates::Id alone) {
         made.few = all->tokens();
     }
     memory_ += sizeof(Local) + 64 + made.few.size() * sizeof(TokenId) + made.holes.size() * sizeof(uint32_t);
-    return made;
+    return locals_.emplace(alone, std::move(made)).first->second;
 }
 
 void MaskMaker::walk(uint32_t root, ParseStates::Id from, TokenMask& mask, Local* local) {
@@ -77,6 +81,8 @@ void MaskMaker::walk(uint32_t root, ParseStates::Id from, TokenMask& mask, Local
         const MaskVocabulary::Node& node = nodes[i];
         const ParseStates::Id before = path_[node.depth - 1];
         const bool has_more = node.end > i + 1;
+        states_.work(1);
+        if (states_.spent()) return;
         if (node.end - i > kWorthTaking && states_.loops_on(before, node.kinds, node.characters)) {
             // All of them, so what the holes below would add is there already.
             for (const TokenId id : vocabulary_.tokens_of(i)) mask.set(id);
@@ -103,6 +109,7 @@ void MaskMaker::walk(uint32_t root, ParseStates::Id from, TokenMask& mask, Local
 TokenMask MaskMaker::mask_by_trying(ParseStates::Id id) {
     TokenMask mask(vocabulary_.size());
     for (TokenId token = 0; token < vocabulary_.size(); token++) {
+        states_.begin_work();
         ParseStates::Id state = id;
         for (const char c : vocabulary_.bytes(token)) state = states_.step(state, static_cast<uint8_t>(c));
         const bool reads = !vocabulary_.bytes(token).empty() && state != ParseStates::kDead;

@@ -20,10 +20,11 @@ class MaskMaker {
     MaskMaker(const Grammar& grammar, const MaskVocabulary& vocabulary, ParseStates& states)
         : grammar_(grammar), vocabulary_(vocabulary), states_(states) {}
 
+    // Null if that takes more than one question may.
     std::shared_ptr<const TokenMask> mask(ParseStates::Id id);
     // The same, without anything kept or taken together: for tests.
     TokenMask mask_by_trying(ParseStates::Id id);
-    size_t memory() const { return memory_; }
+    size_t memory() const { return memory_ + masks_.size() * static_cast<size_t>(vocabulary_.size()) / 8; }
 
   private:
     struct Local {
@@ -34,6 +35,7 @@ class MaskMaker {
         bool is_open = false;         // the rule may end nearly everywhere: no use to look at it alone
     };
 
+    // Of no use if the work is spent.
     const Local& local(ParseStates::Id alone);
     // False if the stack has to be looked at as a whole.
     bool add_stack(ParseStates::StackId stack, TokenMask& mask);

@@ -14,13 +14,20 @@ class GrammarMemory {
     GrammarMemory(const Grammar& grammar, const MaskVocabulary& vocabulary)
         : states(grammar), masks(grammar, vocabulary, states), start(states.start()) {}
 
-    size_t bytes() const { return states.memory() + masks.memory(); }
+    size_t bytes() const { return states.memory() + masks.memory() + forced_bytes; }
+    // For one question.
+    std::unique_lock<std::mutex> begin_work() {
+        std::unique_lock lock(mutex);
+        states.begin_work();
+        return lock;
+    }
 
     std::mutex mutex;  // of all below
     ParseStates states;
     MaskMaker masks;
     ParseStates::Id start;
     std::unordered_map<ParseStates::Id, std::vector<TokenId>> forced;
+    size_t forced_bytes = 0;
 };
 
 struct TokenGrammar::Current {
@@ -37,6 +44,17 @@ TokenGrammar::TokenGrammar(Grammar grammar, std::shared_ptr<const MaskVocabulary
 }
 
 TokenGrammar::~TokenGrammar() = default;
+
+Status TokenGrammar::check() const {
+    for (size_t i = 0; i < grammar_.states(); i++) {
+        for (const auto& edge : grammar_.token_edges(grammar_.state(static_cast<uint32_t>(i)))) {
+            if (edge.high - kFirstToken < static_cast<Symbol>(vocabulary_->size())) continue;
+            return error("token {} is outside the vocabulary of {}", edge.high - kFirstToken, vocabulary_->size());
+        }
+    }
+    if (current_memory()->start != ParseStates::kDead) return ok();
+    return error("the beginning of a text can be read in more than {} ways", ParseStates::kMostStacks);
+}
 
 std::shared_ptr<GrammarMemory> TokenGrammar::current_memory() const {
     const std::lock_guard lock(current_->mutex);
@@ -61,14 +79,14 @@ void GrammarMatcher::renew() const {
         exported = memory_->states.export_state(state_);
     }
     memory_ = grammar_->current_memory();
-    const std::lock_guard lock(memory_->mutex);
+    const auto lock = memory_->begin_work();
     state_ = memory_->states.import_state(exported);
 }
 
 bool GrammarMatcher::accept(TokenId id) {
     if (ended_) return false;
     renew();
-    const std::lock_guard lock(memory_->mutex);
+    const auto lock = memory_->begin_work();
     ParseStates& states = memory_->states;
     ParseStates::Id next = states.reads_tokens(state_) ? states.step_token(state_, id) : ParseStates::kDead;
     const bool is_end = grammar_->vocabulary().is_end(id);
@@ -86,7 +104,7 @@ bool GrammarMatcher::accept(TokenId id) {
 bool GrammarMatcher::accept_bytes(std::string_view bytes) {
     if (ended_) return bytes.empty();
     renew();
-    const std::lock_guard lock(memory_->mutex);
+    const auto lock = memory_->begin_work();
     ParseStates::Id next = state_;
     for (const char c : bytes) next = memory_->states.step(next, static_cast<uint8_t>(c));
     if (next == ParseStates::kDead) return false;
@@ -96,20 +114,26 @@ bool GrammarMatcher::accept_bytes(std::string_view bytes) {
 
 bool GrammarMatcher::can_end() const {
     if (ended_) return true;
-    const std::lock_guard lock(memory_->mutex);
+    const auto lock = memory_->begin_work();
     return memory_->states.contains(state_, ParseStates::kDone);
 }
 
-std::shared_ptr<const TokenMask> GrammarMatcher::allowed() const {
-    if (ended_) return std::make_shared<TokenMask>(grammar_->vocabulary().size());
+static Error too_much() {
+    return error("what may follow here takes too much work to find out: ask for a simpler form");
+}
+
+Result<std::shared_ptr<const TokenMask>> GrammarMatcher::allowed() const {
+    if (ended_) return std::shared_ptr<const TokenMask>(std::make_shared<TokenMask>(grammar_->vocabulary().size()));
     renew();
-    const std::lock_guard lock(memory_->mutex);
-    return memory_->masks.mask(state_);
+    const auto lock = memory_->begin_work();
+    auto mask = memory_->masks.mask(state_);
+    if (!mask) return too_much();
+    return mask;
 }
 
 TokenMask GrammarMatcher::allowed_by_trying() const {
     if (ended_) return TokenMask(grammar_->vocabulary().size());
-    const std::lock_guard lock(memory_->mutex);
+    const auto lock = memory_->begin_work();
     return memory_->masks.mask_by_trying(state_);
 }
 
@@ -129,15 +153,15 @@ static std::string forced_run(ParseStates& states, ParseStates::Id& state) {
 std::string GrammarMatcher::forced_bytes() const {
     if (ended_) return {};
     renew();
-    const std::lock_guard lock(memory_->mutex);
+    const auto lock = memory_->begin_work();
     ParseStates::Id state = state_;
     return forced_run(memory_->states, state);
 }
 
-std::vector<TokenId> GrammarMatcher::forced() const {
-    if (ended_) return {};
+Result<std::vector<TokenId>> GrammarMatcher::forced() const {
+    if (ended_) return std::vector<TokenId>();
     renew();
-    const std::lock_guard lock(memory_->mutex);
+    const auto lock = memory_->begin_work();
     if (const auto known = memory_->forced.find(state_); known != memory_->forced.end()) return known->second;
     ParseStates& states = memory_->states;
     const MaskVocabulary& vocabulary = grammar_->vocabulary();
@@ -156,6 +180,8 @@ std::vector<TokenId> GrammarMatcher::forced() const {
         }
         if (may_grow) ids.pop_back();
     }
+    if (states.spent()) return too_much();
+    memory_->forced_bytes += 64 + ids.size() * sizeof(TokenId);
     return memory_->forced[state_] = ids;
 }
 

@@ -6,6 +6,8 @@
 
 namespace hone::text {
 
+constexpr size_t kStackWork = 20, kLoopWork = 1000;
+
 ParseStates::ParseStates(const Grammar& grammar) : grammar_(grammar), classes_(grammar.byte_classes()) {
     stacks_.resize(2);
     begin_closure();
@@ -65,6 +67,7 @@ static const Grammar::Transition* edge_of(std::span<const Grammar::Transition> e
 
 ParseStates::Id ParseStates::work_out_step(Id from, uint8_t byte) {
     begin_closure();
+    work(classes_ + sets_[from].size);
     for (uint32_t i = 0; i < sets_[from].size; i++) {
         const StackId id = members_[sets_[from].begin + i];
         if (id <= kHole) continue;
@@ -75,7 +78,7 @@ ParseStates::Id ParseStates::work_out_step(Id from, uint8_t byte) {
     }
     run_closure();
     const Id to = find_set();
-    rows_[from * classes_ + grammar_.byte_class(byte)] = to;
+    if (!spent()) rows_[from * classes_ + grammar_.byte_class(byte)] = to;
     return to;
 }
 
@@ -143,6 +146,9 @@ void ParseStates::close_repetition(StackId id) {
 
 void ParseStates::run_closure() {
     while (!open_.empty()) {
+        work(kStackWork);
+        if (memory() > memory_limit_) work_left_ = 0;
+        if (spent() || closure_.size() > kMostStacks) return closure_.clear();
         const StackId id = open_.back();
         open_.pop_back();
         const Stack top = stacks_[id];
@@ -153,6 +159,7 @@ void ParseStates::run_closure() {
         }
         if (state.bytes != state.calls) closure_.push_back(id);
         for (const auto& edge : grammar_.call_edges(state)) {
+            work(kStackWork);
             const bool is_last = grammar_.is_last(grammar_.state(edge.target));
             if (!is_last && !fits(edge.target, top.parent)) continue;
             call(grammar_.start_of(edge.low), is_last ? top.parent : find_stack(edge.target, top.parent));
@@ -177,6 +184,7 @@ ParseStates::StackId ParseStates::find_stack(uint32_t state, StackId parent, Cou
 
 ParseStates::Id ParseStates::find_set() {
     if (closure_.size() > kMostStacks) closure_.clear();
+    work(closure_.size());
     std::ranges::sort(closure_);
     closure_.erase(std::unique(closure_.begin(), closure_.end()), closure_.end());
     const uint64_t hash =
@@ -197,6 +205,7 @@ ParseStates::Id ParseStates::find_set() {
 
 std::optional<uint8_t> ParseStates::only_byte(Id id) {
     std::optional<uint8_t> only;
+    work(256);
     for (unsigned byte = 0; byte < 256; byte++) {
         if (step(id, static_cast<uint8_t>(byte)) == kDead) continue;
         if (only) return std::nullopt;
@@ -221,6 +230,7 @@ ParseStates::Id ParseStates::with_small_counts(Id id, uint32_t most) {
         frames.clear();
         StackId stack = member;
         for (; stack > kHole; stack = stacks_[stack].parent) frames.push_back(stack);
+        work(frames.size() * kStackWork);
         for (; !frames.empty(); frames.pop_back()) {
             const Stack frame = stacks_[frames.back()];
             stack =
@@ -253,11 +263,13 @@ ParseStates::Id ParseStates::one_unit_later(Id id, uint32_t& reach) {
 // A text may stay inside one unit of a repetition, or every character be a unit.
 void ParseStates::find_loops(Id id) {
     uint32_t reach = UINT32_MAX;
+    work(kLoopWork);
     uint64_t loops = loops_to(id, id);
     if (loops == 0) {
         const Id later = one_unit_later(id, reach);
         if (later != id) loops = loops_to(id, later);
     }
+    if (spent()) return;
     sets_[id].loops = loops | uint64_t{1} << MaskVocabulary::kUnused;
     sets_[id].reach = reach;
 }

@@ -1,6 +1,7 @@
 // Where a text can be in a grammar: a set of stacks of automaton states. Stacks are linked lists that share their tails,
 // each list and each set of lists is kept once, and what a byte does to a set is worked out once, so following a text is
-// a table lookup a byte. Grows with use; whoever owns it watches memory(). One thread at a time.
+// a table lookup a byte. Grows with use; whoever owns it watches memory(). What is worked out between two begin_work() is
+// bounded in time and memory. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,9 @@ class ParseStates {
     static constexpr StackId kDone = 0, kHole = 1;
     // A text that can be read in more ways at once is given up.
     static constexpr size_t kMostStacks = 2048;
+    // What one question may take: steps of about 5 ns, and bytes.
+    static constexpr int64_t kMostWork = 10'000'000;
+    static constexpr size_t kMostGrowth = size_t{16} << 20;
 
     // A frame that repeats counts the units from the one that runs above it: so many have to follow, so many may.
     struct Counts {
@@ -41,6 +45,15 @@ class ParseStates {
 
     // `grammar` outlives this.
     explicit ParseStates(const Grammar& grammar);
+
+    // A new question begins. Once it has taken too much it is spent(): sets that are not known come out empty then, and
+    // whatever was found out since has to be thrown away.
+    void begin_work(int64_t most = kMostWork) {
+        work_left_ = most;
+        memory_limit_ = memory() + kMostGrowth;
+    }
+    bool spent() const { return work_left_ <= 0; }
+    void work(size_t steps) { work_left_ -= static_cast<int64_t>(steps); }
 
     Id start();
     Id step(Id from, uint8_t byte) {
@@ -136,6 +149,8 @@ class ParseStates {
     std::vector<StackId> closure_;
     std::vector<StackId> open_;
     uint32_t round_ = 0;
+    int64_t work_left_ = kMostWork;
+    size_t memory_limit_ = kMostGrowth;
 };
 
 }  // namespace hone::text

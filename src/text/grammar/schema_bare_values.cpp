@@ -10,6 +10,7 @@ Result<BareValue> SchemaCompiler::compile_bare(const SchemaAt& schema, const Bar
     const auto alternatives = reader_.alternatives({schema});
     if (!alternatives) return alternatives.error();
     std::vector<Expression> texts, others;
+    place_ = schema.pointer;
     for (const Facts& facts : *alternatives) {
         // A schema without a type that only speaks of numbers, say, is satisfied by every string.
         if (facts.types & kStringType) texts.push_back(bare_string(facts, strings));
@@ -27,14 +28,14 @@ Expression SchemaCompiler::bare_string(const Facts& facts, const BareStrings& st
     std::vector<Expression> all;
     if (facts.values) {
         std::vector<Expression> listed;
-        for (const boost::json::value* value : *facts.values)
+        for (const auto& [value, hash] : *facts.values)
             if (value->is_string()) listed.push_back(b_.literal(value->get_string()));
         all.push_back(b_.choice(std::move(listed)));
     }
-    for (const std::string& text : facts.patterns)
-        all.push_back(pattern(text, RegexScope::kPart, CharacterForm::kPlain));
+    for (const auto& [text, pointer] : facts.patterns)
+        all.push_back(pattern(text->get_string(), RegexScope::kPart, pointer + ": pattern", CharacterForm::kPlain));
     for (const std::string& text : facts.formats)
-        all.push_back(pattern(text, RegexScope::kWhole, CharacterForm::kPlain));
+        all.push_back(pattern(text, RegexScope::kWhole, "format", CharacterForm::kPlain));
     if (facts.min_length > 0 || facts.max_length) {
         if (facts.max_length && *facts.max_length < facts.min_length) return b_.nothing();
         const bool is_long = std::max(facts.min_length, facts.max_length.value_or(0)) > kLongestChecked;

@@ -17,9 +17,10 @@ Result<Expression> SchemaCompiler::compile(const json::value& root) {
 
 void SchemaCompiler::define_open_rules() {
     while (!open_.empty() && !b_.failed()) {
-        const auto [rule, alternatives] = std::move(open_.front());
+        const OpenRule open = std::move(open_.front());
         open_.pop_front();
-        b_.define(rule, of_alternatives(alternatives));
+        place_ = open.pointer;
+        b_.define(open.rule, of_alternatives(open.alternatives));
     }
 }
 
@@ -28,7 +29,7 @@ Expression SchemaCompiler::value_of(SchemaSet schemas) {
     for (SchemaAt& at : schemas) {
         auto resolved = reader_.resolved(at);
         if (!resolved) {
-            fail(resolved.error());
+            b_.fail(resolved.error());
             return b_.nothing();
         }
         at = *resolved;
@@ -39,17 +40,20 @@ Expression SchemaCompiler::value_of(SchemaSet schemas) {
     if (const auto known = known_.find(key); known != known_.end()) return known->second;
     auto alternatives = reader_.alternatives(schemas);
     if (!alternatives) {
-        fail(alternatives.error());
+        b_.fail(alternatives.error());
         return b_.nothing();
     }
-    const GrammarRule rule = b_.rule(schemas.empty() ? "value" : schemas.front().pointer);
-    open_.emplace_back(rule, std::move(*alternatives));
+    const std::string pointer = schemas.empty() ? "value" : schemas.front().pointer;
+    const GrammarRule rule = b_.rule(pointer);
+    open_.push_back({rule, pointer, std::move(*alternatives)});
     return known_.emplace(std::move(key), b_.call(rule)).first->second;
 }
 
 Expression SchemaCompiler::of_alternatives(const std::vector<Facts>& alternatives) {
     std::vector<Expression> ways;
-    for (const Facts& facts : alternatives) ways.push_back(of_facts(facts));
+    for (const Facts& facts : alternatives) {
+        if (!b_.failed()) ways.push_back(of_facts(facts));
+    }
     return b_.choice(std::move(ways));
 }
 
@@ -79,7 +83,8 @@ static bool is_inside(const NumberBound& bound, const Decimal& value, bool is_lo
 
 Expression SchemaCompiler::of_values(const Facts& facts, unsigned types) {
     std::vector<Expression> ways, strings;
-    for (const json::value* value : *facts.values) {
+    for (const auto& [value, hash] : *facts.values) {
+        if (b_.failed()) break;
         if (value->is_string()) {
             if (types & kStringType) strings.push_back(parts_.content(value->get_string()));
         } else if (value->is_number()) {
@@ -87,14 +92,15 @@ Expression SchemaCompiler::of_values(const Facts& facts, unsigned types) {
             const bool is_integer = decimal && decimal->fraction.empty();
             if (!(types & (is_integer ? kIntegerType : kFractionType))) continue;
             if (!decimal && (facts.low || facts.high))
-                fail(hone::error("enum: a number too large to compare with bounds"));
+                b_.fail(hone::error("{}: a number too large to compare with bounds", facts.values_at));
             if (facts.low && decimal && !is_inside(*facts.low, *decimal, true)) continue;
             if (facts.high && decimal && !is_inside(*facts.high, *decimal, false)) continue;
             ways.push_back(parts_.constant(*value));
         } else if (value->is_structured()) {
             if (!(types & (value->is_object() ? kObjectType : kArrayType))) continue;
             if (facts.mentioned & (kObjectType | kArrayType)) {
-                fail(hone::error("enum: objects and arrays beside keywords about members or items are not supported"));
+                b_.fail(hone::error("{}: objects and arrays beside keywords about members or items are not supported",
+                                    facts.values_at));
             }
             ways.push_back(parts_.constant(*value));
         } else if (types & (value->is_null() ? kNullType : kBooleanType)) {
@@ -122,8 +128,10 @@ Expression SchemaCompiler::of_string(const Facts& facts) {
 
 Expression SchemaCompiler::string_content(const Facts& facts) {
     std::vector<Expression> all;
-    for (const std::string& text : facts.patterns) all.push_back(pattern(text, RegexScope::kPart));
-    for (const std::string& text : facts.formats) all.push_back(pattern(text, RegexScope::kWhole));
+    for (const auto& [text, pointer] : facts.patterns) {
+        all.push_back(pattern(text->get_string(), RegexScope::kPart, pointer + ": pattern"));
+    }
+    for (const std::string& text : facts.formats) all.push_back(pattern(text, RegexScope::kWhole, "format"));
     if (facts.min_length > 0 || facts.max_length) {
         all.push_back(parts_.content_of_length(facts.min_length, facts.max_length));
     }
@@ -132,20 +140,21 @@ Expression SchemaCompiler::string_content(const Facts& facts) {
     return parts_.without_avoided(content);
 }
 
-Expression SchemaCompiler::pattern(const std::string& text, RegexScope scope, CharacterForm form) {
+Expression SchemaCompiler::pattern(std::string_view text, RegexScope scope, std::string_view where,
+                                   CharacterForm form) {
     const auto expression = add_regular_expression(b_, text, scope, form);
     if (expression) return *expression;
-    fail(expression.error().within("pattern"));
+    b_.fail(expression.error().within(where));
     return b_.nothing();
 }
 
 SchemaSet SchemaCompiler::item_schemas(const Facts& facts, size_t index) const {
     SchemaSet schemas;
-    for (const ArrayFacts& array : facts.arrays) {
-        if (index < array.prefix.size()) {
-            schemas.push_back(array.prefix[index]);
-        } else if (array.rest) {
-            schemas.push_back(*array.rest);
+    for (const auto& array : facts.arrays) {
+        if (index < array->prefix.size()) {
+            schemas.push_back(array->prefix[index]);
+        } else if (array->rest) {
+            schemas.push_back(*array->rest);
         }
     }
     return schemas;
@@ -154,7 +163,7 @@ SchemaSet SchemaCompiler::item_schemas(const Facts& facts, size_t index) const {
 // Items 0 .. prefix - 1 are states of a graph, those behind it a repetition.
 Expression SchemaCompiler::of_array(const Facts& facts) {
     size_t prefix = 0;
-    for (const ArrayFacts& array : facts.arrays) prefix = std::max(prefix, array.prefix.size());
+    for (const auto& array : facts.arrays) prefix = std::max(prefix, array->prefix.size());
     const auto item = [&](size_t index) {
         const SchemaSet schemas = item_schemas(facts, index);
         return b_.sequence({schemas.empty() ? parts_.value() : value_of(schemas), parts_.space()});
@@ -163,7 +172,7 @@ Expression SchemaCompiler::of_array(const Facts& facts) {
     if (facts.max_items && *facts.max_items < least) return b_.nothing();
     std::vector<GrammarBuilder::Edge> edges;
     std::vector<uint32_t> accepting;
-    for (uint32_t i = 0; i <= begin; i++) {
+    for (uint32_t i = 0; i <= begin && !b_.failed(); i++) {
         if (i >= least) accepting.push_back(i);
         if (facts.max_items && *facts.max_items <= i) break;
         const Expression next = i > 0 ? b_.sequence({parts_.comma(), item(i)}) : item(i);

@@ -16,7 +16,7 @@ namespace hone::text {
 class SchemaCompiler {
   public:
     SchemaCompiler(GrammarBuilder& builder, const boost::json::value& root, const JsonSchemaOptions& options)
-        : b_(builder), parts_(builder, options), reader_(root, options.open_objects) {}
+        : b_(builder), parts_(builder, options), reader_(builder, root, options.open_objects) {}
 
     Result<Expression> compile(const boost::json::value& root);
     Result<BareValue> compile_bare(const SchemaAt& schema, const BareStrings& strings);
@@ -43,20 +43,28 @@ class SchemaCompiler {
     Expression string_content(const Facts& facts);
     Expression of_object(const Facts& facts);
     Expression of_members(const Facts& facts, const std::vector<Member>& listed, const std::vector<Member>& others);
-    std::vector<Member> listed_members(const Facts& facts);
+    std::vector<Member> listed_members(const Facts& facts, const std::vector<std::string>& names);
+    void add_members(const ObjectFacts& object, const std::vector<std::string>& names, std::vector<Member>& members);
     std::vector<Member> other_members(const Facts& facts, const std::vector<std::string>& names);
     std::vector<std::string> names_of(const Facts& facts) const;
-    bool name_matches(const std::string& pattern, const std::string& name);
     Expression of_array(const Facts& facts);
     SchemaSet item_schemas(const Facts& facts, size_t index) const;
-    Expression pattern(const std::string& text, RegexScope scope, CharacterForm form = CharacterForm::kJson);
-    void fail(Error failure) { b_.fail(std::move(failure)); }
+    Expression pattern(std::string_view text, RegexScope scope, std::string_view where,
+                       CharacterForm form = CharacterForm::kJson);
+    // Of the schema that is being worked on.
+    void fail(Error failure) { b_.fail(failure.within(place_)); }
 
     GrammarBuilder& b_;
     JsonParts parts_;
     SchemaReader reader_;
     std::map<std::vector<const boost::json::value*>, Expression> known_;
-    std::deque<std::pair<GrammarRule, std::vector<Facts>>> open_;  // rules still to be defined
+    struct OpenRule {
+        GrammarRule rule;
+        std::string pointer;
+        std::vector<Facts> alternatives;
+    };
+    std::deque<OpenRule> open_;  // rules still to be defined
+    std::string place_;          // pointer of the schema that is being worked on
 };
 
 }  // namespace hone::text

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "text/grammar/string_formats.h"
 
 namespace hone::text {
 
 namespace json = boost::json;
+
+// Steps of the budget, which bound the memory of what is found too: a kilobyte, a hundred bytes, and what is copied.
+constexpr size_t kExpansionWork = 400, kChildWork = 100, kFactsWork = 100, kFactWork = 20, kValueWork = 4;
+// An upper bound that no answer reaches, as generators of schemas write it for none.
+constexpr uint32_t kNoBound = uint32_t{1} << 30;
 
 constexpr std::string_view kRefused[] = {"not",
                                          "if",
@@ -37,7 +43,8 @@ static std::string escaped(std::string_view name) {
     return out;
 }
 
-static SchemaAt child(const SchemaAt& at, std::string_view keyword, const json::value& schema) {
+SchemaAt SchemaReader::child(const SchemaAt& at, std::string_view keyword, const json::value& schema) const {
+    if (!b_.work(kChildWork + at.pointer.size() + keyword.size())) return {&schema, {}};
     return {&schema, fmt::format("{}/{}", at.pointer, keyword)};
 }
 
@@ -49,17 +56,38 @@ static const json::value* find(const SchemaAt& at, std::string_view keyword) {
 static Status read_count(const SchemaAt& at, std::string_view keyword, std::optional<uint32_t>& count) {
     const json::value* value = find(at, keyword);
     if (!value) return ok();
-    const auto decimal = decimal_of(*value);
-    if (!decimal || decimal->negative || !decimal->fraction.empty()) return refuse(at, keyword, "is not a count");
-    count = static_cast<uint32_t>(std::min<uint64_t>(std::stoull(decimal->integer), UINT32_MAX));
+    boost::system::error_code code;
+    const auto number = value->to_number<uint64_t>(code);
+    if (code) return refuse(at, keyword, "is not a count");
+    count = static_cast<uint32_t>(std::min<uint64_t>(number, UINT32_MAX));
     return ok();
 }
 
-static Status read_count(const SchemaAt& at, std::string_view keyword, uint32_t& count) {
+static Status read_least(const SchemaAt& at, std::string_view keyword, uint32_t& least) {
     std::optional<uint32_t> read;
-    const Status status = read_count(at, keyword, read);
-    count = read.value_or(count);
-    return status;
+    if (const Status status = read_count(at, keyword, read); !status) return status;
+    if (read.value_or(0) > GrammarBuilder::kMostRepetitions) {
+        return refuse(at, keyword, fmt::format("is more than {}", GrammarBuilder::kMostRepetitions));
+    }
+    least = read.value_or(least);
+    return ok();
+}
+
+// What is beyond the possible repetitions is bounded by those.
+static Status read_most(const SchemaAt& at, std::string_view keyword, std::optional<uint32_t>& most) {
+    if (const Status status = read_count(at, keyword, most); !status) return status;
+    if (most && *most >= kNoBound) most.reset();
+    if (most) most = std::min(*most, GrammarBuilder::kMostRepetitions);
+    return ok();
+}
+
+// What looking at a value takes.
+static size_t weight(const json::value& value) {
+    size_t sum = 1;
+    if (const auto* text = value.if_string()) sum += text->size() / 8;
+    for (const json::value& item : value.is_array() ? value.get_array() : json::array()) sum += weight(item);
+    for (const auto& member : value.is_object() ? value.get_object() : json::object()) sum += weight(member.value());
+    return sum;
 }
 
 Status SchemaReader::check_keywords(const SchemaAt& at) const {
@@ -69,6 +97,10 @@ Status SchemaReader::check_keywords(const SchemaAt& at) const {
     const json::value* unique = find(at, "uniqueItems");
     if (unique && *unique != false) return refuse(at, "uniqueItems", "is not supported");
     return ok();
+}
+
+static bool is_same(const ListedValue& a, const ListedValue& b) {
+    return a.hash == b.hash && *a.value == *b.value;
 }
 
 Status SchemaReader::read_types(const SchemaAt& at, Facts& facts) const {
@@ -96,13 +128,20 @@ Status SchemaReader::read_types(const SchemaAt& at, Facts& facts) const {
     if (const json::value* values = find(at, "enum")) {
         if (!values->is_array()) return refuse(at, "enum", "is not an array");
         facts.values.emplace();
-        for (const json::value& value : values->get_array()) facts.values->push_back(&value);
+        for (const json::value& value : values->get_array()) {
+            if (!b_.work(kFactWork + weight(value))) return b_.failure();
+            facts.values->push_back({&value, std::hash<json::value>()(value)});
+        }
+        facts.values_at = at.pointer + ": enum";
     }
     if (const json::value* value = find(at, "const")) {
-        if (facts.values && std::ranges::none_of(*facts.values, [&](auto* other) { return *other == *value; })) {
+        if (!b_.work(weight(*value))) return b_.failure();
+        const ListedValue only{value, std::hash<json::value>()(*value)};
+        if (facts.values && std::ranges::none_of(*facts.values, [&](auto& other) { return is_same(other, only); })) {
             facts.types = 0;
         }
-        facts.values = {value};
+        facts.values = {only};
+        facts.values_at = at.pointer + ": const";
     }
     return ok();
 }
@@ -140,11 +179,11 @@ Status SchemaReader::read_strings(const SchemaAt& at, Facts& facts) const {
     for (const char* keyword : {"minLength", "maxLength", "pattern", "format"}) {
         if (find(at, keyword) && keyword != std::string_view("format")) facts.mentioned |= kStringType;
     }
-    if (const Status status = read_count(at, "minLength", facts.min_length); !status) return status;
-    if (const Status status = read_count(at, "maxLength", facts.max_length); !status) return status;
+    if (const Status status = read_least(at, "minLength", facts.min_length); !status) return status;
+    if (const Status status = read_most(at, "maxLength", facts.max_length); !status) return status;
     if (const json::value* pattern = find(at, "pattern")) {
         if (!pattern->is_string()) return refuse(at, "pattern", "is not a string");
-        facts.patterns.emplace_back(pattern->get_string());
+        facts.patterns.push_back({pattern, at.pointer});
     }
     if (const json::value* format = find(at, "format")) {
         if (!format->is_string()) return refuse(at, "format", "is not a string");
@@ -165,6 +204,7 @@ Status SchemaReader::read_objects(const SchemaAt& at, Facts& facts) const {
         for (const auto& member : members->get_object()) {
             into.emplace_back(member.key(),
                               child(at, fmt::format("{}/{}", keyword, escaped(member.key())), member.value()));
+            if (b_.failed()) return b_.failure();
         }
         return ok();
     };
@@ -181,15 +221,16 @@ Status SchemaReader::read_objects(const SchemaAt& at, Facts& facts) const {
         if (!required->is_array()) return refuse(at, "required", "is not an array of names");
         for (const json::value& name : required->get_array()) {
             if (!name.is_string()) return refuse(at, "required", "is not an array of names");
+            if (!b_.work(kFactWork + name.get_string().size())) return b_.failure();
             facts.required.emplace_back(name.get_string());
         }
     }
-    if (const Status status = read_count(at, "minProperties", facts.min_properties); !status) return status;
-    if (const Status status = read_count(at, "maxProperties", facts.max_properties); !status) return status;
+    if (const Status status = read_least(at, "minProperties", facts.min_properties); !status) return status;
+    if (const Status status = read_most(at, "maxProperties", facts.max_properties); !status) return status;
     if (says || find(at, "properties") || !facts.required.empty() || facts.min_properties || facts.max_properties) {
         facts.mentioned |= kObjectType;
     }
-    if (says) facts.objects.push_back(std::move(object));
+    if (says) facts.objects.push_back(std::make_shared<const ObjectFacts>(std::move(object)));
     return ok();
 }
 
@@ -208,13 +249,14 @@ Status SchemaReader::read_arrays(const SchemaAt& at, Facts& facts) const {
     if (prefix) {
         for (const json::value& item : prefix->get_array()) {
             array.prefix.push_back(child(at, fmt::format("{}/{}", prefix_keyword, array.prefix.size()), item));
+            if (b_.failed()) return b_.failure();
         }
     }
     if (items) array.rest = child(at, rest_keyword, *items);
-    if (const Status status = read_count(at, "minItems", facts.min_items); !status) return status;
-    if (const Status status = read_count(at, "maxItems", facts.max_items); !status) return status;
+    if (const Status status = read_least(at, "minItems", facts.min_items); !status) return status;
+    if (const Status status = read_most(at, "maxItems", facts.max_items); !status) return status;
     if (prefix || items || facts.min_items || facts.max_items) facts.mentioned |= kArrayType;
-    if (prefix || items) facts.arrays.push_back(std::move(array));
+    if (prefix || items) facts.arrays.push_back(std::make_shared<const ArrayFacts>(std::move(array)));
     return ok();
 }
 
@@ -266,16 +308,28 @@ Result<SchemaAt> SchemaReader::resolved(SchemaAt at) const {
     return at;
 }
 
+// What copying takes.
+static size_t weight(const Facts& facts) {
+    size_t sum = kFactsWork + (facts.values ? facts.values->size() * kValueWork : 0) + facts.values_at.size();
+    for (const SchemaAt& pattern : facts.patterns) sum += pattern.pointer.size();
+    return sum + kFactWork * (facts.patterns.size() + facts.formats.size() + facts.required.size() +
+                              facts.objects.size() + facts.arrays.size());
+}
+
 // What both say. False if nothing can satisfy both.
 static bool merge(Facts& facts, const Facts& other) {
     facts.types &= other.types;
     facts.mentioned |= other.mentioned;
     if (facts.values && other.values) {
-        std::erase_if(*facts.values, [&](const json::value* value) {
-            return std::ranges::none_of(*other.values, [&](auto* wanted) { return *wanted == *value; });
+        std::unordered_multimap<size_t, ListedValue> wanted;
+        for (const ListedValue& value : *other.values) wanted.emplace(value.hash, value);
+        std::erase_if(*facts.values, [&](const ListedValue& value) {
+            const auto [begin, end] = wanted.equal_range(value.hash);
+            return std::none_of(begin, end, [&](const auto& entry) { return is_same(entry.second, value); });
         });
     } else if (other.values) {
         facts.values = other.values;
+        facts.values_at = other.values_at;
     }
     tighten(facts.low, other.low, true);
     tighten(facts.high, other.high, false);
@@ -297,14 +351,19 @@ static bool merge(Facts& facts, const Facts& other) {
     return facts.types != 0 && !(facts.values && facts.values->empty());
 }
 
+static Error too_many(const SchemaAt& at) {
+    return hone::error("{}: more than {} combinations of anyOf and oneOf", at.pointer, SchemaReader::kMostAlternatives);
+}
+
 Result<SchemaReader::Alternatives> SchemaReader::conjunction(const Alternatives& a, const Alternatives& b,
                                                              const SchemaAt& at) const {
     if (a.size() * b.size() > kMostAlternatives) {
-        return hone::error("{}: more than {} combinations of anyOf and oneOf", at.pointer, kMostAlternatives);
+        return too_many(at);
     }
     Alternatives result;
     for (const Facts& first : a) {
         for (const Facts& second : b) {
+            if (!b_.work(weight(first) + weight(second))) return b_.failure();
             Facts both = first;
             if (merge(both, second)) result.push_back(std::move(both));
         }
@@ -316,7 +375,7 @@ Result<SchemaReader::Alternatives> SchemaReader::expand(const SchemaAt& at, size
     if (depth > kDeepestExpansion) {
         return hone::error("{}: the schema refers to itself without an object or array between", at.pointer);
     }
-    if (++expansions_ > kMostExpansions) return hone::error("{}: the schema is too large", at.pointer);
+    if (!b_.work(kExpansionWork)) return b_.failure();
     if (at.schema->is_bool()) return at.schema->get_bool() ? Alternatives{Facts{}} : Alternatives{};
     if (!at.schema->is_object()) return hone::error("{}: a schema is an object, true or false", at.pointer);
     if (const Status status = check_keywords(at); !status) return status.error();
@@ -349,6 +408,7 @@ Result<SchemaReader::Alternatives> SchemaReader::expand(const SchemaAt& at, size
             if (keyword == "allOf") {
                 if (const Status status = restrict_to(part); !status) return status.error();
             } else {
+                if (any.size() + part->size() > kMostAlternatives) return too_many(at);
                 any.insert(any.end(), part->begin(), part->end());
             }
         }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -46,17 +46,24 @@ struct ArrayFacts {
     std::optional<SchemaAt> rest;
 };
 
+struct ListedValue {
+    const boost::json::value* value;
+    size_t hash;
+};
+
 struct Facts {
     unsigned types = kAnyType;
-    unsigned mentioned = 0;                                        // types that keywords speak of
-    std::optional<std::vector<const boost::json::value*>> values;  // enum and const
+    unsigned mentioned = 0;                          // types that keywords speak of
+    std::optional<std::vector<ListedValue>> values;  // enum and const
+    std::string values_at;                           // their place and keyword
     std::optional<NumberBound> low, high;
     uint32_t min_length = 0, min_items = 0, min_properties = 0;
     std::optional<uint32_t> max_length, max_items, max_properties;
-    std::vector<std::string> patterns, formats;  // formats: as patterns for the whole
+    std::vector<SchemaAt> patterns;    // strings; the pointers are those of their schemas
+    std::vector<std::string> formats;  // as patterns for the whole
     std::vector<std::string> required;
-    std::vector<ObjectFacts> objects;
-    std::vector<ArrayFacts> arrays;
+    std::vector<std::shared_ptr<const ObjectFacts>> objects;
+    std::vector<std::shared_ptr<const ArrayFacts>> arrays;
 
     // Where no type is said, the keywords tell what is meant.
     unsigned meant_types() const { return types == kAnyType && mentioned != 0 && !values ? mentioned : types; }
@@ -66,9 +73,10 @@ class SchemaReader {
   public:
     static constexpr size_t kMostAlternatives = 512;
     static constexpr size_t kDeepestExpansion = 64;
-    static constexpr size_t kMostExpansions = 100'000;
 
-    SchemaReader(const boost::json::value& root, bool open_objects) : root_(root), open_objects_(open_objects) {}
+    // Its work counts in the builder.
+    SchemaReader(GrammarBuilder& builder, const boost::json::value& root, bool open_objects)
+        : b_(builder), root_(root), open_objects_(open_objects) {}
 
     // The alternatives of schemas that all hold; none: nothing can satisfy them. Errors name a keyword and its pointer.
     Result<std::vector<Facts>> alternatives(const SchemaSet& schemas);
@@ -82,6 +90,7 @@ class SchemaReader {
     Result<Alternatives> expand(const SchemaAt& at, size_t depth);
     Result<Alternatives> conjunction(const Alternatives& a, const Alternatives& b, const SchemaAt& at) const;
     Result<Facts> own_facts(const SchemaAt& at) const;
+    SchemaAt child(const SchemaAt& at, std::string_view keyword, const boost::json::value& schema) const;
     Status read_types(const SchemaAt& at, Facts& facts) const;
     Status read_numbers(const SchemaAt& at, Facts& facts) const;
     Status read_strings(const SchemaAt& at, Facts& facts) const;
@@ -90,9 +99,9 @@ class SchemaReader {
     Status check_keywords(const SchemaAt& at) const;
     Result<SchemaAt> target_of(const SchemaAt& at) const;
 
+    GrammarBuilder& b_;
     const boost::json::value& root_;
     bool open_objects_;
-    size_t expansions_ = 0;
 };
 
 }  // namespace hone::text

@@ -1,50 +1,69 @@
 // Objects: which members there may be, in which order, and how often.
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "text/grammar/schema_compiler.h"
 
 namespace hone::text {
 
+constexpr size_t kMemberWork = 100;
+
 std::vector<std::string> SchemaCompiler::names_of(const Facts& facts) const {
     std::vector<std::string> names;
+    std::unordered_set<std::string_view> known;
     const auto add = [&](const std::string& name) {
-        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+        b_.work(name.size());
+        if (known.insert(name).second) names.push_back(name);
     };
-    for (const ObjectFacts& object : facts.objects) {
-        for (const auto& [name, schema] : object.properties) add(name);
+    for (const auto& object : facts.objects) {
+        for (const auto& [name, schema] : object->properties) add(name);
     }
     for (const std::string& name : facts.required) add(name);
     return names;
 }
 
-bool SchemaCompiler::name_matches(const std::string& text, const std::string& name) {
-    const auto expression = add_regular_expression(b_, text, RegexScope::kPart);
-    if (!expression) fail(expression.error().within("patternProperties"));
-    return expression && b_.matches(*expression, name);
-}
-
-std::vector<SchemaCompiler::Member> SchemaCompiler::listed_members(const Facts& facts) {
-    std::vector<Member> members;
-    for (const std::string& name : names_of(facts)) {
-        Member member{.key = parts_.quoted(parts_.content(name))};
-        for (const ObjectFacts& object : facts.objects) {
-            bool is_named = false;
-            for (const auto& [property, schema] : object.properties) {
-                if (property != name) continue;
-                member.schemas.push_back(schema);
-                is_named = true;
-            }
-            for (const auto& [text, schema] : object.patterns) {
-                if (!name_matches(text, name)) continue;
-                member.schemas.push_back(schema);
-                is_named = true;
-            }
-            if (!is_named && object.additional) member.schemas.push_back(*object.additional);
-        }
-        member.required = std::ranges::find(facts.required, name) != facts.required.end();
-        members.push_back(std::move(member));
+std::vector<SchemaCompiler::Member> SchemaCompiler::listed_members(const Facts& facts,
+                                                                   const std::vector<std::string>& names) {
+    std::vector<Member> members(names.size());
+    std::unordered_set<std::string_view> required(facts.required.begin(), facts.required.end());
+    for (size_t i = 0; i < names.size() && b_.work(names[i].size()); i++) {
+        members[i].key = parts_.quoted(parts_.content(names[i]));
+        members[i].required = required.contains(names[i]);
+    }
+    for (const auto& object : facts.objects) {
+        if (b_.failed()) break;
+        add_members(*object, names, members);
     }
     return members;
+}
+
+// What one schema says about the members of these names.
+void SchemaCompiler::add_members(const ObjectFacts& object, const std::vector<std::string>& names,
+                                 std::vector<Member>& members) {
+    std::unordered_map<std::string_view, size_t> index;
+    for (size_t i = 0; i < names.size(); i++) index.emplace(names[i], i);
+    std::vector<bool> is_named(names.size());
+    const auto add = [&](size_t i, const SchemaAt& schema) {
+        if (b_.work(kMemberWork + schema.pointer.size())) members[i].schemas.push_back(schema);
+    };
+    for (const auto& [name, schema] : object.properties) {
+        add(index.at(name), schema);
+        is_named[index.at(name)] = true;
+    }
+    for (const auto& [text, schema] : object.patterns) {
+        const auto language = add_regular_expression(b_, text, RegexScope::kPart);
+        if (!language) return b_.fail(language.error().within(schema.pointer));
+        const std::vector<bool> matching = b_.matches(*language, names);
+        for (size_t i = 0; i < names.size(); i++) {
+            if (!matching[i]) continue;
+            add(i, schema);
+            is_named[i] = true;
+        }
+    }
+    for (size_t i = 0; i < names.size() && object.additional; i++) {
+        if (!is_named[i]) add(i, *object.additional);
+    }
 }
 
 static bool allows_nothing(const SchemaSet& schemas) {
@@ -55,14 +74,13 @@ static bool allows_nothing(const SchemaSet& schemas) {
 std::vector<SchemaCompiler::Member> SchemaCompiler::other_members(const Facts& facts,
                                                                   const std::vector<std::string>& names) {
     std::vector<std::string> patterns;
-    for (const ObjectFacts& object : facts.objects) {
-        for (const auto& [text, schema] : object.patterns) {
+    for (const auto& object : facts.objects) {
+        for (const auto& [text, schema] : object->patterns) {
             if (std::ranges::find(patterns, text) == patterns.end()) patterns.push_back(text);
+            if (patterns.size() <= kMostPatterns) continue;
+            fail(error("patternProperties: more than {} patterns in one object are not supported", kMostPatterns));
+            return {};
         }
-    }
-    if (patterns.size() > kMostPatterns) {
-        fail(error("patternProperties: more than {} patterns in one object are not supported", kMostPatterns));
-        return {};
     }
     std::vector<Expression> listed;
     for (const std::string& name : names) listed.push_back(parts_.content(name));
@@ -72,20 +90,20 @@ std::vector<SchemaCompiler::Member> SchemaCompiler::other_members(const Facts& f
             return matched >> (std::ranges::find(patterns, text) - patterns.begin()) & 1;
         };
         Member member;
-        for (const ObjectFacts& object : facts.objects) {
+        for (const auto& object : facts.objects) {
             bool is_named = false;
-            for (const auto& [text, schema] : object.patterns) {
+            for (const auto& [text, schema] : object->patterns) {
                 if (!matches(text)) continue;
                 member.schemas.push_back(schema);
                 is_named = true;
             }
-            if (!is_named && object.additional) member.schemas.push_back(*object.additional);
+            if (!is_named && object->additional) member.schemas.push_back(*object->additional);
         }
         if (allows_nothing(member.schemas)) continue;
         Expression name = parts_.any_content();
         if (!listed.empty()) name = b_.without(name, b_.choice(listed));
         for (const std::string& text : patterns) {
-            const Expression language = pattern(text, RegexScope::kPart);
+            const Expression language = pattern(text, RegexScope::kPart, place_ + ": patternProperties");
             name = matches(text) ? b_.both(name, language) : b_.without(name, language);
         }
         if (b_.failed()) return {};
@@ -97,12 +115,26 @@ std::vector<SchemaCompiler::Member> SchemaCompiler::other_members(const Facts& f
     return members;
 }
 
+// Members up to which their number matters.
+static uint32_t most_counted(const Facts& facts) {
+    return std::max<uint32_t>(facts.max_properties.value_or(facts.min_properties), 1);
+}
+
 Expression SchemaCompiler::of_object(const Facts& facts) {
     if (facts.objects.empty() && facts.required.empty() && facts.min_properties == 0 && !facts.max_properties) {
         return parts_.object();
     }
-    const std::vector<Member> listed = listed_members(facts);
-    const std::vector<Member> others = other_members(facts, names_of(facts));
+    const std::vector<std::string> names = names_of(facts);
+    const uint32_t top = most_counted(facts);
+    if (b_.failed()) return b_.nothing();
+    if (uint64_t{top} + 1 > kMostStates / (names.size() + 1)) {
+        const bool counts = top > 1;
+        fail(error("{}: {} names, counted up to {}, are too many",
+                   counts ? "minProperties, maxProperties" : "properties", names.size(), top));
+        return b_.nothing();
+    }
+    const std::vector<Member> listed = listed_members(facts, names);
+    const std::vector<Member> others = other_members(facts, names);
     return b_.failed() ? b_.nothing() : parts_.braces(of_members(facts, listed, others));
 }
 
@@ -111,12 +143,8 @@ Expression SchemaCompiler::of_members(const Facts& facts, const std::vector<Memb
                                       const std::vector<Member>& others) {
     const uint32_t least = facts.min_properties;
     if (facts.max_properties && *facts.max_properties < least) return b_.nothing();
-    const uint32_t top = std::max<uint32_t>(facts.max_properties.value_or(least), 1);
+    const uint32_t top = most_counted(facts);
     const auto rows = static_cast<uint32_t>(listed.size() + 1);
-    if (uint64_t{top} + 1 > kMostStates / rows) {
-        fail(error("minProperties, maxProperties: {} with {} properties is too much", top, listed.size()));
-        return b_.nothing();
-    }
     const auto state = [&](uint32_t row, uint32_t count) { return row * (top + 1) + count; };
     std::vector<GrammarBuilder::Edge> edges;
     const auto add = [&](const Member& member, uint32_t from_row, uint32_t to_row) {
@@ -129,7 +157,7 @@ Expression SchemaCompiler::of_members(const Facts& facts, const std::vector<Memb
                 {state(from_row, count), state(to_row, std::min(count + 1, top)), count ? further : written});
         }
     };
-    for (uint32_t row = 0; row < listed.size(); row++) {
+    for (uint32_t row = 0; row < listed.size() && !b_.failed(); row++) {
         add(listed[row], row, row + 1);
         if (listed[row].required) continue;
         for (uint32_t count = 0; count <= top; count++) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "text/grammar/grammar_builder.h"
 #include "text/utf8.h"
 
 namespace hone::text {
@@ -83,6 +84,9 @@ bool SourceReader::take_braces(uint32_t& least, std::optional<uint32_t>& most, B
     least = low.value_or(0);
     most = high;
     if (most && *most < least) fail("a repetition with its bounds the wrong way round", from);
+    if (std::max(least, most.value_or(0)) > GrammarBuilder::kMostRepetitions) {
+        fail(fmt::format("a repetition of more than {} times", GrammarBuilder::kMostRepetitions), from);
+    }
     return true;
 }
 

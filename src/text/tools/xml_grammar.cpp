@@ -72,14 +72,14 @@ class XmlGrammar {
             grammar_.fail(tool,
                           error("schema: #: {} cannot be followed in the way in which this model writes calls", what));
         };
-        const auto alternatives = SchemaReader(root, true).alternatives({{&root, "#"}});
+        const auto alternatives = SchemaReader(b_, root, true).alternatives({{&root, "#"}});
         if (!alternatives) return void(grammar_.fail(tool, alternatives.error().within("schema")));
         for (const std::string_view keyword : kNotOfTags)
             if (root.get_object().contains(keyword)) return refuse(keyword);
         if (alternatives->empty() || !(alternatives->front().types & kObjectType))
             return refuse("a type that is not object");
         const Facts& facts = alternatives->front();
-        const ObjectFacts object = facts.objects.empty() ? ObjectFacts{} : facts.objects.front();
+        const ObjectFacts object = facts.objects.empty() ? ObjectFacts{} : *facts.objects.front();
         const auto is_required = [&](const std::string& name) {
             return std::ranges::find(facts.required, name) != facts.required.end();
         };
