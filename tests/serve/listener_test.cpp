@@ -160,7 +160,7 @@ TEST_F(ListenerTest, StreamsInChunks) {
     EXPECT_EQ(client.read_until("\n\n\r\n"), "9\r\ndata: 1\n\n\r\n");
     exchange->write("data: 2\n\n");
     exchange->end();
-    EXPECT_TRUE(client.read_until("0\r\n\r\n").ends_with("0\r\n\r\n"));
+    EXPECT_TRUE(client.read_until("\r\n0\r\n\r\n").ends_with("0\r\n\r\n"));
     ASSERT_TRUE(client.send(post("/echo", "again")));
     EXPECT_TRUE(client.read_until("again").ends_with("again"));
 }
@@ -389,7 +389,7 @@ TEST_F(ListenerTest, TheTimeForAWriteDoesNotEndStreamsThatAreRead) {
     EXPECT_EQ(abandoned_, -1);
     exchange->write("data: 1\n\n");
     exchange->end();
-    EXPECT_TRUE(client.read_until("0\r\n\r\n").ends_with("data: 1\n\n\r\n0\r\n\r\n"));
+    EXPECT_TRUE(client.read_until("\r\n0\r\n\r\n").ends_with("data: 1\n\n\r\n0\r\n\r\n"));
 }
 
 TEST_F(ListenerTest, AnswersForHandlersThatForget) {
@@ -405,7 +405,7 @@ TEST_F(ListenerTest, AnswersForHandlersThatForget) {
         std::lock_guard lock(mutex_);
         held_ = nullptr;
     }
-    EXPECT_EQ(streaming.read_all(2).find("0\r\n\r\n"), std::string::npos) << "a cut stream must not look complete";
+    EXPECT_EQ(streaming.read_all(2).find("\r\n0\r\n\r\n"), std::string::npos) << "a cut stream must not look complete";
     EXPECT_TRUE(streaming.ended());
 }
 
