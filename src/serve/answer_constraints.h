@@ -1,6 +1,6 @@
 // Makes the engine's constraints from the forms that requests want, and the calls that they demand: compiles grammars
-// over the model's vocabulary and keeps the last. Any thread but the engine's; the first call builds the vocabulary's trie (a tenth of a second), a large
-// grammar takes as long again. The tokenizer outlives it and what it makes.
+// over the model's vocabulary and keeps the last. Any thread but the engine's; the first call builds the vocabulary's
+// trie (a tenth of a second), a large grammar takes as long again. The tokenizer outlives it and what it makes.
 #pragma once
 
 #include <memory>

@@ -7,12 +7,11 @@
 
 #include "engine/decode/sampler.h"
 #include "engine/loop.h"
-#include "tests/engine/fake_model.h"
+#include "tests/engine/loop_fixture.h"
 
 namespace hone::engine {
 namespace {
 
-using testing_models::FakeModel;
 using testing_models::test_kernels;
 
 constexpr int32_t kVocabulary = 200, kEnd = 199;
@@ -213,40 +212,20 @@ TEST_F(ConstrainedSampler, nothing_allowed_is_an_error_and_min_tokens_gives_way)
     EXPECT_GE(draw(patient, mask_of({kEnd, 198}))->token, 198);
 }
 
-class ConstrainedLoop : public testing::Test {
+class ConstrainedLoop : public LoopFixture {
   protected:
-    void start(int32_t pages = 64, LoopOptions options = {}) {
-        loop = std::make_unique<Loop>(model, test_kernels(),
-                                      std::move(*PagePool::create(model.cache_spec().page_bytes, pages)),
-                                      std::move(options));
-        events.clear();
-    }
+    ConstrainedLoop() : LoopFixture(kVocabulary) {}
+
     RequestId add(std::shared_ptr<const TokenConstraint> constraint, SamplingParams sampling, size_t prompt = 5) {
-        Request request{.prompt = std::vector<int32_t>(prompt, 9), .sampling = std::move(sampling)};
-        request.sampling.seed = 5;
+        Request request = request_of(prompt, std::move(sampling));
         request.constraint = std::move(constraint);
-        const RequestId id{++last_id};
-        loop->add(id, std::move(request), [this, id](RequestEvent event) { events[id].push_back(std::move(event)); });
-        return id;
-    }
-    void run() {
-        while (!loop->idle()) {
-            loop->step();
-            loop->report();
-        }
+        return LoopFixture::add(std::move(request));
     }
     std::vector<int32_t> tokens_of(RequestId id) {
         std::vector<int32_t> tokens;
-        for (const RequestEvent& event : events[id]) {
-            for (const TokenRecord& record : event.tokens) tokens.push_back(record.token);
-        }
+        for (const TokenRecord& record : records_of(id)) tokens.push_back(record.token);
         return tokens;
     }
-
-    FakeModel model{3, kVocabulary};
-    std::unique_ptr<Loop> loop;
-    std::map<RequestId, std::vector<RequestEvent>> events;
-    uint64_t last_id = 0;
 };
 
 TEST_F(ConstrainedLoop, forced_tokens_take_no_steps_and_change_nothing) {

@@ -6,46 +6,22 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "tests/engine/fake_model.h"
+#include "tests/engine/loop_fixture.h"
 
 namespace hone::engine {
 namespace {
 
-using testing_models::FakeModel;
-using testing_models::test_kernels;
-
-class LoopTest : public testing::Test {
+class LoopTest : public LoopFixture {
   protected:
-    void start(int32_t pages = 32, LoopOptions options = {}) {
-        loop = std::make_unique<Loop>(model, test_kernels(),
-                                      std::move(*PagePool::create(model.cache_spec().page_bytes, pages)),
-                                      std::move(options));
-    }
-    RequestId add(size_t prompt, SamplingParams sampling, double max_wait = 0) {
-        Request request{.prompt = std::vector<int32_t>(prompt, 9), .sampling = std::move(sampling)};
-        request.max_wait = max_wait;
-        request.sampling.seed = 5;
-        const RequestId id{++last_id};
-        loop->add(id, std::move(request), [this, id](RequestEvent event) { events[id].push_back(std::move(event)); });
-        return id;
-    }
-    void run() {
-        while (!loop->idle()) {
-            loop->step();
-            loop->report();
-        }
-    }
-    std::vector<TokenRecord> tokens_of(RequestId id) {
-        std::vector<TokenRecord> tokens;
-        for (const RequestEvent& event : events[id])
-            tokens.insert(tokens.end(), event.tokens.begin(), event.tokens.end());
-        return tokens;
-    }
+    LoopTest() : LoopFixture(200) {}
 
-    FakeModel model{3, 200};
-    std::unique_ptr<Loop> loop;
-    std::map<RequestId, std::vector<RequestEvent>> events;
-    uint64_t last_id = 0;
+    void start(int32_t pages = 32, LoopOptions options = {}) { LoopFixture::start(pages, std::move(options)); }
+    RequestId add(size_t prompt, SamplingParams sampling, double max_wait = 0) {
+        Request request = request_of(prompt, std::move(sampling));
+        request.max_wait = max_wait;
+        return LoopFixture::add(std::move(request));
+    }
+    std::vector<TokenRecord> tokens_of(RequestId id) { return records_of(id); }
 };
 
 TEST_F(LoopTest, tells_tokens_as_they_come_and_ends_at_max_tokens) {
