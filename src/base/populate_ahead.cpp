@@ -2,18 +2,16 @@
 
 #include <algorithm>
 
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 namespace hone {
 
 constexpr size_t kBlock = size_t{2} << 20;
 
-// Adding nothing to a byte of every page commits it without changing what others write there at the same time.
+// Adding nothing to a byte of every page commits it without changing what others write there at the same time. One fault
+// at a time: madvise(MADV_POPULATE_WRITE) would hold the lock of all mappings while this thread, of the lowest priority,
+// waits for a CPU, and whoever maps memory would wait for it.
 static void touch(std::span<std::byte> block) {
-#ifdef MADV_POPULATE_WRITE
-    if (madvise(block.data(), block.size(), MADV_POPULATE_WRITE) == 0) return;
-#endif
     for (size_t i = 0; i < block.size(); i += 4096) {
         std::atomic_ref(reinterpret_cast<unsigned char&>(block[i])).fetch_add(0, std::memory_order_relaxed);
     }

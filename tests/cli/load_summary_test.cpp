@@ -198,11 +198,15 @@ StreamRecord stream(double first, double gap, int count) {
 TEST(Interference, CountsGapsThatOverlapTheWindow) {
     const StreamRecord a = stream(0, 1, 20), b = stream(0.5, 1, 20);
     const StreamRecord* both[] = {&a, &b};
-    const GapWindow window = gap_window(both, 4.75, 8.75);
+    const StreamGaps window = stream_gaps(both, {{4.75, 8.75}});
     EXPECT_EQ(window.gaps.count, 10u);
     EXPECT_EQ(window.gaps.max, 1);
     EXPECT_EQ(window.tokens_per_second, 2);
     EXPECT_EQ(window.steps, 4);
+    const StreamGaps windows = stream_gaps(both, {{4.75, 8.75}, {10.75, 12.75}});
+    EXPECT_EQ(windows.gaps.count, 16u);
+    EXPECT_EQ(windows.tokens_per_second, 2);
+    EXPECT_EQ(windows.steps, 6);
 }
 
 InterferenceRow row(const std::string& name, double gap, double max, double ttft, double idle) {

@@ -31,7 +31,11 @@ class ListenerTest : public ::testing::Test {
              .serve = [this](Request request, ExchangePtr exchange) { serve(std::move(request), std::move(exchange)); },
              .error_response =
                  [](int status, std::string message) { return Response{.status = status, .body = std::move(message)}; },
-             .observe = [this](std::string_view, int status) { last_status_ = status; }});
+             .observe =
+                 [this](std::string_view, int status) {
+                     last_status_ = status;
+                     if (lacks_memory_.exchange(false)) throw std::bad_alloc();
+                 }});
         ASSERT_TRUE(started.ok()) << started.error().message;
     }
     void TearDown() override { held_ = nullptr; }
@@ -57,7 +61,7 @@ class ListenerTest : public ::testing::Test {
     }
 
     std::atomic<int> abandoned_{-1}, last_status_{0};
-    std::atomic<bool> is_held_{false};
+    std::atomic<bool> is_held_{false}, lacks_memory_{false};
     std::mutex mutex_;
     ExchangePtr held_;
     std::shared_ptr<void> reservation_;  // of the body held
@@ -418,6 +422,24 @@ TEST_F(ListenerTest, RefusesConnectionsBeyondTheLimit) {
         return third.read_all(0.5).starts_with("HTTP/1.1 429");
     }));
     second.close();
+    EXPECT_TRUE(eventually([&] {
+        RawClient again(listener_->port());
+        return again.send(post("/echo", "hi")) && again.read_until("hi", 1).starts_with("HTTP/1.1 200");
+    }));
+}
+
+TEST_F(ListenerTest, AcceptsOnAfterThereWasNoMemoryToRefuseAConnection) {
+    start({.max_connections = 1});
+    RawClient only(listener_->port());
+    ASSERT_TRUE(only.send("GET /echo HT"));
+    EXPECT_TRUE(eventually([&] {
+        RawClient second(listener_->port());
+        return second.read_all(0.5).starts_with("HTTP/1.1 429");
+    }));
+    lacks_memory_ = true;
+    RawClient refused(listener_->port());
+    EXPECT_TRUE(eventually([&] { return !lacks_memory_; }));
+    only.close();
     EXPECT_TRUE(eventually([&] {
         RawClient again(listener_->port());
         return again.send(post("/echo", "hi")) && again.read_until("hi", 1).starts_with("HTTP/1.1 200");

@@ -26,6 +26,7 @@ using ErrorCode = boost::system::error_code;
 namespace {
 
 constexpr double kLastMessageSeconds = 1;
+constexpr std::chrono::milliseconds kPause(100);  // before what failed for want of memory or files is tried again
 constexpr int kSendBufferBytes = 256 << 10;
 
 // No delay for small pieces, a bounded send buffer, and probes that find clients that vanished without a word.
@@ -70,9 +71,8 @@ class Listener::Core {
         ErrorCode failure;
         acceptor_.listen(net::socket_base::max_listen_connections, failure);
         if (failure) return failed_to("listen on", failure);
-        net::co_spawn(acceptor_.get_executor(), accept_all(),
-                      [this](std::exception_ptr) { accepting_ended_.set_value(); });
-        for (int i = 0; i < options_.io_threads; ++i) threads_.emplace_back([this] { io_.run(); });
+        begin_to_accept_ = true;
+        for (int i = 0; i < options_.io_threads; ++i) threads_.emplace_back([this] { run_io(); });
         return ok();
     }
 
@@ -131,6 +131,34 @@ class Listener::Core {
         }
     }
 
+    // The work of an I/O thread. What a handler throws ends that handler alone: there was no memory for it.
+    void run_io() {
+        for (;;) {
+            try {
+                if (begin_to_accept_.exchange(false)) start_accepting();
+                io_.run();
+                return;
+            } catch (const std::exception& problem) {
+                LOG_ERROR("http: {}", problem.what());
+                std::this_thread::sleep_for(kPause);
+            }
+        }
+    }
+
+    void start_accepting() {
+        try {
+            net::co_spawn(acceptor_.get_executor(), accept_all(), [this](const std::exception_ptr& problem) {
+                if (!problem) return accepting_ended_.set_value();
+                begin_to_accept_ = true;  // by the thread that this leaves io_.run() of
+                std::rethrow_exception(problem);
+            });
+        } catch (...) {
+            begin_to_accept_ = true;
+            throw;
+        }
+    }
+
+    // Ends when the acceptor is closed.
     net::awaitable<void> accept_all() {
         while (acceptor_.is_open()) {
             auto [failure, socket] =
@@ -138,7 +166,7 @@ class Listener::Core {
             if (!acceptor_.is_open()) co_return;
             if (failure) {
                 LOG_WARN("http: cannot accept a connection: {}", failure.message());
-                net::steady_timer pause(io_, std::chrono::milliseconds(100));
+                net::steady_timer pause(io_, kPause);
                 co_await pause.async_wait(net::as_tuple(net::use_awaitable));
                 continue;
             }
@@ -181,6 +209,7 @@ class Listener::Core {
     net::executor_work_guard<net::io_context::executor_type> work_;
     tcp::acceptor acceptor_;
     uint16_t port_ = 0;
+    std::atomic<bool> begin_to_accept_ = false;
     std::promise<void> accepting_ended_;
     std::vector<std::thread> threads_;
 };

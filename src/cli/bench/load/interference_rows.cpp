@@ -59,21 +59,24 @@ Result<InterferencePolicy> interference_policy(const std::string& name) {
         name);
 }
 
-GapWindow gap_window(std::span<const StreamRecord* const> streams, double begin, double end) {
-    GapWindow window;
+StreamGaps stream_gaps(std::span<const StreamRecord* const> streams, std::initializer_list<TimeWindow> windows) {
+    StreamGaps out;
     std::vector<double> gaps;
-    double pieces = 0;
-    for (const StreamRecord* stream : streams) {
-        const std::vector<double>& at = stream->arrivals;
-        for (size_t i = 1; i < at.size(); i++) {
-            if (at[i] > begin && at[i - 1] < end) gaps.push_back(at[i] - at[i - 1]);
-            if (at[i] > begin && at[i] <= end) pieces++;
+    double pieces = 0, seconds = 0;
+    for (const TimeWindow& window : windows) {
+        seconds += std::max(0.0, window.end - window.begin);
+        for (const StreamRecord* stream : streams) {
+            const std::vector<double>& at = stream->arrivals;
+            for (size_t i = 1; i < at.size(); i++) {
+                if (at[i] > window.begin && at[i - 1] < window.end) gaps.push_back(at[i] - at[i - 1]);
+                if (at[i] > window.begin && at[i] <= window.end) pieces++;
+            }
         }
     }
-    window.gaps = spread_over(std::move(gaps));
-    if (end > begin) window.tokens_per_second = pieces / (end - begin);
-    if (!streams.empty()) window.steps = pieces / static_cast<double>(streams.size());
-    return window;
+    out.gaps = spread_over(std::move(gaps));
+    if (seconds > 0) out.tokens_per_second = pieces / seconds;
+    if (!streams.empty()) out.steps = pieces / static_cast<double>(streams.size());
+    return out;
 }
 
 std::optional<double> chunked_ttft_at(std::span<const InterferenceRow> rows, double gap) {

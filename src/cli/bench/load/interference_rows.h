@@ -6,6 +6,7 @@
 //    "bars": [{"policy", "bar", "value", "limit", "holds"}]}
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,17 +29,22 @@ struct InterferencePolicy {
 // gap), "auto-as-chunked-128" (the gap that chunked-128 gave in this run). The error lists them.
 Result<InterferencePolicy> interference_policy(const std::string& name);
 
-// The gaps of some streams in a window of time.
-struct GapWindow {
-    LatencySpread gaps;  // seconds; of gaps that overlap the window
+// Seconds of the monotonic clock.
+struct TimeWindow {
+    double begin = 0, end = 0;
+};
+
+// The gaps of some streams in windows of time.
+struct StreamGaps {
+    LatencySpread gaps;  // seconds; of gaps that overlap a window
     double tokens_per_second = 0;
     double steps = 0;  // tokens that arrived for each stream
 };
-GapWindow gap_window(std::span<const StreamRecord* const> streams, double begin, double end);
+StreamGaps stream_gaps(std::span<const StreamRecord* const> streams, std::initializer_list<TimeWindow> windows);
 
 struct InterferenceRow {
     InterferencePolicy policy;
-    GapWindow undisturbed, during;   // before the prompt was sent; from then until its first token
+    StreamGaps undisturbed, during;  // before the prompt was sent and after it; from then until its first token
     double ttft = 0, idle_ttft = 0;  // seconds, of the prompt beside the streams, and alone
     std::optional<bool> is_void;     // others used the machine; nothing: not known
     int attempts = 1;                // until one was not void

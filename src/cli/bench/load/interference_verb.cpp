@@ -121,16 +121,20 @@ Result<InterferenceRow> InterferenceRun::attempt() {
     if (const Status running = check_running(streams); !running) return running.error();
     row.ttft = *ttft;
     const double sent = prompt->record().sent, first = prompt->record().arrivals.front();
-    // The gaps that the first token lies in have ended when every stream has one more.
+    // The gaps that the prompt lies in have ended when every stream has one more.
     server_.client.run_until([&] {
-        return std::ranges::all_of(streams, [&](const auto& stream) {
-            return stream->record().is_done || stream->record().arrivals.back() > first;
-        });
+        return prompt->record().is_done && std::ranges::all_of(streams, [&](const auto& stream) {
+                   return stream->record().is_done || stream->record().arrivals.back() > prompt->record().ended;
+               });
     });
+    before = load_.read();
+    const double quiet_again = monotonic_seconds();
+    server_.client.run_until(quiet_again + flags_.quiet_seconds);
+    judge(before, row);
     std::vector<const StreamRecord*> records;
     for (const auto& stream : streams) records.push_back(&stream->record());
-    row.undisturbed = gap_window(records, quiet, sent);
-    row.during = gap_window(records, sent, first);
+    row.undisturbed = stream_gaps(records, {{quiet, sent}, {quiet_again, quiet_again + flags_.quiet_seconds}});
+    row.during = stream_gaps(records, {{sent, first}});
     for (const auto& stream : streams) stream->abandon();
     return row;
 }
@@ -247,7 +251,8 @@ void add_bench_interference(CLI::App& bench, int& status) {
     add("--long", flags->long_prompt, 1, 1 << 24, "Prompt tokens of the newcomer");
     add("--stream-tokens", flags->stream_tokens, 16, 1 << 24, "Most tokens of a stream; it must outlast the newcomer");
     add("--attempts", flags->attempts, 1, 100, "Most measurements of a policy, until one is not void");
-    verb->add_option("--quiet-seconds", flags->quiet_seconds, "Undisturbed decoding before the newcomer")
+    verb->add_option("--quiet-seconds", flags->quiet_seconds,
+                     "Undisturbed decoding before the newcomer, and again after it")
         ->check(number_within(0.1, 3600))
         ->capture_default_str();
     verb->add_option("--seed", flags->seed, "Of all prompts")->capture_default_str();
@@ -257,12 +262,15 @@ void add_bench_interference(CLI::App& bench, int& status) {
     verb->footer(
         "For each policy a server is started and warmed up. Then: one prompt of --long fresh tokens alone (idle "
         "TTFT);\n"
-        "--streams streams for --quiet-seconds (undisturbed gap); another such prompt beside them. Gaps are those "
-        "that\n"
-        "overlap the time from its sending to its first token; decode work is the steps that the streams made in it,\n"
-        "each at the undisturbed median gap. A measurement is void if others took more than 5 % of the CPUs in one of\n"
-        "the three parts, and is made again. Below the table: what is expected of the policies, and whether it holds;\n"
-        "chunked prefill at another's median gap is interpolated between the chunked rows. Fails if one does not.");
+        "--streams streams for --quiet-seconds; another such prompt beside them; the streams for --quiet-seconds "
+        "more.\n"
+        "The undisturbed gap is that of both quiet times, since streams slow down as they grow. The other gaps are\n"
+        "those that overlap the time from the prompt's sending to its first token; decode work is the steps that the\n"
+        "streams made in it, each at the undisturbed median gap. A measurement is void if others took more than 5 % "
+        "of\n"
+        "the CPUs in one of the four parts, and is made again. Below the table: what is expected of the policies, and\n"
+        "whether it holds; chunked prefill at another's median gap is interpolated between the chunked rows. Fails if\n"
+        "one does not.");
     verb->callback([flags, &status] { status = report(bench_interference(*flags)); });
 }
 
