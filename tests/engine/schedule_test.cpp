@@ -30,6 +30,17 @@ class ScheduleTest : public testing::Test {
         enqueue(state, std::move(sequence));
         return {last_id};
     }
+    SequenceId arrive_at(int64_t second, int32_t length, int32_t priority) {
+        const auto id = arrive(length);
+        state.waiting.at(id).arrival_ns = second * 1'000'000'000;
+        state.waiting.at(id).priority = priority;
+        return id;
+    }
+    void remove_all() {
+        for (auto* sequences : {&state.waiting, &state.running}) {
+            while (!sequences->empty()) remove_sequence(state, sequences->begin()->first);
+        }
+    }
     // Plans and commits a step; sequences that are computed to their end draw token 7.
     Plan step(Policy policy = plan_chunked) {
         Plan plan = policy(state);
@@ -141,6 +152,43 @@ TEST_F(ScheduleTest, priority_counts_as_age) {
     EXPECT_LT(at(0, 0), at(31, -1));
     EXPECT_LT(at(1000, std::numeric_limits<int32_t>::min()), at(0, -1));
     EXPECT_LT(at(0, 0), at(0, std::numeric_limits<int32_t>::max()));
+}
+
+// Another one of two levels more comes every second, and each takes up a step: those of the next minute go first.
+TEST_F(ScheduleTest, an_outranked_prompt_waits_for_its_levels_under_every_policy) {
+    for (const Policy policy : {plan_chunked, plan_layered, plan_auto}) {
+        const auto outranked = arrive_at(0, 100, 0);
+        int64_t second = 0;
+        for (bool waits = true; waits && second < 200; second++) {
+            arrive_at(second, 100, -2);
+            for (const Segment& segment : step(policy).segments) {
+                waits = waits && segment.sequence != outranked;
+                if (state.running.at(segment.sequence).decoding) remove_sequence(state, segment.sequence);
+            }
+        }
+        EXPECT_NEAR(static_cast<double>(second), 60, 10);
+        remove_all();
+    }
+}
+
+// Two streams take 8 pages each of 16 before they end, whoever comes last is preempted meanwhile, and there is always
+// somebody of higher rank to follow.
+TEST_F(ScheduleTest, an_outranked_stream_comes_to_its_end_under_every_policy) {
+    for (const Policy policy : {plan_chunked, plan_layered, plan_auto}) {
+        const auto preempted_before = state.preemptions;
+        const auto outranked = arrive_at(0, 100, 0);
+        step(policy);
+        int64_t second = 0;
+        for (; second < 4000 && (state.waiting.contains(outranked) || state.running.contains(outranked)); second++) {
+            if (state.waiting.empty()) arrive_at(second, 100, -2);
+            for (const Segment& segment : step(policy).segments) {
+                if (state.running.at(segment.sequence).length() >= 500) remove_sequence(state, segment.sequence);
+            }
+        }
+        EXPECT_GT(state.preemptions, preempted_before);
+        EXPECT_LT(second, 900);  // after the minute nobody takes its pages; 1,015 if rank never aged
+        remove_all();
+    }
 }
 
 TEST_F(ScheduleTest, the_published_table_of_groups) {

@@ -8,9 +8,9 @@
 namespace hone::engine {
 
 // The order of decoding rows and, from its end, of preemption. It never changes for a sequence that is not paused, so the
-// first always gets on.
+// first always gets on; and everyone becomes the first, whatever priority those have that come later.
 static bool outranks(const SequenceState& a, const SequenceState& b) {
-    return std::tuple(a.paused, a.priority, a.id) < std::tuple(b.paused, b.priority, b.id);
+    return std::tuple(a.paused, due_ns(a), a.id) < std::tuple(b.paused, due_ns(b), b.id);
 }
 
 // The running sequence that is preempted next.

@@ -117,10 +117,14 @@ void enqueue(ScheduleState& state, SequenceState sequence) {
     CHECK(state.waiting.emplace(id, std::move(sequence)).second, "sequence {}", id.value);
 }
 
-Turn by_arrival(const ScheduleState& state, const SequenceState& sequence) {
+int64_t due_ns(const SequenceState& sequence) {
     constexpr int64_t kMostPriority = 100'000'000;  // more would overflow
     const int64_t priority = std::clamp<int64_t>(sequence.priority, -kMostPriority, kMostPriority);
-    Turn turn{.due_ns = sequence.arrival_ns + priority * kPriorityNanoseconds, .id = sequence.id};
+    return sequence.arrival_ns + priority * kPriorityNanoseconds;
+}
+
+Turn by_arrival(const ScheduleState& state, const SequenceState& sequence) {
+    Turn turn{.due_ns = due_ns(sequence), .id = sequence.id};
     if (state.tenants.size() > 1) {
         turn.share = state.tenants.at(sequence.tenant).served / (int64_t{state.limits.layers} * kShareTokens);
     }

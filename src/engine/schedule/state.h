@@ -122,6 +122,9 @@ using SequenceOrder = Turn (*)(const ScheduleState&, const SequenceState&);
 // A priority that is smaller by one goes before what came up to half a minute earlier.
 constexpr int64_t kPriorityNanoseconds = 30'000'000'000;
 
+// When the sequence came, by priority: never changes.
+int64_t due_ns(const SequenceState& sequence);
+
 // Share of the tenant, arrival by priority.
 Turn by_arrival(const ScheduleState& state, const SequenceState& sequence);
 
