@@ -82,6 +82,31 @@ void add_layer_rows(const math::RowKernels& rows, std::vector<RowOperation>& ope
     });
 }
 
+void add_backward_rows(const math::RowKernels& rows, std::vector<RowOperation>& operations) {
+    const auto add = [&](const char* kernel, int64_t length, double bytes,
+                         void (*run)(const KernelTable&, const float*, float*)) {
+        operations.push_back({kernel, length, bytes, run});
+    };
+    add(rows.rms_norm_backward.name, kRow, 8 * kRow, [](const KernelTable& k, const float* x, float* y) {
+        const float* weight = ones().data();
+        k.rows.rms_norm_backward.run({x, weight, 1e-6f, false, weight, y, nullptr}, kRow);
+    });
+    add(rows.swiglu_backward.name, kRow, 8 * kRow, [](const KernelTable& k, const float* x, float* y) {
+        constexpr int64_t kHalf = kRow / 2;
+        k.rows.swiglu_backward.run(x, x + kHalf, ones().data(), y, y + kHalf, kHalf);
+    });
+    add(rows.clamp_backward.name, kRow, 8 * kRow,
+        [](const KernelTable& k, const float* x, float* y) { k.rows.clamp_backward.run(x, 0.5f, y, kRow); });
+    add(rows.softmax_backward.name, kHead, 8 * kHead, [](const KernelTable& k, const float* x, float* y) {
+        k.rows.softmax_backward.run(x, ones().data(), y, kHead);
+    });
+    add(rows.logprobs_backward.name, kVocabulary, 4 * kVocabulary, [](const KernelTable& k, const float*, float* y) {
+        k.rows.logprobs_backward.run(1, {1, 12}, nullptr, 1, y, kVocabulary);
+    });
+    add(rows.sum.name, kVocabulary, 4 * kVocabulary,
+        [](const KernelTable& k, const float* x, float* y) { *y = k.rows.sum.run(x, kVocabulary); });
+}
+
 // What matrix products are given, and what becomes of experts' outputs and of new keys and values.
 void add_activation_rows(const KernelTable& table, std::vector<RowOperation>& operations) {
     using math::ActivationFormat;
@@ -163,6 +188,7 @@ std::vector<KernelCase> row_cases(const KernelTable& kernels) {
     std::vector<RowOperation> operations;
     add_functions(kernels.rows, operations);
     add_layer_rows(kernels.rows, operations);
+    add_backward_rows(kernels.rows, operations);
     add_activation_rows(kernels, operations);
     std::vector<KernelCase> cases;
     for (const RowOperation& operation : operations) {

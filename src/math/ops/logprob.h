@@ -27,4 +27,20 @@ void logprobs(OpContext& context, MatrixView<const float> logits, std::span<cons
 // out[v] = log-probability of every token of one row.
 void all_logprobs(const KernelTable& kernels, std::span<const float> logits, float temperature, std::span<float> out);
 
+// log_normaliser of every row; logits [T, V], out [T].
+void log_normalisers(OpContext& context, MatrixView<const float> logits, float temperature,
+                     std::span<LogNormaliser> out);
+
+// The gradient of the logits [T, V] in their place (they are large; this replaces instead of adding): with the rows'
+// normalisers, targets [T, K] and the gradients dlogprobs [T, K] of their log-probabilities, z_v = (sum of dlogprobs_k
+// where targets_k = v) / temperature - exp(logp_v) * (sum of all dlogprobs_k / temperature), k ascending. A row whose
+// dlogprobs are all 0 becomes 0 and is not read.
+void logprobs_backward(OpContext& context, std::span<const LogNormaliser> normalisers,
+                       MatrixView<const int32_t> targets, MatrixView<const float> dlogprobs, MatrixView<float> logits);
+
+// The same from the gradients of the log-probabilities of all tokens, dlogprobs [T, V] (a divergence between
+// distributions); their sum over chunks of 1024 as for the normaliser. dlogprobs may not be the logits.
+void all_logprobs_backward(OpContext& context, std::span<const LogNormaliser> normalisers,
+                           MatrixView<const float> dlogprobs, MatrixView<float> logits);
+
 }  // namespace hone::math

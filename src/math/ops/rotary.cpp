@@ -30,11 +30,14 @@ double exponential(double x) {
     return series * std::bit_cast<double>(static_cast<uint64_t>(n + 1023) << 52);
 }
 
-// Sines and cosines of one position, a factor of scale in each; every value twice if interleaved.
+enum class Turn { forth, back };
+
+// Sines and cosines of one position, a factor of scale in each, for turning back the sines of the opposite angle; every
+// value twice if interleaved.
 struct AngleTables {
     float *angles, *sine, *cosine;
 
-    void fill(const RowKernels& kernels, const RotarySpec& spec, int32_t position) const {
+    void fill(const RowKernels& kernels, const RotarySpec& spec, Turn turn, int32_t position) const {
         int64_t count = 0;
         for (const float frequency : spec.inverse_frequencies) {
             const float angle = static_cast<float>(position) * frequency;
@@ -43,11 +46,33 @@ struct AngleTables {
         }
         kernels.sin.run(angles, sine, count);
         kernels.cos.run(angles, cosine, count);
-        if (spec.scale == 1) return;
-        kernels.scale.run(spec.scale, sine, count);
-        kernels.scale.run(spec.scale, cosine, count);
+        const float sine_scale = turn == Turn::back ? -spec.scale : spec.scale;
+        if (sine_scale != 1) kernels.scale.run(sine_scale, sine, count);
+        if (spec.scale != 1) kernels.scale.run(spec.scale, cosine, count);
     }
 };
+
+void turn_rows(OpContext& context, std::span<const int32_t> positions, const RotarySpec& spec, Turn direction,
+               MatrixView<float> x) {
+    const auto half = static_cast<int64_t>(spec.inverse_frequencies.size());
+    CHECK_EQ(static_cast<int64_t>(positions.size()), x.rows);
+    CHECK(spec.head_dim > 0 && x.cols % spec.head_dim == 0 && 2 * half <= spec.head_dim,
+          "{} columns in heads of {}, {} of them turned", x.cols, spec.head_dim, 2 * half);
+    const RowKernels& kernels = context.kernels.rows;
+    const auto turn = spec.interleaved ? kernels.rotate_pairs.run : kernels.rotate_halves.run;
+    const Workspace::Scope scope(context.workspace);
+    const auto scratch = context.workspace.matrix<float>(3 * context.pool.threads(), 2 * half);
+    constexpr int64_t kTableWork = 32;  // sine and cosine of an angle
+    for_row_blocks(context, x.rows, x.cols + kTableWork * half, [&](int64_t first, int64_t count, int worker) {
+        const AngleTables tables{scratch.row(3 * worker), scratch.row(3 * worker + 1), scratch.row(3 * worker + 2)};
+        for (int64_t i = first; i < first + count; i++) {
+            tables.fill(kernels, spec, direction, positions[static_cast<size_t>(i)]);
+            for (float* head = x.row(i); head < x.row(i) + x.cols; head += spec.head_dim) {
+                turn(tables.cosine, tables.sine, head, half);
+            }
+        }
+    });
+}
 
 }  // namespace
 
@@ -63,24 +88,12 @@ std::vector<float> rotary_inverse_frequencies(float theta, int32_t rotary_dim) {
 }
 
 void rotary(OpContext& context, std::span<const int32_t> positions, const RotarySpec& spec, MatrixView<float> x) {
-    const auto half = static_cast<int64_t>(spec.inverse_frequencies.size());
-    CHECK_EQ(static_cast<int64_t>(positions.size()), x.rows);
-    CHECK(spec.head_dim > 0 && x.cols % spec.head_dim == 0 && 2 * half <= spec.head_dim,
-          "{} columns in heads of {}, {} of them turned", x.cols, spec.head_dim, 2 * half);
-    const RowKernels& kernels = context.kernels.rows;
-    const auto turn = spec.interleaved ? kernels.rotate_pairs.run : kernels.rotate_halves.run;
-    const Workspace::Scope scope(context.workspace);
-    const auto scratch = context.workspace.matrix<float>(3 * context.pool.threads(), 2 * half);
-    constexpr int64_t kTableWork = 32;  // sine and cosine of an angle
-    for_row_blocks(context, x.rows, x.cols + kTableWork * half, [&](int64_t first, int64_t count, int worker) {
-        const AngleTables tables{scratch.row(3 * worker), scratch.row(3 * worker + 1), scratch.row(3 * worker + 2)};
-        for (int64_t i = first; i < first + count; i++) {
-            tables.fill(kernels, spec, positions[static_cast<size_t>(i)]);
-            for (float* head = x.row(i); head < x.row(i) + x.cols; head += spec.head_dim) {
-                turn(tables.cosine, tables.sine, head, half);
-            }
-        }
-    });
+    turn_rows(context, positions, spec, Turn::forth, x);
+}
+
+void rotary_backward(OpContext& context, std::span<const int32_t> positions, const RotarySpec& spec,
+                     MatrixView<float> dy) {
+    turn_rows(context, positions, spec, Turn::back, dy);
 }
 
 }  // namespace hone::math

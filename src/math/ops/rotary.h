@@ -22,4 +22,9 @@ std::vector<float> rotary_inverse_frequencies(float theta, int32_t rotary_dim);
 // x [T, heads * head_dim] in place; positions [T].
 void rotary(OpContext& context, std::span<const int32_t> positions, const RotarySpec& spec, MatrixView<float> x);
 
+// The gradient of the input in place of that of the output: every pair of dy is turned back and multiplied by scale. In
+// place like the forward, so this one backward replaces instead of adding.
+void rotary_backward(OpContext& context, std::span<const int32_t> positions, const RotarySpec& spec,
+                     MatrixView<float> dy);
+
 }  // namespace hone::math

@@ -20,4 +20,11 @@ struct RouterSpec {
 // logits [T, E] fp32; routing [T, k] is filled.
 void route(OpContext& context, const RouterSpec& spec, MatrixView<const float> logits, const Routing& routing);
 
+// dlogits [T, E] += the gradient of the chosen factors, dweights [T, k]; logits and routing are those of route. None
+// goes through the choice nor to the bias. With the factors w and u_j = w_j * dw_j, or w_j * (dw_j - sum over i of dw_i
+// * w_i / scale) if they were normalised: a sigmoid's logit gets u_j * (1 - score_j), that of a normalised softmax u_j,
+// and those not chosen nothing; without normalisation softmax_backward of the row kernels gives every logit its part.
+void route_backward(OpContext& context, const RouterSpec& spec, MatrixView<const float> logits, const Routing& routing,
+                    MatrixView<const float> dweights, MatrixView<float> dlogits);
+
 }  // namespace hone::math

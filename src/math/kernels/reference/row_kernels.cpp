@@ -51,12 +51,35 @@ void map(const float* x, float* y, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = function(ScalarLane{x[i]}).value;
 }
 
+float sum_of_products(const float* x, const float* y, int64_t n) {
+    LaneSum sum;
+    for (int64_t i = 0; i < n; i++) sum.lanes[i % 16] = __builtin_fmaf(x[i], y[i], sum.lanes[i % 16]);
+    return sum.total();
+}
+
+float inverse_rms(const float* x, float epsilon, int64_t n) {
+    const float mean = sum_of_products(x, x, n) / static_cast<float>(n);
+    return 1.0f / __builtin_sqrtf(mean + epsilon);
+}
+
 void rms_norm(const float* x, const float* weight, float epsilon, bool one_plus, float* y, int64_t n) {
-    LaneSum squares;
-    for (int64_t i = 0; i < n; i++) squares.lanes[i % 16] = __builtin_fmaf(x[i], x[i], squares.lanes[i % 16]);
-    const float mean = squares.total() / static_cast<float>(n);
-    const float factor = 1.0f / __builtin_sqrtf(mean + epsilon);
+    const float factor = inverse_rms(x, epsilon, n);
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor * (one_plus ? 1.0f + weight[i] : weight[i]);
+}
+
+void rms_norm_backward(const RmsNormGradient& row, int64_t n) {
+    const float factor = inverse_rms(row.x, row.epsilon, n);
+    const auto inner = [&](int64_t i) { return row.dy[i] * (row.one_plus ? 1.0f + row.weight[i] : row.weight[i]); };
+    LaneSum products;
+    for (int64_t i = 0; i < n; i++) {
+        products.lanes[i % 16] = __builtin_fmaf(inner(i), row.x[i], products.lanes[i % 16]);
+    }
+    const float mean = products.total() * factor / static_cast<float>(n);
+    for (int64_t i = 0; i < n; i++) {
+        const float normed = row.x[i] * factor;
+        row.dx[i] = __builtin_fmaf(factor, __builtin_fmaf(-normed, mean, inner(i)), row.dx[i]);
+        if (row.dweight) row.dweight[i] = __builtin_fmaf(row.dy[i], normed, row.dweight[i]);
+    }
 }
 
 void turn(float cosine, float sine, float& a, float& b) {
@@ -77,6 +100,14 @@ void swiglu(const float* gate, const float* up, float* y, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = gate[i] * sigmoid_of(gate[i]) * up[i];
 }
 
+void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        const float s = sigmoid_of(gate[i]), activated = gate[i] * s;
+        dgate[i] = __builtin_fmaf(dy[i] * up[i], __builtin_fmaf(activated, 1.0f - s, s), dgate[i]);
+        dup[i] = __builtin_fmaf(dy[i], activated, dup[i]);
+    }
+}
+
 void add(const float* y, float* x, int64_t n) {
     for (int64_t i = 0; i < n; i++) x[i] += y[i];
 }
@@ -86,6 +117,10 @@ void clamp(float limit, float* x, int64_t n) {
         const float bounded = -limit > x[i] ? -limit : x[i];
         x[i] = limit < bounded ? limit : bounded;
     }
+}
+
+void clamp_backward(const float* x, float limit, float* dy, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dy[i] = limit < __builtin_fabsf(x[i]) ? 0.0f : dy[i];
 }
 
 void scale(float factor, float* x, int64_t n) {
@@ -106,8 +141,14 @@ void softmax(const float* x, float* y, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = exp_of(x[i] - maximum) / sum;
 }
 
+void softmax_backward(const float* y, const float* dy, float* dx, int64_t n) {
+    const float sum = sum_of_products(y, dy, n);
+    for (int64_t i = 0; i < n; i++) dx[i] = __builtin_fmaf(y[i], dy[i] - sum, dx[i]);
+}
+
+constexpr int64_t kChunk = 1024;  // of a vocabulary
+
 void log_sum_exp(const float* logits, float temperature, LogSum* out, int64_t n) {
-    constexpr int64_t kChunk = 1024;
     float maximum = kLowest, sum = 0;
     for (int64_t start = 0; start < n; start += kChunk) {
         const int64_t count = n - start < kChunk ? n - start : kChunk;
@@ -128,6 +169,24 @@ void logprobs(const float* logits, float temperature, LogSum sum, float* y, int6
     for (int64_t i = 0; i < n; i++) y[i] = logits[i] / temperature - sum.maximum - sum.log_sum;
 }
 
+void logprobs_backward(float temperature, LogSum sum, const float* dlogprobs, float total, float* z, int64_t n) {
+    const float share = -total / temperature;
+    for (int64_t i = 0; i < n; i++) {
+        const float probability = exp_of(z[i] / temperature - sum.maximum - sum.log_sum);
+        z[i] = __builtin_fmaf(share, probability, dlogprobs ? dlogprobs[i] / temperature : 0.0f);
+    }
+}
+
+float sum(const float* x, int64_t n) {
+    float total = 0;
+    for (int64_t start = 0; start < n; start += kChunk) {
+        LaneSum chunk;
+        for (int64_t i = 0; start + i < n && i < kChunk; i++) chunk.lanes[i % 16] += x[start + i];
+        total += chunk.total();
+    }
+    return total;
+}
+
 }  // namespace
 
 const RowKernels& reference_row_kernels() {
@@ -140,17 +199,23 @@ const RowKernels& reference_row_kernels() {
         .sin = {"sin__reference", map<sin>},
         .cos = {"cos__reference", map<cos>},
         .rms_norm = {"rms_norm__reference", rms_norm},
+        .rms_norm_backward = {"rms_norm_backward__reference", rms_norm_backward},
         .rotate_halves = {"rotate_halves__reference", rotate_halves},
         .rotate_pairs = {"rotate_pairs__reference", rotate_pairs},
         .swiglu = {"swiglu__reference", swiglu},
+        .swiglu_backward = {"swiglu_backward__reference", swiglu_backward},
         .add = {"add__reference", add},
         .clamp = {"clamp__reference", clamp},
+        .clamp_backward = {"clamp_backward__reference", clamp_backward},
         .scale = {"scale__reference", scale},
         .widen_bf16 = {"widen_bf16__reference", widen_bf16},
         .round_bf16 = {"round_bf16__reference", round_bf16},
         .softmax = {"softmax__reference", softmax},
+        .softmax_backward = {"softmax_backward__reference", softmax_backward},
         .log_sum_exp = {"log_sum_exp__reference", log_sum_exp},
         .logprobs = {"logprobs__reference", logprobs},
+        .logprobs_backward = {"logprobs_backward__reference", logprobs_backward},
+        .sum = {"sum__reference", sum},
     };
     return kKernels;
 }

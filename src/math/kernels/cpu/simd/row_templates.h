@@ -27,15 +27,15 @@ struct RowTemplates {
         if (i < n) f(V::load_first(x + i, n - i, 0.0f)...).store_first(y + i, n - i);
     }
 
-    // Calls f(lanes) over x in order; the lanes behind the end hold `fill`.
+    // Calls f(lanes of the inputs) in order; the lanes behind the end hold `fill`.
     template <class Function>
-    [[gnu::always_inline]] static void each(const float* x, int64_t n, float fill, Function f) {
+    [[gnu::always_inline]] static void each(int64_t n, float fill, Function f, auto... x) {
         int64_t i = 0;
         for (; i + 16 <= n; i += 16) {
-            prefetch_input(x + i);
-            f(V::load(x + i));
+            (prefetch_input(x + i), ...);
+            f(V::load(x + i)...);
         }
-        if (i < n) f(V::load_first(x + i, n - i, fill));
+        if (i < n) f(V::load_first(x + i, n - i, fill)...);
     }
 
     static void exp(const float* x, float* y, int64_t n) {
@@ -69,15 +69,22 @@ struct RowTemplates {
 
     static void rms_norm(const float* x, const float* weight, float epsilon, bool one_plus, float* y, int64_t n) {
         V squares = V::all(0.0f);
-        each(x, n, 0.0f, [&](V a) { squares = fma(a, a, squares); });
-        const float mean = sum_of_lanes(squares) / static_cast<float>(n);
-        const V factor = V::all(1.0f / __builtin_sqrtf(mean + epsilon)), one = V::all(1.0f);
+        each(
+            n, 0.0f, [&](V a) { squares = fma(a, a, squares); }, x);
+        const V factor = V::all(inverse_rms(squares, epsilon, n)), one = V::all(1.0f);
         if (one_plus)
             map(
                 n, y, [&](V a, V w) { return a * factor * (one + w); }, x, weight);
         else
             map(
                 n, y, [&](V a, V w) { return a * factor * w; }, x, weight);
+    }
+
+    static void rms_norm_backward(const RmsNormGradient& row, int64_t n) {
+        if (row.one_plus)
+            rms_norm_backward(row, n, [](V w) { return V::all(1.0f) + w; });
+        else
+            rms_norm_backward(row, n, [](V w) { return w; });
     }
 
     static void rotate_halves(const float* cosine, const float* sine, float* x, int64_t half) {
@@ -112,6 +119,30 @@ struct RowTemplates {
         map(
             n, y, [](V g, V u) { return g * math::sigmoid(g) * u; }, gate, up);
     }
+    static void swiglu_backward(const float* gate, const float* up, const float* dy, float* dgate, float* dup,
+                                int64_t n) {
+        const V one = V::all(1.0f);
+        const auto add_to = [&](V& dg, V& du, V g, V u, V d) {
+            const V s = math::sigmoid(g), activated = g * s;
+            dg = fma(d * u, fma(activated, one - s, s), dg);
+            du = fma(d, activated, du);
+        };
+        int64_t i = 0;
+        for (; i + 16 <= n; i += 16) {
+            for (const float* x : {gate, up, dy, static_cast<const float*>(dgate), static_cast<const float*>(dup)})
+                prefetch_input(x + i);
+            V dg = V::load(dgate + i), du = V::load(dup + i);
+            add_to(dg, du, V::load(gate + i), V::load(up + i), V::load(dy + i));
+            dg.store(dgate + i);
+            du.store(dup + i);
+        }
+        if (i == n) return;
+        const auto load = [&](const float* x) { return V::load_first(x + i, n - i, 0.0f); };
+        V dg = load(dgate), du = load(dup);
+        add_to(dg, du, load(gate), load(up), load(dy));
+        dg.store_first(dgate + i, n - i);
+        du.store_first(dup + i, n - i);
+    }
     static void add(const float* y, float* x, int64_t n) {
         map(
             n, x, [](V a, V b) { return a + b; }, x, y);
@@ -120,6 +151,11 @@ struct RowTemplates {
         const V high = V::all(limit), low = V::all(-limit);
         map(
             n, x, [&](V a) { return min(high, max(low, a)); }, x);
+    }
+    static void clamp_backward(const float* x, float limit, float* dy, int64_t n) {
+        const V l = V::all(limit);
+        map(
+            n, dy, [&](V a, V d) { return zero_where(less(l, abs(a)), d); }, x, dy);
     }
     static void scale(float factor, float* x, int64_t n) {
         const V f = V::all(factor);
@@ -142,28 +178,40 @@ struct RowTemplates {
 
     static void softmax(const float* x, float* y, int64_t n) {
         V maximum = V::all(kLowest);
-        each(x, n, kLowest, [&](V a) { maximum = max(a, maximum); });
+        each(
+            n, kLowest, [&](V a) { maximum = max(a, maximum); }, x);
         const V m = V::all(max_of_lanes(maximum));
         V sum = V::all(0.0f);
-        each(x, n, kLowest, [&](V a) { sum = sum + math::exp(a - m); });
+        each(
+            n, kLowest, [&](V a) { sum = sum + math::exp(a - m); }, x);
         const V total = V::all(sum_of_lanes(sum));
         map(
             n, y, [&](V a) { return math::exp(a - m) / total; }, x);
     }
 
+    static void softmax_backward(const float* y, const float* dy, float* dx, int64_t n) {
+        V products = V::all(0.0f);
+        each(
+            n, 0.0f, [&](V a, V d) { products = fma(a, d, products); }, y, dy);
+        const V sum = V::all(sum_of_lanes(products));
+        map(
+            n, dx, [&](V a, V d, V old) { return fma(a, d - sum, old); }, y, dy, dx);
+    }
+
     static void log_sum_exp(const float* logits, float temperature, LogSum* out, int64_t n) {
-        constexpr int64_t kChunk = 1024;
         const V t = V::all(temperature);
         float maximum = kLowest, sum = 0;
         for (int64_t start = 0; start < n; start += kChunk) {
             const int64_t count = n - start < kChunk ? n - start : kChunk;
             V lanes = V::all(kLowest);
-            each(logits + start, count, kLowest, [&](V a) { lanes = max(a / t, lanes); });
+            each(
+                count, kLowest, [&](V a) { lanes = max(a / t, lanes); }, logits + start);
             const float chunk_maximum = max_of_lanes(lanes);
             const bool chunk_counts = chunk_maximum > kLowest, others_count = maximum > kLowest;
             const V m = V::all(chunk_counts ? chunk_maximum : 0.0f);
             V sums = V::all(0.0f);
-            each(logits + start, count, kLowest, [&](V a) { sums = sums + math::exp(a / t - m); });
+            each(
+                count, kLowest, [&](V a) { sums = sums + math::exp(a / t - m); }, logits + start);
             const float chunk_sum = sum_of_lanes(sums);
             const float both = chunk_maximum > maximum ? chunk_maximum : maximum;
             if (chunk_counts && others_count)
@@ -181,7 +229,57 @@ struct RowTemplates {
             n, y, [&](V a) { return a / t - m - l; }, logits);
     }
 
+    static void logprobs_backward(float temperature, LogSum sum, const float* dlogprobs, float total, float* z,
+                                  int64_t n) {
+        const V t = V::all(temperature), m = V::all(sum.maximum), l = V::all(sum.log_sum), zero = V::all(0.0f);
+        const V share = V::all(-total / temperature);
+        if (dlogprobs)
+            map(
+                n, z, [&](V a, V g) { return fma(share, math::exp(a / t - m - l), g / t); }, z, dlogprobs);
+        else
+            map(
+                n, z, [&](V a) { return fma(share, math::exp(a / t - m - l), zero); }, z);
+    }
+
+    static float sum(const float* x, int64_t n) {
+        float total = 0;
+        for (int64_t start = 0; start < n; start += kChunk) {
+            V lanes = V::all(0.0f);
+            each(
+                n - start < kChunk ? n - start : kChunk, 0.0f, [&](V a) { lanes = lanes + a; }, x + start);
+            total += sum_of_lanes(lanes);
+        }
+        return total;
+    }
+
   private:
+    static constexpr int64_t kChunk = 1024;  // of a vocabulary
+
+    [[gnu::always_inline]] static float inverse_rms(V squares, float epsilon, int64_t n) {
+        const float mean = sum_of_lanes(squares) / static_cast<float>(n);
+        return 1.0f / __builtin_sqrtf(mean + epsilon);
+    }
+
+    template <class WeightFactor>
+    [[gnu::always_inline]] static void rms_norm_backward(const RmsNormGradient& row, int64_t n,
+                                                         WeightFactor factor_of) {
+        V squares = V::all(0.0f), products = V::all(0.0f);
+        const auto add_to = [&](V x, V w, V dy) {
+            squares = fma(x, x, squares);
+            products = fma(dy * factor_of(w), x, products);
+        };
+        each(n, 0.0f, add_to, row.x, row.weight, row.dy);
+        const float inverse = inverse_rms(squares, row.epsilon, n);
+        const V factor = V::all(inverse), mean = V::all(sum_of_lanes(products) * inverse / static_cast<float>(n));
+        const auto dx_of = [&](V x, V w, V dy, V dx) {
+            return fma(factor, fma(-(x * factor), mean, dy * factor_of(w)), dx);
+        };
+        map(n, row.dx, dx_of, row.x, row.weight, row.dy, row.dx);
+        if (!row.dweight) return;
+        map(
+            n, row.dweight, [&](V x, V dy, V dw) { return fma(dy, x * factor, dw); }, row.x, row.dy, row.dweight);
+    }
+
     static float exp_of(float x) { return first_lane(math::exp(V::all(x))); }
 };
 
