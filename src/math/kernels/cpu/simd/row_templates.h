@@ -127,10 +127,10 @@ struct RowTemplates {
             dg = fma(d * u, fma(activated, one - s, s), dg);
             du = fma(d, activated, du);
         };
+        const float* const inputs[] = {gate, up, dy, dgate, dup};
         int64_t i = 0;
         for (; i + 16 <= n; i += 16) {
-            for (const float* x : {gate, up, dy, static_cast<const float*>(dgate), static_cast<const float*>(dup)})
-                prefetch_input(x + i);
+            for (const float* x : inputs) prefetch_input(x + i);
             V dg = V::load(dgate + i), du = V::load(dup + i);
             add_to(dg, du, V::load(gate + i), V::load(up + i), V::load(dy + i));
             dg.store(dgate + i);
