@@ -237,6 +237,10 @@ TEST(Distillation, SdpoWeighsStaleTokensAndAveragesOverTheMask) {
     };
     EXPECT_NEAR(f(std::vector<double>(student.begin(), student.end())), loss.sum, 1e-6);
     expect_gradient(f, student, loss.dlp, "sdpo", 1e-4);
+    const std::vector<float> far = {-40, 40}, here(2);
+    const auto bounded = staleness_weights(kernels, far, here, 1e30f);
+    EXPECT_NEAR(bounded[0] / std::exp(-20.0), 1, 1e-6);
+    EXPECT_NEAR(bounded[1] / std::exp(20.0), 1, 1e-6);
     const TokenLoss sampled = sdpo_reinforce(kernels, teacher_lp, tokens);
     for (size_t i = 0; i < 3; i++) EXPECT_NEAR(sampled.dlp[i], weights[i] * (lp[i] - teacher_lp[i]) / 2, 1e-6);
     EXPECT_NEAR(sampled.sum, (weights[0] * 1 * -1 + weights[2] * -0.5 * -3) / 2, 1e-6);

@@ -228,22 +228,20 @@ TokenLoss topk_cross_entropy(const math::KernelTable& kernels, MatrixView<const 
 }
 
 std::vector<float> staleness_weights(const math::KernelTable& kernels, std::span<const float> lp,
-                                     std::span<const float> q, std::span<const float> mask, float is_clip) {
-    CHECK(q.size() == lp.size() && mask.size() == lp.size(), "{} lp, {} q, mask {}", lp.size(), q.size(), mask.size());
+                                     std::span<const float> q, float is_clip) {
+    CHECK_EQ(lp.size(), q.size());
     constexpr float kFarthest = 20;
     std::vector<float> weights(lp.size());
-    for (size_t i = 0; i < lp.size(); i++) {
-        if (mask[i] != 0) weights[i] = std::clamp(lp[i] - q[i], -kFarthest, kFarthest);
-    }
+    for (size_t i = 0; i < lp.size(); i++) weights[i] = std::clamp(lp[i] - q[i], -kFarthest, kFarthest);
     kernels.rows.exp.run(weights.data(), weights.data(), static_cast<int64_t>(weights.size()));
-    for (size_t i = 0; i < lp.size(); i++) weights[i] = mask[i] == 0 ? 0.0f : std::min(weights[i], is_clip);
+    for (float& weight : weights) weight = std::min(weight, is_clip);
     return weights;
 }
 
 TokenLoss sdpo(const math::KernelTable& kernels, MatrixView<const float> student, MatrixView<const float> teacher,
                const SdpoTokens& tokens, const SdpoConfig& config) {
     TokenLoss loss = topk_divergence(kernels, student, teacher, config.alpha, Rest::tail);
-    multiply(loss, staleness_weights(kernels, tokens.lp, tokens.q, tokens.mask, config.is_clip));
+    multiply(loss, staleness_weights(kernels, tokens.lp, tokens.q, config.is_clip));
     average(loss, MeanOver::tokens, tokens.mask);
     return loss;
 }
@@ -256,7 +254,7 @@ TokenLoss sdpo_reinforce(const math::KernelTable& kernels, std::span<const float
         const float difference = tokens.lp[i] - teacher_lp[i];
         loss.set(i, difference * tokens.lp[i], difference);
     }
-    multiply(loss, staleness_weights(kernels, tokens.lp, tokens.q, tokens.mask, is_clip));
+    multiply(loss, staleness_weights(kernels, tokens.lp, tokens.q, is_clip));
     average(loss, MeanOver::tokens, tokens.mask);
     return loss;
 }

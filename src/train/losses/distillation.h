@@ -34,10 +34,9 @@ TokenLoss topk_divergence(const math::KernelTable& kernels, MatrixView<const flo
 TokenLoss topk_cross_entropy(const math::KernelTable& kernels, MatrixView<const float> student,
                              MatrixView<const float> teacher);
 
-// SDPO's weight of a token that older weights sampled: min(exp(clamp(lp - q, -20, 20)), is_clip); 0, with nothing read,
-// where the mask is 0.
+// SDPO's weights of tokens that older weights sampled: min(exp(clamp(lp - q, -20, 20)), is_clip).
 std::vector<float> staleness_weights(const math::KernelTable& kernels, std::span<const float> lp,
-                                     std::span<const float> q, std::span<const float> mask, float is_clip);
+                                     std::span<const float> q, float is_clip);
 
 // Tokens of an on-policy sample: lp of the sampled token, q as it was sampled, mask of the tokens that count.
 struct SdpoTokens {
@@ -48,7 +47,7 @@ struct SdpoConfig {
     float is_clip = 2;
 };
 
-// topk_divergence with a tail, times the staleness weight, averaged over the mask.
+// topk_divergence with a tail, times the staleness weight, averaged over the mask; `each` is that of all tokens.
 TokenLoss sdpo(const math::KernelTable& kernels, MatrixView<const float> student, MatrixView<const float> teacher,
                const SdpoTokens& tokens, const SdpoConfig& config = {});
 
