@@ -2,6 +2,7 @@
 
 #include "finite_differences.h"
 #include "loss_fixture.h"
+#include "train/advantages.h"
 #include "train/losses/group.h"
 
 namespace hone::train {
@@ -43,6 +44,49 @@ TEST(GroupLossesGolden, EveryCase) {
         TokenLoss loss = ppo(kernels, in, {0.8f, 1.28f});
         average(loss, means.at(name), mask, offsets_of(golden.values<int32_t>(name, "in/doc")), 16);
         expect_golden(golden, name, loss);
+    }
+}
+
+// Whole recipes, from rewards to losses, over the log-probabilities of a model.
+TEST(GroupLossesGolden, EveryRecipe) {
+    const GoldenOp golden("dense_groups", "models");
+    const std::map<std::string, GroupLoss> recipes = {
+        {"grpo", kGrpo}, {"dr_grpo", kDrGrpo}, {"dapo", kDapo}, {"gspo", kGspo}, {"cispo", kCispo}};
+    for (const std::string& name : golden.cases()) {
+        const auto lp = golden.values(name, "out/logprobs"), q = golden.values(name, "in/logprobs");
+        const auto reference = golden.values(name, "in/ref_logprobs"), rewards = golden.values(name, "in/rewards");
+        const auto group = golden.values<int32_t>(name, "in/group");
+        auto mask = golden.values(name, "in/mask");
+        const auto stored_offsets = golden.values<int32_t>(name, "in/offsets");
+        const std::vector<int64_t> offsets(stored_offsets.begin(), stored_offsets.end());
+        const auto& attributes = golden.attributes(name);
+        const auto number = [&](const char* key, auto otherwise) {
+            return attributes.contains(key) ? attributes.at(key).to_number<decltype(otherwise)>() : otherwise;
+        };
+        std::vector<float> advantages =
+            name == "dr_grpo" ? dr_grpo_advantages(rewards, group) : grpo_advantages(rewards, group);
+        if (name == "dapo") {
+            std::vector<int32_t> lengths;
+            for (size_t d = 0; d + 1 < offsets.size(); d++) {
+                lengths.push_back(
+                    static_cast<int32_t>(std::count(mask.begin() + offsets[d], mask.begin() + offsets[d + 1], 1.0f)));
+            }
+            const OverlongPenalty penalty{number("overlong_limit", 0), number("overlong_cache", 0)};
+            advantages = dapo_advantages(rewards, group, lengths, penalty);
+            const auto kept = informative(rewards, group);
+            mask = token_advantages(std::vector<float>(kept.begin(), kept.end()), mask, offsets);
+        }
+        const auto of_tokens = token_advantages(advantages, mask, offsets);
+        golden.expect_within(name, "token_advantages", of_tokens, GoldenPrecision::fp32);
+        GroupLoss recipe = recipes.at(name);
+        EXPECT_EQ(recipe.clip_low_threshold, number("low", 0.0f)) << name;
+        EXPECT_EQ(recipe.clip_high_threshold, number("high", 0.0f)) << name;
+        recipe.kl_coefficient = number("kl", 0.0f);
+        recipe.max_length = number("max_length", 1.0);
+        const TokenLoss loss = group_loss(best_kernels(), recipe, {{lp, q, of_tokens}, mask, offsets, reference});
+        const auto sum = static_cast<float>(loss.sum);
+        golden.expect_within(name, "each", loss.each, GoldenPrecision::fp32);
+        golden.expect_within(name, "loss", {&sum, 1}, GoldenPrecision::fp32);
     }
 }
 
