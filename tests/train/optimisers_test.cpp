@@ -112,6 +112,17 @@ TEST(Adamw, ALearningRateOfZeroChangesNoBit) {
     EXPECT_NE(state.m[4][0], 0);
 }
 
+TEST(Adamw, OnlyTensorsThatDecayDecay) {
+    ThreadPool pool(1);
+    const std::vector<float> g(20);
+    std::vector<float> matrix(20, 2), norm(20, 2), m(40), v(40);
+    const AdamwTensor tensors[] = {{matrix, g, std::span(m).first(20), std::span(v).first(20)},
+                                   {norm, g, std::span(m).last(20), std::span(v).last(20), false}};
+    adamw_step(pool, tensors, {.learning_rate = 0.5, .weight_decay = 0.5}, 1);
+    EXPECT_EQ(matrix, std::vector<float>(20, 1.5f));
+    EXPECT_EQ(norm, std::vector<float>(20, 2));
+}
+
 TEST(GradientNorm, IsThatOfAllTensorsAndClipsOnlyWhatIsLarger) {
     ThreadPool pool(2);
     const AdamwState state;
@@ -244,6 +255,16 @@ TEST(Muon, StepsByTheFormulaWithTheSameBitsEverywhere) {
         }
         ASSERT_NEAR(expected[i], p, 2e-5) << i;
     }
+}
+
+TEST(Muon, LooksAheadByNesterov) {
+    const auto g = random_values(5, 6 * 9), momentum_before = random_values(6, 6 * 9);
+    std::vector<float> p(g.size()), momentum = momentum_before, u(g.size()), direction(g.size());
+    for (size_t i = 0; i < g.size(); i++) u[i] = g[i] + 0.95f * (0.95f * momentum_before[i] + g[i]);
+    TestContext context;
+    muon_step(context.op, {{p.data(), 6, 9}, {g.data(), 6, 9}, {momentum.data(), 6, 9}}, {.learning_rate = 1});
+    orthogonalise(context.op, {u.data(), 6, 9}, {direction.data(), 6, 9});
+    for (size_t i = 0; i < g.size(); i++) EXPECT_FLOAT_EQ(p[i], -0.2f * 3 * direction[i]);
 }
 
 TEST(Muon, AccumulatesMomentumAndStandsStillAtLearningRateZero) {
