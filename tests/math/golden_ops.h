@@ -1,5 +1,5 @@
-// Reads one operation of the golden data, training/ops/NAME.json and NAME.safetensors: inputs and outputs of each case
-// and the tolerances of each output. For tests: what is missing or malformed throws.
+// Reads one file of the golden data for training, ops/NAME.json and NAME.safetensors or those of another folder there:
+// inputs and outputs of each case and the tolerances of each output. For tests: what is missing or malformed throws.
 #pragma once
 
 #include <cmath>
@@ -22,8 +22,8 @@ enum class GoldenPrecision { fp32, bf16 };
 
 class GoldenOp {
   public:
-    explicit GoldenOp(const std::string& name) {
-        const std::string stem = golden_folder() / "training/ops" / name;
+    explicit GoldenOp(const std::string& name, const std::string& folder = "ops") {
+        const std::string stem = golden_folder() / "training" / folder / name;
         manifest_ = boost::json::parse(contents_of(stem + ".json")).as_object();
         bytes_ = contents_of(stem + ".safetensors");
         uint64_t header_bytes = 0;

@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "model": ["math", "base"],
     "text": ["base"],
     "engine": ["model", "math", "base"],
+    "train": ["model", "math", "base"],
     "serve": ["engine", "text", "base"],
     "cli": ["base", "math", "model", "text", "engine", "serve"],
 }
@@ -43,6 +44,7 @@ NEVER_MENTION = {
     "math": r"(?<![a-z])(http|json|request|checkpoint|(?<!_)model|file)",
     "model": r"(?<![a-z])(http|scheduler|request|avx|vnni)",
     "engine": r"(?<![a-z])(json|http|loss)",
+    "train": r"(?<![a-z])(http|scheduler)",
     "text": r"(?<![a-z])(tensor)",
     "serve": r"(?<![a-z])(avx|gemm|kernel)",
 }
