@@ -36,6 +36,24 @@ MatrixProduct matrix_product(const GemmKernels& kernels, NumericClass int4_class
     __builtin_unreachable();
 }
 
+BackwardProduct backward_product(const GemmKernels& kernels, WeightFormat format) {
+    const auto product = [&](WeightFormat transposed) {
+        return matrix_product(kernels, NumericClass::f32seq, transposed);
+    };
+    switch (format) {
+        case WeightFormat::f32:
+            return {product(WeightFormat::f32), kF32Panel, kernels.transpose_f32};
+        case WeightFormat::bf16:
+            return {product(WeightFormat::bf16), kBf16Panel, kernels.transpose_bf16};
+        case WeightFormat::int4_g32:
+            return {product(WeightFormat::bf16), kBf16Panel, kernels.transpose_int4g32};
+        case WeightFormat::bf16_rows:
+            break;
+    }
+    CHECK(false, "no backward product over weights of format {}", name_of(format));
+    __builtin_unreachable();
+}
+
 int64_t panel_count(const Weight& weight) {
     const int64_t columns = panel_columns(weight.format);
     return (weight.n + columns - 1) / columns;

@@ -17,6 +17,15 @@ inline MatrixProduct matrix_product(const OpContext& context, const Weight& weig
     return matrix_product(context.kernels.gemm, context.int4_class, weight.format);
 }
 
+// The kernels of dX = dY W: `transpose` gives panels of W^T for `product`, whose chains are those of dY rounded to bf16 by
+// W, INT4 rounded to bf16; all fp32 for f32.
+struct BackwardProduct {
+    MatrixProduct product;
+    PanelLayout panel;
+    GemmKernels::Transpose transpose;
+};
+BackwardProduct backward_product(const GemmKernels& kernels, WeightFormat format);
+
 // The panels that hold n outputs, the last one perhaps partly.
 int64_t panel_count(const Weight& weight);
 // Where a panel begins.

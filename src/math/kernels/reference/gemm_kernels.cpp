@@ -17,14 +17,18 @@ T read(const std::byte* from) {
     return value;
 }
 
+template <class T>
+void write(std::byte* to, T value) {
+    std::memcpy(to, &value, sizeof value);
+}
+
 // One row of activations in its tile.
 struct Row {
     RowLines<const std::byte> lines;
     const std::byte* line(int64_t i) const { return lines.first + i * lines.stride; }
 };
 
-float f32_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
-    float sum = 0;
+float f32_chain(float sum, const Row& x, const std::byte* panel, int64_t column, int64_t k) {
     for (int64_t i = 0; i < k; i++) {
         const float w = read<float>(panel + (i * kF32Panel.columns + column) * 4);
         sum = __builtin_fmaf(read<float>(x.line(i / 16) + i % 16 * 4), w, sum);
@@ -38,8 +42,7 @@ float add_pair(float sum, const std::byte* x, float even_w, float odd_w) {
     return __builtin_fmaf(to_float(read<bf16>(x)), even_w, sum);
 }
 
-float bf16_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
-    float sum = 0;
+float bf16_chain(float sum, const Row& x, const std::byte* panel, int64_t column, int64_t k) {
     for (int64_t i = 0; i < k; i += 2) {
         const std::byte* w = panel + (i / 2 * kBf16Panel.columns + column) * 4;
         sum = add_pair(sum, x.line(i / 32) + i % 32 * 2, to_float(read<bf16>(w)), to_float(read<bf16>(w + 2)));
@@ -56,8 +59,7 @@ float int4_scale(const std::byte* panel, int64_t column, int64_t k) {
     return to_float(read<bf16>(panel + int4_scale_offset(column, k)));
 }
 
-float bf16_int4_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
-    float sum = 0;
+float bf16_int4_chain(float sum, const Row& x, const std::byte* panel, int64_t column, int64_t k) {
     for (int64_t group = 0; group < k; group += kGroup) {
         float group_sum = 0;
         for (int64_t i = group; i < group + kGroup; i += 2) {
@@ -77,8 +79,7 @@ float scale_of(const std::byte* line) {
 }
 
 template <ActivationFormat format>
-float i8_int4_chain(const Row& x, const std::byte* panel, int64_t column, int64_t k) {
-    float sum = 0;
+float i8_int4_chain(float sum, const Row& x, const std::byte* panel, int64_t column, int64_t k) {
     for (int64_t group = 0; group < k; group += kGroup) {
         const std::byte* line = x.line(group / kGroup);
         int32_t dot = read<int32_t>(line + kI8StartOffset);  // -8 * sum of x, for codes are stored as code + 8
@@ -101,7 +102,8 @@ void gemm(const GemmTask& task) {
         for (int64_t i = 0; i < columns && first_column + i < task.n; i++) {
             const int64_t panel = task.first_panel + i / layout.columns;
             const std::byte* w = task.weight + panel * layout.panel_bytes(task.k);
-            task.y[row * task.y_stride + i] = chain(x, w, i % layout.columns, task.k);
+            float& y = task.y[row * task.y_stride + i];
+            y = chain(task.adds ? y : 0, x, w, i % layout.columns, task.k);
         }
     }
 }
@@ -137,6 +139,62 @@ void prepare_int8(const float* x, int64_t k, std::byte* lines, int64_t line_stri
     }
 }
 
+template <ActivationFormat format, auto prepare>
+void tile_columns(const float* x, int64_t stride, int64_t k, int64_t rows, std::byte* block) {
+    for (int64_t row = 0; row < rows; row++) {
+        const auto lines = row_lines(format, k, block, rows, row);
+        const int64_t line_k = line_of(format).k;
+        for (int64_t first = 0; first < k; first += line_k) {
+            float values[32] = {};
+            for (int64_t i = 0; i < line_k && first + i < k; i++) values[i] = x[(first + i) * stride + row];
+            prepare(values, line_k, lines.first + first / line_k * lines.stride, lines.stride);
+        }
+    }
+}
+
+void pack_columns_f32(const float* x, int64_t stride, int64_t k, int64_t columns, std::byte* panel) {
+    for (int64_t i = 0; i < k; i++) {
+        for (int64_t column = 0; column < kF32Panel.columns; column++)
+            write(panel + (i * kF32Panel.columns + column) * 4, column < columns ? x[i * stride + column] : 0);
+    }
+}
+
+void pack_columns_bf16(const float* x, int64_t stride, int64_t k, int64_t columns, std::byte* panel) {
+    for (int64_t i = 0; i < (k + 1) / 2 * 2; i++) {
+        for (int64_t column = 0; column < kBf16Panel.columns; column++) {
+            const float value = i < k && column < columns ? x[i * stride + column] : 0;
+            write(panel + (i / 2 * kBf16Panel.columns + column) * 4 + i % 2 * 2, round_to_bf16(value));
+        }
+    }
+}
+
+// weight_at(panel, column, k) is an element of the packed weight.
+template <class T, const PanelLayout& source, const PanelLayout& target, auto weight_at>
+void transpose(const TransposeTask& task) {
+    const int64_t steps = (task.count_n + target.step_k - 1) / target.step_k;
+    for (int64_t i = 0; i < steps * target.step_k; i++) {
+        const int64_t n = task.first_n + i;
+        const std::byte* panel = task.weight + n / source.columns * source.panel_bytes(task.k);
+        for (int64_t column = 0; column < target.columns && task.first_k + column < task.k; column++) {
+            const T value = weight_at(panel, n % source.columns, task.first_k + column);
+            const int64_t step = i / target.step_k * target.columns + column;
+            write(task.panel + step * 4 + i % target.step_k * int64_t{sizeof(T)}, value);
+        }
+    }
+}
+
+float f32_at(const std::byte* panel, int64_t column, int64_t k) {
+    return read<float>(panel + (k * kF32Panel.columns + column) * 4);
+}
+
+bf16 bf16_at(const std::byte* panel, int64_t column, int64_t k) {
+    return read<bf16>(panel + (k / 2 * kBf16Panel.columns + column) * 4 + k % 2 * 2);
+}
+
+bf16 rounded_int4_at(const std::byte* panel, int64_t column, int64_t k) {
+    return round_to_bf16(static_cast<float>(code_at(panel, column, k)) * int4_scale(panel, column, k));
+}
+
 void weighted_sum(const float* rows, int64_t stride, const int32_t* positions, const float* weights, int64_t count,
                   float* y, int64_t n) {
     for (int64_t column = 0; column < n; column++) {
@@ -169,6 +227,13 @@ const GemmKernels& reference_gemm_kernels() {
         .prepare_bf16 = {"prepare_bf16__reference", prepare_bf16},
         .prepare_i8g32 = {"prepare_i8g32__reference", prepare_int8<ActivationFormat::i8_g32>},
         .prepare_i8p32 = {"prepare_i8p32__reference", prepare_int8<ActivationFormat::i8_p32>},
+        .tile_columns_f32 = {"tile_columns_f32__reference", tile_columns<ActivationFormat::f32, prepare_f32>},
+        .tile_columns_bf16 = {"tile_columns_bf16__reference", tile_columns<ActivationFormat::bf16, prepare_bf16>},
+        .pack_columns_f32 = {"pack_columns_f32__reference", pack_columns_f32},
+        .pack_columns_bf16 = {"pack_columns_bf16__reference", pack_columns_bf16},
+        .transpose_f32 = {"transpose_f32__reference", transpose<float, kF32Panel, kF32Panel, f32_at>},
+        .transpose_bf16 = {"transpose_bf16__reference", transpose<bf16, kBf16Panel, kBf16Panel, bf16_at>},
+        .transpose_int4g32 = {"transpose_int4g32__reference", transpose<bf16, kInt4Panel, kBf16Panel, rounded_int4_at>},
         .weighted_sum = {"weighted_sum__reference", weighted_sum},
         .peak_f32 = {{"peak_f32__reference", peak}, 2},
         .peak_bf16 = {{"peak_bf16__reference", peak}, 2},

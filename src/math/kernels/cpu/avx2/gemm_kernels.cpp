@@ -9,6 +9,7 @@
 #include "math/kernels/cpu/gemm/i8_int4g32.h"
 #include "math/kernels/cpu/gemm/panel_loop.h"
 #include "math/kernels/cpu/gemm/rows.h"
+#include "math/kernels/cpu/gemm/transpose.h"
 #include "math/kernels/cpu/prefetch_input.h"
 #include "math/kernels/cpu/simd/lanes_avx2.h"
 #include "math/quant/int8_g32.h"
@@ -119,6 +120,13 @@ const GemmKernels& avx2_gemm_kernels() {
         .prepare_bf16 = {"prepare_bf16__avx2", prepare_bf16},
         .prepare_i8g32 = {"prepare_i8g32__avx2", prepare_int8<ActivationFormat::i8_g32>},
         .prepare_i8p32 = {"prepare_i8p32__avx2", prepare_int8<ActivationFormat::i8_p32>},
+        .tile_columns_f32 = {"tile_columns_f32__avx2", tile_columns_f32<Lanes>},
+        .tile_columns_bf16 = {"tile_columns_bf16__avx2", tile_columns_bf16<Lanes>},
+        .pack_columns_f32 = {"pack_columns_f32__avx2", pack_columns_f32<Lanes>},
+        .pack_columns_bf16 = {"pack_columns_bf16__avx2", pack_columns_bf16<Lanes>},
+        .transpose_f32 = {"transpose_f32__avx2", transpose_f32<Lanes>},
+        .transpose_bf16 = {"transpose_bf16__avx2", transpose_bf16<Lanes>},
+        .transpose_int4g32 = {"transpose_int4g32__avx2", transpose_int4g32<Lanes>},
         .weighted_sum = {"weighted_sum__avx2", weighted_sum<Lanes>},
         .peak_f32 = {{"peak_f32__avx2", peak<__m256, peak_fma>}, 12 * 16},
         .peak_bf16 = {{"peak_bf16__avx2", peak<__m256, peak_fma>}, 12 * 16},

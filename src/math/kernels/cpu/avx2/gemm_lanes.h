@@ -8,6 +8,8 @@
 
 #include <immintrin.h>
 
+#include "math/kernels/cpu/simd/lanes_avx2.h"
+
 namespace hone::math {
 
 struct Avx2GemmLanes {
@@ -74,6 +76,53 @@ struct Avx2GemmLanes {
     }
     static Floats finish_dot(Dot dot, const std::byte* start) {
         return _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_madd_epi16(dot, _mm256_set1_epi16(1)), broadcast(start)));
+    }
+
+    // Squares of dwords, for operands of the backward products (cpu/gemm/transpose.h).
+    using Dwords = __m256i;
+
+    static Dwords load_dwords(const std::byte* from) { return load_octets(from); }
+    static void store_dwords(std::byte* to, Dwords x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), x); }
+    static Dwords as_dwords(Floats x) { return _mm256_castps_si256(x); }
+    // Pairs of bf16 {even, odd}.
+    static Dwords round_pairs(Floats even, Floats odd) {
+        return _mm256_or_si256(rounded_to_bf16(even), _mm256_slli_epi32(rounded_to_bf16(odd), 16));
+    }
+    // Pair `pair` of each octet times the scale.
+    template <int pair>
+    static Dwords scaled_codes(Octets octets, Floats scale) {
+        const Pairs codes = code_pairs<pair>(octets);
+        return round_pairs(multiply(codes.even, scale), multiply(codes.odd, scale));
+    }
+    // Words of a and b in turn: those of the lower halves, of the upper halves.
+    static Dwords interleave_low(Dwords a, Dwords b) {
+        return _mm256_permute2x128_si256(_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b), 0x20);
+    }
+    static Dwords interleave_high(Dwords a, Dwords b) {
+        return _mm256_permute2x128_si256(_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b), 0x31);
+    }
+
+    [[gnu::always_inline]] static void transpose(Dwords (&r)[kCount]) {
+        Dwords t[kCount];
+#pragma GCC unroll 4
+        for (int i = 0; i < 8; i += 2) {
+            t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
+            t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+        }
+#pragma GCC unroll 2
+        for (int i = 0; i < 8; i += 4) {
+            r[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
+            r[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+            r[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
+            r[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            t[i] = _mm256_permute2x128_si256(r[i], r[i + 4], 0x20);
+            t[i + 4] = _mm256_permute2x128_si256(r[i], r[i + 4], 0x31);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) r[i] = t[i];
     }
 
   private:

@@ -69,7 +69,63 @@ struct Avx512GemmLanes {
     static Dot add_bytes(Dot dot, Bytes w, Bytes x) { return _mm512_dpbusd_epi32(dot, w, x); }
     static Floats finish_dot(Dot dot, const std::byte*) { return _mm512_cvtepi32_ps(dot); }
 
+    // Squares of dwords, for operands of the backward products (cpu/gemm/transpose.h).
+    using Dwords = __m512i;
+
+    static Dwords load_dwords(const std::byte* from) { return _mm512_loadu_si512(from); }
+    static void store_dwords(std::byte* to, Dwords x) { _mm512_storeu_si512(to, x); }
+    static Dwords as_dwords(Floats x) { return _mm512_castps_si512(x); }
+    // Pairs of bf16 {even, odd}.
+    static Dwords round_pairs(Floats even, Floats odd) {
+        const __m512i halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd, even));
+        return _mm512_permutexvar_epi16(alternating(0, 16), halves);
+    }
+    // Pair `pair` of each octet times the scale.
+    template <int pair>
+    static Dwords scaled_codes(Octets octets, Floats scale) {
+        const __m512i codes = reinterpret_cast<__m512i>(code_pairs<pair>(octets));
+        const __m512i odd = _mm512_and_si512(codes, _mm512_set1_epi32(static_cast<int>(0xffff0000)));
+        return round_pairs(_mm512_mul_ps(_mm512_castsi512_ps(_mm512_slli_epi32(codes, 16)), scale),
+                           _mm512_mul_ps(_mm512_castsi512_ps(odd), scale));
+    }
+    // Words of a and b in turn: those of the lower halves, of the upper halves.
+    static Dwords interleave_low(Dwords a, Dwords b) { return _mm512_permutex2var_epi16(a, alternating(0, 32), b); }
+    static Dwords interleave_high(Dwords a, Dwords b) { return _mm512_permutex2var_epi16(a, alternating(16, 48), b); }
+
+    [[gnu::always_inline]] static void transpose(Dwords (&r)[kCount]) {
+        Dwords t[kCount];
+#pragma GCC unroll 8
+        for (int i = 0; i < 16; i += 2) {
+            t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+            t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < 16; i += 4) {
+            r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+            r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+            r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+            r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+            t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+            t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+            t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) {
+            r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+            r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+        }
+    }
+
   private:
+    // Words a, b, a + 1, b + 1 and so on.
+    static __m512i alternating(int a, int b) {
+        const __m512i steps = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        return _mm512_add_epi32(_mm512_mullo_epi32(steps, _mm512_set1_epi32(0x10001)), _mm512_set1_epi32(b << 16 | a));
+    }
     static __mmask16 first(int32_t count) {
         return count >= kCount ? __mmask16{0xffff} : static_cast<__mmask16>(count <= 0 ? 0 : (1u << count) - 1);
     }

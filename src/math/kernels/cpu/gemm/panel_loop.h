@@ -61,7 +61,7 @@ void gemm(const GemmTask& task) {
             TileTask tile{};
             tile.y_stride = task.y_stride;
             tile.k = static_cast<int32_t>(task.k - k < block_k ? task.k - k : block_k);
-            tile.continues = k > 0;
+            tile.continues = k > 0 || task.adds;
             constexpr int64_t kStepLines = Nest::kPanel.panel_bytes(Nest::kPrefetchK) / 64;
             const auto ahead_lines = static_cast<int32_t>((kStepLines + tiles.parts - 1) / tiles.parts);
             const std::byte* const block = panel_data + Nest::kPanel.panel_bytes(k);

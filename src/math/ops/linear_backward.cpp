@@ -1,0 +1,195 @@
+// Both products run on the forward's kernels, with operands that are laid out anew for each use, so that neither weights
+// nor activations are kept twice: dX = dY W on blocks of W transposed into a panel that a core's cache holds, dW = dY^T X
+// on columns of both.
+#include <algorithm>
+
+#include "math/ops/linear.h"
+#include "math/ops/matrix_product.h"
+#include "math/ops/parallel.h"
+
+namespace hone::math {
+
+namespace {
+
+// dX: the part of n whose transposed weights, and whose dY of a block of rows, stay in a core's L2. A multiple of a line
+// of activations and of 64.
+constexpr int64_t kInputBlockN = 512;
+constexpr int64_t kInputBlockRows = 512;
+constexpr int64_t kInputColumns = 64;  // of dX in a task; a multiple of every panel's
+
+// One term of the sum: dy in blocks along n, each prepared as if it were a matrix of its own.
+struct InputTerm {
+    const Weight* weight;
+    BackwardProduct backward;
+    MatrixView<const float> dy;
+    EvenSplit row_blocks;
+    std::byte* prepared;
+
+    int64_t blocks() const { return (weight->n + kInputBlockN - 1) / kInputBlockN; }
+    int64_t block_n(int64_t block) const { return std::min(kInputBlockN, weight->n - block * kInputBlockN); }
+    int64_t row_bytes(int64_t block) const {
+        return activation_row_bytes(backward.product.activations, block_n(block));
+    }
+    std::byte* activations(int64_t block, int64_t row_block) const {
+        const int64_t before = activation_row_bytes(backward.product.activations, block * kInputBlockN);
+        return prepared + dy.rows * before + row_blocks.first(row_block) * row_bytes(block);
+    }
+
+    // A row tile is one thread's: its rows share cache lines.
+    void prepare(int64_t row_block, int64_t tile) const {
+        const int64_t rows = row_blocks.size(row_block);
+        const EvenSplit tiles = row_tiles(rows);
+        if (tile >= tiles.parts) return;
+        for (int64_t row = tiles.first(tile); row < tiles.first(tile) + tiles.size(tile); row++) {
+            const float* from = dy.row(row_blocks.first(row_block) + row);
+            for (int64_t block = 0; block < blocks(); block++, from += kInputBlockN) {
+                const auto lines =
+                    row_lines(backward.product.activations, block_n(block), activations(block, row_block), rows, row);
+                backward.product.prepare.run(from, block_n(block), lines.first, lines.stride);
+            }
+        }
+    }
+
+    // Adds to columns [column, column + kInputColumns) of the block's rows of dx. `panel` is scratch.
+    void add(int64_t row_block, int64_t column, MatrixView<float> dx, std::byte* panel) const {
+        const int64_t last = std::min(column + kInputColumns, dx.cols);
+        for (int64_t block = 0; block < blocks(); block++) {
+            const auto n = static_cast<int32_t>(block_n(block));
+            for (int64_t first = column; first < last; first += backward.panel.columns) {
+                backward.transpose.run({.weight = weight->data,
+                                        .n = weight->n,
+                                        .k = weight->k,
+                                        .first_n = static_cast<int32_t>(block * kInputBlockN),
+                                        .count_n = n,
+                                        .first_k = static_cast<int32_t>(first),
+                                        .panel = panel});
+                backward.product.gemm.run({.activations = activations(block, row_block),
+                                           .rows = static_cast<int32_t>(row_blocks.size(row_block)),
+                                           .weight = panel,
+                                           .n = static_cast<int32_t>(last - first),
+                                           .k = n,
+                                           .first_panel = 0,
+                                           .panels = 1,
+                                           .y = dx.row(row_blocks.first(row_block)) + first,
+                                           .y_stride = dx.stride,
+                                           .adds = true,
+                                           .next = panel});
+            }
+        }
+    }
+};
+
+// dW: rows that are laid out at once, which bounds the scratch; a block of the kernel's along its k.
+constexpr int64_t kWeightBlockRows = 2048;
+
+// dweight += dy^T x, as a product of activations that are the columns of dy by a weight whose rows are those of x.
+struct WeightProduct {
+    MatrixProduct product;
+    PanelLayout panel;
+    GemmKernels::TileColumns tile;
+    GemmKernels::PackColumns pack;
+
+    void add(OpContext& context, MatrixView<const float> x, MatrixView<const float> dy,
+             MatrixView<float> dweight) const;
+};
+
+WeightProduct weight_product(const GemmKernels& kernels, GradientOperands operands) {
+    const auto product = [&](WeightFormat format) { return matrix_product(kernels, NumericClass::f32seq, format); };
+    if (operands == GradientOperands::fp32)
+        return {product(WeightFormat::f32), kF32Panel, kernels.tile_columns_f32, kernels.pack_columns_f32};
+    return {product(WeightFormat::bf16), kBf16Panel, kernels.tile_columns_bf16, kernels.pack_columns_bf16};
+}
+
+void WeightProduct::add(OpContext& context, MatrixView<const float> x, MatrixView<const float> dy,
+                        MatrixView<float> dweight) const {
+    const Workspace::Scope scope(context.workspace);
+    const int64_t rows = x.rows, width = panel.columns, panels = (x.cols + width - 1) / width;
+    const int64_t wanted = wanted_tasks(context.pool.threads());
+    const EvenSplit blocks = block_split(product.activations, rows, dy.cols, (wanted + panels - 1) / panels);
+    const int64_t row_bytes = activation_row_bytes(product.activations, rows);
+    const ActivationBlocks activations{product.activations, rows, blocks,
+                                       context.workspace.vector<std::byte>(dy.cols * row_bytes).data()};
+    std::byte* packed = context.workspace.vector<std::byte>(panels * panel.panel_bytes(rows)).data();
+    for_tiles(context, blocks.parts + panels, rows * (x.cols + dy.cols), [&](int64_t task, int) {
+        if (task < blocks.parts) {
+            tile.run(dy.data + blocks.first(task), dy.stride, rows, blocks.size(task), activations.block(task));
+        } else {
+            const int64_t i = task - blocks.parts, column = i * width;
+            pack.run(x.data + column, x.stride, rows, std::min(width, x.cols - column),
+                     packed + i * panel.panel_bytes(rows));
+        }
+    });
+
+    const EvenSplit runs{panels, std::clamp<int64_t>(wanted / blocks.parts, 1, panels)};
+    const int64_t tasks = runs.parts * blocks.parts;
+    for_tiles(context, tasks, rows * x.cols * dy.cols / 16, [&](int64_t task, int) {
+        const int64_t block = task % blocks.parts, run = task / blocks.parts;
+        const int64_t follower = std::min(task + context.pool.threads(), tasks - 1);
+        product.gemm.run({.activations = activations.block(block),
+                          .rows = static_cast<int32_t>(blocks.size(block)),
+                          .weight = packed,
+                          .n = static_cast<int32_t>(x.cols),
+                          .k = static_cast<int32_t>(rows),
+                          .first_panel = static_cast<int32_t>(runs.first(run)),
+                          .panels = static_cast<int32_t>(runs.size(run)),
+                          .y = dweight.row(blocks.first(block)) + runs.first(run) * width,
+                          .y_stride = dweight.stride,
+                          .adds = true,
+                          .next = packed + runs.first(follower / blocks.parts) * panel.panel_bytes(rows)});
+    });
+}
+
+}  // namespace
+
+void linear_backward_input(OpContext& context, std::span<const MatrixView<const float>> dy,
+                           std::span<const Weight* const> weights, MatrixView<float> dx) {
+    CHECK_EQ(dy.size(), weights.size());
+    if (dx.rows == 0 || weights.empty()) return;
+    const Workspace::Scope scope(context.workspace);
+    const int64_t wanted = wanted_tasks(context.pool.threads());
+    const int64_t runs = (dx.cols + kInputColumns - 1) / kInputColumns;
+    const int64_t least = std::max((dx.rows + kInputBlockRows - 1) / kInputBlockRows, (wanted + runs - 1) / runs);
+    const EvenSplit row_blocks{dx.rows, std::min(least, (dx.rows + kTileRows - 1) / kTileRows)};
+
+    std::span<InputTerm> terms = context.workspace.vector<InputTerm>(static_cast<int64_t>(weights.size()));
+    int64_t work = 0;
+    for (size_t i = 0; i < terms.size(); i++) {
+        const Weight& weight = *weights[i];
+        CHECK(weight.k == dx.cols && dy[i].cols == weight.n && dy[i].rows == dx.rows,
+              "dy [{}, {}], weight [{}, {}], dx [{}, {}]", dy[i].rows, dy[i].cols, weight.n, weight.k, dx.rows,
+              dx.cols);
+        const BackwardProduct backward = backward_product(context.kernels.gemm, weight.format);
+        const int64_t bytes = dx.rows * activation_row_bytes(backward.product.activations, weight.n);
+        terms[i] = {&weight, backward, dy[i], row_blocks, context.workspace.vector<std::byte>(bytes).data()};
+        work += dx.rows * weight.n;
+    }
+    const int64_t tiles = row_tiles(row_blocks.size(0)).parts;  // at most, of a block
+    for_tiles(context, std::ssize(terms) * row_blocks.parts * tiles, work, [&](int64_t task, int) {
+        terms[task / tiles / row_blocks.parts].prepare(task / tiles % row_blocks.parts, task % tiles);
+    });
+
+    const int64_t panel_bytes = std::max(kF32Panel.panel_bytes(kInputBlockN), kBf16Panel.panel_bytes(kInputBlockN));
+    const auto panels = context.workspace.matrix<std::byte>(context.pool.threads(), panel_bytes);
+    context.pool.parallel_for(row_blocks.parts * runs, [&](int64_t task, int worker) {
+        for (const InputTerm& term : terms) term.add(task / runs, task % runs * kInputColumns, dx, panels.row(worker));
+    });
+}
+
+void linear_backward_input(OpContext& context, MatrixView<const float> dy, const Weight& weight, MatrixView<float> dx) {
+    const MatrixView<const float> terms[] = {dy};
+    const Weight* weights[] = {&weight};
+    linear_backward_input(context, terms, weights, dx);
+}
+
+void linear_backward_weight(OpContext& context, GradientOperands operands, MatrixView<const float> x,
+                            MatrixView<const float> dy, MatrixView<float> dweight) {
+    CHECK(x.rows == dy.rows && dweight.rows == dy.cols && dweight.cols == x.cols,
+          "dy [{}, {}], x [{}, {}], dweight [{}, {}]", dy.rows, dy.cols, x.rows, x.cols, dweight.rows, dweight.cols);
+    const WeightProduct product = weight_product(context.kernels.gemm, operands);
+    for (int64_t first = 0; first < x.rows; first += kWeightBlockRows) {
+        const int64_t rows = std::min(kWeightBlockRows, x.rows - first);
+        product.add(context, x.rows_from(first, rows), dy.rows_from(first, rows), dweight);
+    }
+}
+
+}  // namespace hone::math
