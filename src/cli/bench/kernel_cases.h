@@ -61,7 +61,7 @@ struct KernelCase {
 std::vector<KernelCase> gemm_cases(const math::KernelTable& kernels, const ZooShapes& shapes);
 // Mixtures of experts by tokens, experts picked at random.
 std::vector<KernelCase> expert_cases(const math::KernelTable& kernels, const ZooShapes& shapes);
-// Attention by depth: prefill of 512 tokens, and decode.
+// Attention by depth, prefill of 512 tokens and decode, and its gradients by documents.
 std::vector<KernelCase> attention_cases(const math::KernelTable& kernels, const ZooShapes& shapes);
 // Kernels over single rows.
 std::vector<KernelCase> row_cases(const math::KernelTable& kernels);

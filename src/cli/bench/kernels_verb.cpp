@@ -112,6 +112,7 @@ void add_bench_kernels(CLI::App& bench, int& status) {
         "Rows: kernel/NAME/mROWS/KxN             matrix products y [rows, N] = x [rows, K] W^T\n"
         "      kernel/moe_.../mTOKENS/ExDxF       mixtures of E experts, hidden size D, inner F; experts at random\n"
         "      kernel/attention_.../depthD/HxKxS  512 rows, or one, behind D keys; H heads, K of keys, size S\n"
+        "      kernel/attention_backward.../NxL/HxKxS  gradients of N documents of L rows\n"
         "      kernel/NAME/LENGTH                 kernels over rows, in memory\n"
         "The limit is the arithmetic at the peak of the kernel's dot instruction, or the bytes at the memory's read\n"
         "rate, whichever takes longer. Weights come from memory for up to 8 rows, for experts, and where they exceed\n"

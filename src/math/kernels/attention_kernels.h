@@ -43,6 +43,32 @@ struct AttentionPart {
     float* output = nullptr;   // [rows][output_stride(head_dim)], 64-byte aligned
 };
 
+constexpr int32_t kAttentionGradientRows = 96;  // most query rows in one call of add_gradients
+
+// Some query rows of one head against one page of 64 keys, for the backward pass. Row r sees the page's keys from its
+// start, first_visible + r of them (none below 0, all from 64).
+struct AttentionGradientBlock {
+    int32_t rows = 0;           // 1..kAttentionGradientRows
+    int32_t first_visible = 0;  // of row 0; the last row sees a key
+    int32_t head_dim = 0;       // even
+    float scale = 0;            // c of rule 4
+    // Queries and gradients of the outputs, as rows [rows][head_dim] and as pairs of rows [rows/2][stride][2], with
+    // stride = output_stride(head_dim); the second row of the last pair is zero if rows is odd.
+    const bf16* queries = nullptr;
+    const bf16* dy = nullptr;
+    const bf16* query_pairs = nullptr;
+    const bf16* dy_pairs = nullptr;
+    const float* log_sums = nullptr;  // [rows] log2 of the sum over the row's keys of exp2(c * s)
+    const float* dots = nullptr;      // [rows] dy . y, dy as rounded
+    // The KV head's part of the page, keys in both layouts and values in that of the keys.
+    const bf16* keys = nullptr;       // [head_dim/2][64][2]
+    const bf16* key_pairs = nullptr;  // [32][stride][2]
+    const bf16* values = nullptr;     // [head_dim/2][64][2]
+    float* dq = nullptr;              // [rows][stride]
+    float* dk = nullptr;              // [64][stride]
+    float* dv = nullptr;              // [64][stride]
+};
+
 struct AttentionKernels {
     template <class Function>
     struct Entry {
@@ -68,8 +94,21 @@ struct AttentionKernels {
     // y = o / l for one row of head_dim outputs.
     Entry<void(const float* output, float sum, int32_t head_dim, float* y)> finish;
 
+    // pairs[2i] = bf16(even[i]), pairs[2i + 1] = bf16(odd[i]), or 0 if odd is null, i < n.
+    Entry<void(const float* even, const float* odd, int64_t n, bf16* pairs)> round_pairs;
+    // x . y by rule 2, with fused chains and zeros behind the end.
+    Entry<float(const bf16* x, const float* y, int64_t n)> dot;
+    // For each row r and key j that it sees: s and dp as chains of bf16 over the head dimension (q . k and dy . v),
+    // p = exp2(fma(s, c, -log_sum_r)), ds = p * (dp - dot_r); then, p and ds rounded to bf16, chains that go on in
+    // memory: dq_r += ds k_j over ascending pairs of keys, dk_j += ds q_r and dv_j += p dy_r over ascending pairs of
+    // rows. A key that a row does not see is a zero in p and ds; such zeros may be left out at either end of a chain.
+    Entry<void(const AttentionGradientBlock& block)> add_gradients;
+    // dx_i = fma(sum_i + 0, scale, dx_i): a chain that ends at -0 or, with left out zeros, at +0 adds the same.
+    Entry<void(const float* sums, float scale, float* dx, int64_t n)> add_scaled;
+
     void for_each_name(auto&& visit) const {
         visit(store_key.name), visit(store_value.name), visit(attend.name), visit(merge.name), visit(finish.name);
+        visit(round_pairs.name), visit(dot.name), visit(add_gradients.name), visit(add_scaled.name);
     }
 };
 

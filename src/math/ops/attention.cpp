@@ -1,6 +1,7 @@
 #include "math/ops/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "math/ops/parallel.h"
@@ -11,13 +12,6 @@ namespace {
 
 constexpr int32_t kChunkPages = kChunkTokens / kPageTokens;
 static_assert(kChunkPages == kAttentionChunkPages);
-
-// A KV head's keys in a page; its values follow.
-const bf16* keys_of(const KvLayer& layer, int32_t page, int32_t kv_head) {
-    const size_t head_bytes = kv_layer_bytes(1, layer.head_dim);
-    return reinterpret_cast<const bf16*>(layer.pool + static_cast<size_t>(page) * layer.page_bytes +
-                                         layer.layer_offset + static_cast<size_t>(kv_head) * head_bytes);
-}
 
 // One task: query rows [first, first + rows) of a segment for one KV head against chunks [first_chunk, first_chunk +
 // chunks). A segment's query rows are numbered by token, then by head of the group.
@@ -52,13 +46,14 @@ struct WorkerScratch {
 class AttentionCall {
   public:
     AttentionCall(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> q,
-                  int32_t heads, const KvLayer& layer, MatrixView<float> y)
+                  int32_t heads, const KvLayer& layer, MatrixView<float> y, MatrixView<float> log_sums)
         : context_(context),
           kernels_(context.kernels.attention),
           segments_(segments),
           q_(q),
           layer_(layer),
           y_(y),
+          log_sums_(log_sums),
           group_(heads / layer.kv_heads),
           scale_(attention_scale(layer.head_dim)) {}
 
@@ -222,7 +217,7 @@ class AttentionCall {
         for (size_t i = 0; i < pages.size(); i++) {
             const size_t page = static_cast<size_t>(chunk * kChunkPages) + i;
             const bool wanted = static_cast<int32_t>(i) * kPageTokens < keys && page < task.segment->pages.size();
-            pages[i] = wanted ? keys_of(layer_, task.segment->pages[page], task.kv_head) : nullptr;
+            pages[i] = wanted ? layer_.keys(task.segment->pages[page], task.kv_head) : nullptr;
         }
     }
 
@@ -261,6 +256,17 @@ class AttentionCall {
             kernels_.finish.run(part.output, *part.sum, layer_.head_dim,
                                 y_.row(batch_row(task, row)) + head_offset(task, row));
         }
+        if (log_sums_.data != nullptr) store_log_sums(task, results.from(first));
+    }
+
+    // Of results that are done with: their sums are overwritten.
+    void store_log_sums(const Task& task, const AttentionPart& results) const {
+        constexpr float kLog2E = 0x1.715476p+0f;
+        context_.kernels.rows.log.run(results.sum, results.sum, task.rows);
+        for (int32_t row = 0; row < task.rows; row++) {
+            log_sums_.row(batch_row(task, row))[head_offset(task, row) / layer_.head_dim] =
+                std::fma(results.sum[row], kLog2E, results.maximum[row] * scale_);
+        }
     }
 
     // Merges the chunks of a split segment and KV head, whose tasks follow each other from `task`.
@@ -277,7 +283,7 @@ class AttentionCall {
     std::span<const AttentionSegment> segments_;
     MatrixView<const float> q_;
     const KvLayer& layer_;
-    MatrixView<float> y_;
+    MatrixView<float> y_, log_sums_;
     int32_t group_;
     float scale_;
 
@@ -325,6 +331,12 @@ std::span<const PageRows> pages_of(Workspace& workspace, std::span<const Attenti
 
 }  // namespace
 
+const bf16* KvLayer::keys(int32_t page, int32_t kv_head) const {
+    const size_t head_bytes = kv_layer_bytes(1, head_dim);
+    return reinterpret_cast<const bf16*>(pool + static_cast<size_t>(page) * page_bytes + layer_offset +
+                                         static_cast<size_t>(kv_head) * head_bytes);
+}
+
 void store_kv(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> k,
               MatrixView<const float> v, const KvLayer& layer) {
     const PhaseScope phase(context, Phase::attention);
@@ -341,7 +353,7 @@ void store_kv(OpContext& context, std::span<const AttentionSegment> segments, Ma
         const PageRows& rows = pages[static_cast<size_t>(tile / layer.kv_heads)];
         const auto head = static_cast<int32_t>(tile % layer.kv_heads);
         const int64_t column = int64_t{head} * head_dim;
-        auto* keys = const_cast<bf16*>(keys_of(layer, rows.page, head));
+        auto* keys = const_cast<bf16*>(layer.keys(rows.page, head));
         bf16* values = keys + int64_t{kPageTokens} * head_dim;
         for (int32_t i = 0; i < rows.rows; i++) {
             kernels.store_key.run(k.row(rows.first_row + i) + column, rows.slot + i, head_dim, keys);
@@ -373,15 +385,17 @@ void copy_kv_rows(const std::byte* from, std::byte* to, int64_t kv_heads, int32_
 }
 
 void attention(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> q, int32_t heads,
-               const KvLayer& layer, MatrixView<float> y) {
+               const KvLayer& layer, MatrixView<float> y, MatrixView<float> log_sums) {
     const PhaseScope phase(context, Phase::attention);
     const int32_t head_dim = layer.head_dim;
     CHECK(head_dim >= 2 && head_dim % 2 == 0, "head_dim {}", head_dim);
     CHECK(layer.kv_heads >= 1 && heads % layer.kv_heads == 0, "{} heads over {} KV heads", heads, layer.kv_heads);
     CHECK(q.cols == int64_t{heads} * head_dim && y.cols == q.cols && y.rows == q.rows, "q [{}, {}], y [{}, {}]", q.rows,
           q.cols, y.rows, y.cols);
+    CHECK(log_sums.data == nullptr || (log_sums.rows == q.rows && log_sums.cols == heads), "log_sums [{}, {}]",
+          log_sums.rows, log_sums.cols);
     check_segments(segments, q.rows);
-    AttentionCall(context, segments, q, heads, layer, y).run();
+    AttentionCall(context, segments, q, heads, layer, y, log_sums).run();
 }
 
 }  // namespace hone::math

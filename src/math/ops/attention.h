@@ -10,8 +10,9 @@
 
 namespace hone::math {
 
-constexpr int32_t kPageTokens = 64;    // tokens in a page
-constexpr int32_t kChunkTokens = 512;  // keys in a softmax chunk, anchored at position 0: eight pages
+constexpr int32_t kPageTokens = 64;     // tokens in a page
+constexpr int32_t kChunkTokens = 512;   // keys in a softmax chunk, anchored at position 0: eight pages
+constexpr int32_t kGradientKeys = 256;  // keys that the backward pass takes together, anchored at position 0
 
 // Rows [first_row, first_row + rows) of the batch are consecutive positions of one sequence. pages[p] is the page of
 // positions [64 p, 64 p + 64); there are enough of them for the last row.
@@ -28,6 +29,9 @@ struct KvLayer {
     size_t page_bytes = 0;
     size_t layer_offset = 0;
     int32_t kv_heads = 0, head_dim = 0;
+
+    // A KV head's keys in a page; its values follow.
+    const bf16* keys(int32_t page, int32_t kv_head) const;
 };
 
 // Bytes that one layer takes in a page.
@@ -45,8 +49,28 @@ void copy_kv_rows(const std::byte* from, std::byte* to, int64_t kv_heads, int32_
 
 // y [T, heads * head_dim] fp32 from q [T, heads * head_dim] after rotary, rounded to bf16 here. heads is a multiple of
 // layer.kv_heads; query head h reads KV head h / (heads / kv_heads). Keys of the segment's own rows must be stored
-// already.
+// already. log_sums, unless empty, is [T, heads]: log2 of the sum over the keys of exp2(c * s), for the backward pass.
 void attention(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> q, int32_t heads,
-               const KvLayer& layer, MatrixView<float> y);
+               const KvLayer& layer, MatrixView<float> y, MatrixView<float> log_sums = {});
+
+// What attention was given and gave.
+struct AttentionResults {
+    MatrixView<const float> q, y;      // [T, heads * head_dim]
+    MatrixView<const float> log_sums;  // [T, heads]
+    int32_t heads = 0;
+};
+
+// dq [T, heads * head_dim], dk and dv [T, kv_heads * head_dim], of q and k after rotary.
+struct AttentionGradients {
+    MatrixView<float> dq, dk, dv;
+};
+
+// Adds the gradients of q, k and v to those in `into`, for segments that are whole documents: first_position 0, and keys
+// and values of all their rows in the pages of `layer` still. They pass straight through the rounding of q, k and v.
+// Products as in the forward pass: of values rounded to bf16 (p, ds, q, dy), fp32 sums. dq of a row is summed by blocks of
+// kGradientKeys keys anchored at position 0, ascending; dk and dv of a key over the heads of its group, then the rows,
+// ascending.
+void attention_backward(OpContext& context, std::span<const AttentionSegment> segments, const KvLayer& layer,
+                        const AttentionResults& results, MatrixView<const float> dy, const AttentionGradients& into);
 
 }  // namespace hone::math

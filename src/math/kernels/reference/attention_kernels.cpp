@@ -37,6 +37,14 @@ float score(const bf16* query, const bf16* page, int32_t slot, int32_t head_dim)
     return sum;
 }
 
+// The halving tree of rule 2.
+float sum_of_lanes(float (&lanes)[16]) {
+    for (int half = 8; half > 0; half /= 2) {
+        for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+    }
+    return lanes[0];
+}
+
 float sum_of_probabilities(const bf16* p) {
     constexpr bf16 kOne{0x3f80};
     float lanes[16] = {};
@@ -44,10 +52,7 @@ float sum_of_probabilities(const bf16* p) {
         float& lane = lanes[pair % 16];
         lane = pair_chain(lane, p[2 * pair], kOne, p[2 * pair + 1], kOne);
     }
-    for (int half = 8; half > 0; half /= 2) {
-        for (int lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
-    }
-    return lanes[0];
+    return sum_of_lanes(lanes);
 }
 
 void attend_row(const AttentionChunk& chunk, int32_t row, float& maximum, float& sum, float* output) {
@@ -104,6 +109,66 @@ void finish(const float* output, float sum, int32_t head_dim, float* y) {
     for (int32_t i = 0; i < head_dim; i++) y[i] = output[i] / sum;
 }
 
+void round_pairs(const float* even, const float* odd, int64_t n, bf16* pairs) {
+    for (int64_t i = 0; i < n; i++) {
+        pairs[2 * i] = round_to_bf16(even[i]);
+        pairs[2 * i + 1] = odd != nullptr ? round_to_bf16(odd[i]) : bf16{};
+    }
+}
+
+float dot(const bf16* x, const float* y, int64_t n) {
+    float lanes[16] = {};
+    for (int64_t i = 0; i < (n + 15) / 16 * 16; i++) {
+        lanes[i % 16] = __builtin_fmaf(i < n ? to_float(x[i]) : 0.0f, i < n ? y[i] : 0.0f, lanes[i % 16]);
+    }
+    return sum_of_lanes(lanes);
+}
+
+// p and ds of one row, over the keys of the page; zero where it does not see them.
+void row_gradients(const AttentionGradientBlock& block, int32_t row, bf16* p, bf16* ds) {
+    const int32_t head_dim = block.head_dim;
+    for (int32_t key = 0; key < kPageKeys; key++) {
+        p[key] = ds[key] = {};
+        if (key >= block.first_visible + row) continue;
+        const float s = score(block.queries + row * head_dim, block.keys, key, head_dim);
+        const float dp = score(block.dy + row * head_dim, block.values, key, head_dim);
+        const float probability = exp2_of(__builtin_fmaf(s, block.scale, -block.log_sums[row]));
+        p[key] = round_to_bf16(probability);
+        ds[key] = round_to_bf16(probability * (dp - block.dots[row]));
+    }
+}
+
+void add_gradients(const AttentionGradientBlock& block) {
+    const int64_t stride = output_stride(block.head_dim);
+    for (int32_t row = 0; row < block.rows; row += 2) {
+        bf16 p[2][kPageKeys] = {}, ds[2][kPageKeys] = {};
+        for (int32_t i = 0; i < 2 && row + i < block.rows; i++) row_gradients(block, row + i, p[i], ds[i]);
+        for (int32_t i = 0; i < 2 && row + i < block.rows; i++) {
+            for (int32_t d = 0; d < block.head_dim; d++) {
+                float& dq = block.dq[(row + i) * stride + d];
+                for (int32_t key = 0; key < kPageKeys; key += 2) {
+                    const bf16* k = block.key_pairs + (key / 2 * stride + d) * 2;
+                    dq = pair_chain(dq, ds[i][key], k[0], ds[i][key + 1], k[1]);
+                }
+            }
+        }
+        for (int32_t key = 0; key < kPageKeys; key++) {
+            for (int32_t d = 0; d < block.head_dim; d++) {
+                const bf16* q = block.query_pairs + (row / 2 * stride + d) * 2;
+                const bf16* dy = block.dy_pairs + (row / 2 * stride + d) * 2;
+                float& dk = block.dk[key * stride + d];
+                float& dv = block.dv[key * stride + d];
+                dk = pair_chain(dk, ds[0][key], q[0], ds[1][key], q[1]);
+                dv = pair_chain(dv, p[0][key], dy[0], p[1][key], dy[1]);
+            }
+        }
+    }
+}
+
+void add_scaled(const float* sums, float scale, float* dx, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dx[i] = __builtin_fmaf(sums[i] + 0.0f, scale, dx[i]);
+}
+
 }  // namespace
 
 const AttentionKernels& reference_attention_kernels() {
@@ -113,6 +178,10 @@ const AttentionKernels& reference_attention_kernels() {
         .attend = {"attend_bf16__reference", attend},
         .merge = {"merge_attention__reference", merge},
         .finish = {"finish_attention__reference", finish},
+        .round_pairs = {"round_bf16_pairs__reference", round_pairs},
+        .dot = {"dot__reference", dot},
+        .add_gradients = {"add_attention_gradients_bf16__reference", add_gradients},
+        .add_scaled = {"add_scaled__reference", add_scaled},
     };
     return kKernels;
 }

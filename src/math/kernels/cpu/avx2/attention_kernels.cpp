@@ -1,9 +1,9 @@
-// The two products of attention with AVX2: up to 4 rows by 16 keys or outputs, each step of VDPBF16PS as two fused
+// The products of attention with AVX2: up to 4 rows by 16 keys or outputs, each step of VDPBF16PS as two fused
 // multiply-adds.
 
 #include "math/kernels/attention_kernels.h"
 
-#include "math/kernels/cpu/simd/attention_templates.h"
+#include "math/kernels/cpu/simd/attention_gradient_templates.h"
 #include "math/kernels/cpu/simd/lanes_avx2.h"
 
 namespace hone::math {
@@ -62,6 +62,23 @@ void outputs(const OutputTile& tile) {
     for (int r = 0; r < kRows; r++) sums[r].store(output + r * tile.stride);
 }
 
+template <int kRows, int kRowStride>
+void accumulate(const GradientTile& tile) {
+    Avx2Lanes sums[kRows];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r++) sums[r] = Avx2Lanes::load(tile.sums + r * tile.stride);
+    for (int64_t pair = 0; pair < tile.pairs; pair++) {
+        const auto* vectors = reinterpret_cast<const __m256i*>(tile.vectors + pair * tile.vector_stride);
+        const Avx2Pairs low(_mm256_loadu_si256(vectors)), high(_mm256_loadu_si256(vectors + 1));
+#pragma GCC unroll 4
+        for (int r = 0; r < kRows; r++) {
+            step(sums[r], low, high, broadcast_pair(tile.factors + pair * tile.factor_stride + r * kRowStride));
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r++) sums[r].store(tile.sums + r * tile.stride);
+}
+
 struct Tiles {
     static constexpr int64_t kRows = 4, kVectors = 1;
 
@@ -75,11 +92,19 @@ struct Tiles {
                                                                  math::outputs<4>};
         kByRows[rows - 1](tile);
     }
+    template <int kRowStride>
+    static void accumulate(int64_t rows, int64_t, const GradientTile& tile) {
+        static constexpr void (*kByRows[])(const GradientTile&) = {
+            math::accumulate<1, kRowStride>, math::accumulate<2, kRowStride>, math::accumulate<3, kRowStride>,
+            math::accumulate<4, kRowStride>};
+        kByRows[rows - 1](tile);
+    }
 };
 
 }  // namespace
 
 const AttentionKernels& avx2_attention_kernels() {
+    using Gradients = AttentionGradientTemplates<Avx2Lanes, Tiles>;
     using Attention = AttentionTemplates<Avx2Lanes, Tiles>;
     static constexpr AttentionKernels kKernels{
         .store_key = {"store_key__avx2", Attention::store_key},
@@ -87,6 +112,10 @@ const AttentionKernels& avx2_attention_kernels() {
         .attend = {"attend_bf16__avx2", Attention::attend},
         .merge = {"merge_attention__avx2", Attention::merge},
         .finish = {"finish_attention__avx2", Attention::finish},
+        .round_pairs = {"round_bf16_pairs__avx2", Gradients::round_pairs},
+        .dot = {"dot__avx2", Gradients::dot},
+        .add_gradients = {"add_attention_gradients_bf16__avx2", Gradients::add_gradients},
+        .add_scaled = {"add_scaled__avx2", Gradients::add_scaled},
     };
     return kKernels;
 }

@@ -1,8 +1,8 @@
-// The two products of attention with VDPBF16PS: up to 6 rows by 4 vectors, 24 chains, all in registers.
+// The products of attention with VDPBF16PS: up to 6 rows by 4 vectors, 24 chains, all in registers.
 
 #include "math/kernels/attention_kernels.h"
 
-#include "math/kernels/cpu/simd/attention_templates.h"
+#include "math/kernels/cpu/simd/attention_gradient_templates.h"
 #include "math/kernels/cpu/simd/lanes_avx512.h"
 
 namespace hone::math {
@@ -85,6 +85,36 @@ void outputs(const OutputTile& tile) {
     }
 }
 
+template <int kRows, int kVectors, int kRowStride>
+void accumulate(const GradientTile& tile) {
+    __m512 sums[kRows][kVectors];
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_loadu_ps(tile.sums + r * tile.stride + v * 16);
+    }
+#pragma GCC unroll 2
+    for (int64_t pair = 0; pair < tile.pairs; pair++) {
+        __m512bh vectors[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) {
+            vectors[v] =
+                reinterpret_cast<__m512bh>(_mm512_loadu_si512(tile.vectors + pair * tile.vector_stride + v * 32));
+        }
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512bh factor = broadcast_pair(tile.factors + pair * tile.factor_stride + r * kRowStride);
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], vectors[v], factor);
+        }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) _mm512_storeu_ps(tile.sums + r * tile.stride + v * 16, sums[r][v]);
+    }
+}
+
 struct Tiles {
     static constexpr int64_t kRows = 6, kVectors = 4;
 
@@ -107,11 +137,25 @@ struct Tiles {
                                                      kOutputs<4>, kOutputs<5>, kOutputs<6>};
         kByRows[rows - 1][vectors - 1](tile);
     }
+
+    using Accumulate = void (*)(const GradientTile&);
+    template <int rows, int row_stride>
+    static constexpr Accumulate kAccumulate[] = {
+        math::accumulate<rows, 1, row_stride>, math::accumulate<rows, 2, row_stride>,
+        math::accumulate<rows, 3, row_stride>, math::accumulate<rows, 4, row_stride>};
+    template <int kRowStride>
+    static void accumulate(int64_t rows, int64_t vectors, const GradientTile& tile) {
+        static constexpr const Accumulate* kByRows[] = {kAccumulate<1, kRowStride>, kAccumulate<2, kRowStride>,
+                                                        kAccumulate<3, kRowStride>, kAccumulate<4, kRowStride>,
+                                                        kAccumulate<5, kRowStride>, kAccumulate<6, kRowStride>};
+        kByRows[rows - 1][vectors - 1](tile);
+    }
 };
 
 }  // namespace
 
 const AttentionKernels& avx512_attention_kernels() {
+    using Gradients = AttentionGradientTemplates<Avx512Lanes, Tiles>;
     using Attention = AttentionTemplates<Avx512Lanes, Tiles>;
     static constexpr AttentionKernels kKernels{
         .store_key = {"store_key__avx512", Attention::store_key},
@@ -119,6 +163,10 @@ const AttentionKernels& avx512_attention_kernels() {
         .attend = {"attend_bf16__avx512", Attention::attend},
         .merge = {"merge_attention__avx512", Attention::merge},
         .finish = {"finish_attention__avx512", Attention::finish},
+        .round_pairs = {"round_bf16_pairs__avx512", Gradients::round_pairs},
+        .dot = {"dot__avx512", Gradients::dot},
+        .add_gradients = {"add_attention_gradients_bf16__avx512", Gradients::add_gradients},
+        .add_scaled = {"add_scaled__avx512", Gradients::add_scaled},
     };
     return kKernels;
 }

@@ -193,6 +193,14 @@ inline Avx2Lanes add_pairs(Avx2Lanes sum, Avx2Lanes a, Avx2Lanes b, bf16* p) {
     return {_mm256_add_ps(_mm256_add_ps(sum.low, low.odd), low.even),
             _mm256_add_ps(_mm256_add_ps(sum.high, high.odd), high.even)};
 }
+// Stores a_i and b_i as the bf16 values 2i and 2i + 1 of p.
+inline void store_pairs(Avx2Lanes a, Avx2Lanes b, bf16* p) {
+    const auto pairs = [](__m256 even, __m256 odd) {
+        return _mm256_or_si256(rounded_to_bf16(even), _mm256_slli_epi32(rounded_to_bf16(odd), 16));
+    };
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), pairs(a.low, b.low));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), pairs(a.high, b.high));
+}
 
 // The halving tree of rule 2: lane i + lane i+8, then +4, +2, +1.
 inline float sum_of_lanes(Avx2Lanes a) {

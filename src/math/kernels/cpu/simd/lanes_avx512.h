@@ -123,6 +123,14 @@ inline Avx512Lanes add_pairs(Avx512Lanes sum, Avx512Lanes a, Avx512Lanes b, bf16
     _mm512_storeu_si512(p, reinterpret_cast<__m512i>(pairs));
     return {_mm512_dpbf16_ps(sum.value, pairs, reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f80)))};
 }
+// Stores a_i and b_i as the bf16 values 2i and 2i + 1 of p.
+inline void store_pairs(Avx512Lanes a, Avx512Lanes b, bf16* p) {
+    const auto both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(b.value, a.value));
+    const __m512i halves =
+        _mm512_cvtepu8_epi16(_mm256_setr_epi8(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10,
+                                              26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi16(halves, both));
+}
 
 // The halving tree of rule 2: lane i + lane i+8, then +4, +2, +1.
 inline float sum_of_lanes(Avx512Lanes a) {
