@@ -14,6 +14,10 @@
 #include "math/ops/moe.h"
 #include "math/ops/op_context.h"
 
+namespace hone::math {
+class Tape;  // autograd/tape.h
+}
+
 namespace hone::model {
 
 struct ModelSpec {
@@ -26,19 +30,23 @@ struct ModelSpec {
 
 // What the model keeps per token, so that the cache can hand out pages without interpreting them.
 struct CacheSpec {
-    size_t page_bytes = 0;  // of math::kPageTokens tokens, all layers
+    size_t page_bytes = 0;   // of math::kPageTokens tokens, all layers
+    size_t layer_bytes = 0;  // of the layer that keeps most
 };
 
 // The expert choice of one layer for the rows of a pass; told to whoever listens, in layer order.
 using RouterTap = FunctionRef<void(int32_t layer, const math::Routing& routing)>;
 
-// Everything a pass over some rows needs; lives as long as the call.
+// Everything a pass over some rows needs; lives as long as the call, or until its tape has run.
 struct Pass {
     math::OpContext& ops;
     std::span<const int32_t> positions;                // [T], absolute
     std::span<const math::AttentionSegment> segments;  // cover the T rows in order
     std::byte* page_pool = nullptr;                    // page p begins at page_pool + p * cache_spec().page_bytes
     const RouterTap* router_tap = nullptr;
+    math::Tape* tape = nullptr;  // not null: the pass records its way back
+    // The pool's pages hold one layer, that which is being passed: page p begins at page_pool + p * layer_bytes.
+    bool one_layer_pages = false;
 };
 
 enum class WeightRole : uint8_t { embedding, head, linear, expert, router, norm };

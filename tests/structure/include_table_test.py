@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "cli": ["base", "math", "model", "text", "engine", "serve"],
 }
 # Inside math each room may include itself and those before it.
-MATH_ROOMS = ["tensor", "quant", "kernels", "ops"]
+MATH_ROOMS = ["tensor", "quant", "kernels", "ops", "autograd"]
 # Third-party headers by folder: the rest of the standard library and the system is open to all.
 LIBRARIES = {
     "boost/json": ["model", "text", "serve", "cli"],

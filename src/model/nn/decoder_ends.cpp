@@ -1,7 +1,5 @@
 #include "model/nn/decoder_ends.h"
 
-#include "math/ops/embedding.h"
-#include "math/ops/linear.h"
 #include "math/ops/phase_clock.h"
 
 namespace hone::model {
@@ -26,15 +24,15 @@ void DecoderEnds::visit_back(const ModelSpec& spec, WeightVisitor visitor) {
 }
 
 void DecoderEnds::embed(std::span<const int32_t> ids, math::MatrixView<float> x, Pass& pass) const {
-    math::embedding(pass.ops, embedding, ids, x);
+    model::embedding(embedding, ids, x, pass);
 }
 
 void DecoderEnds::logits(math::MatrixView<const float> x, math::MatrixView<float> logits, Pass& pass) const {
     const math::PhaseScope phase(pass.ops, math::Phase::head);
-    const math::Workspace::Scope scope(pass.ops.workspace);
+    const PassScope scope(pass);
     const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-    math::rms_norm(pass.ops, x, final_norm, epsilon, norm_kind, normed);
-    math::linear(pass.ops, normed, head, logits);
+    rms_norm(x, final_norm, norm, normed, pass);
+    linear(normed, head, logits, pass);
 }
 
 }  // namespace hone::model

@@ -1,8 +1,7 @@
 // The two ends of a decoder: token embedding in, final norm and output head out.
 #pragma once
 
-#include "math/ops/norm.h"
-#include "model/model.h"
+#include "model/nn/recorded.h"
 
 namespace hone::model {
 
@@ -11,8 +10,7 @@ struct DecoderEnds {
     std::span<const float> final_norm;  // [D]
     math::Weight head;                  // [V, D]
     bool tied = false;                  // the head is the embedding's tensor
-    float epsilon = 1e-6f;
-    math::NormWeight norm_kind = math::NormWeight::plain;
+    NormSpec norm;
 
     // The slots that come before and after the layers' in Model::visit.
     void visit_front(const ModelSpec& spec, WeightVisitor visitor);

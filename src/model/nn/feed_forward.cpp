@@ -1,8 +1,7 @@
 #include "model/nn/feed_forward.h"
 
-#include "math/ops/activation.h"
-#include "math/ops/linear.h"
 #include "math/ops/phase_clock.h"
+#include "model/nn/recorded.h"
 
 namespace hone::model {
 
@@ -21,14 +20,15 @@ void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> 
                        Pass& pass) {
     const math::PhaseScope phase(pass.ops, math::Phase::dense);
     auto& workspace = pass.ops.workspace;
-    const math::Workspace::Scope scope(workspace);
+    const PassScope scope(pass);
     const auto gate_TF = workspace.matrix<float>(x.rows, weights.gate.n);
     const auto up_TF = workspace.matrix<float>(x.rows, weights.up.n);
     const math::Weight* const inputs[] = {&weights.gate, &weights.up};
     const math::MatrixView<float> outputs[] = {gate_TF, up_TF};
-    math::linear(pass.ops, x, inputs, outputs);
-    math::swiglu(pass.ops, gate_TF, up_TF, gate_TF);
-    math::linear(pass.ops, gate_TF, weights.down, y);
+    linear(x, inputs, outputs, pass);
+    const auto hidden_TF = in_place_of(gate_TF, pass);
+    swiglu(gate_TF, up_TF, hidden_TF, pass);
+    linear(hidden_TF, weights.down, y, pass);
 }
 
 MoeSpec read_moe(ConfigReader& config, ModelSpec& spec, const char* inner_field) {
@@ -63,17 +63,17 @@ void MoeWeights::visit(const MoeSpec& spec, const std::string& prefix, WeightVis
 void mixture_of_experts(const MoeSpec& spec, const MoeWeights& weights, int32_t layer, math::MatrixView<const float> x,
                         math::MatrixView<float> y, Pass& pass) {
     auto& workspace = pass.ops.workspace;
-    const math::Workspace::Scope scope(workspace);
+    const PassScope scope(pass);
     const auto scores_TE = workspace.matrix<float>(x.rows, spec.experts);
     const math::Routing routing{workspace.matrix<int32_t>(x.rows, spec.router.experts_per_token),
                                 workspace.matrix<float>(x.rows, spec.router.experts_per_token)};
     {
         const math::PhaseScope phase(pass.ops, math::Phase::router);
-        math::linear(pass.ops, x, weights.router, scores_TE);
-        math::route(pass.ops, spec.router, scores_TE, routing);
+        linear(x, weights.router, scores_TE, pass);
+        route(spec.router, scores_TE, routing, pass);
     }
     if (pass.router_tap) (*pass.router_tap)(layer, routing);
-    math::moe(pass.ops, x, routing, {weights.gate, weights.up, weights.down}, y);
+    moe(x, routing, {weights.gate, weights.up, weights.down}, y, pass);
 }
 
 }  // namespace hone::model

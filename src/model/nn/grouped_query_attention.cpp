@@ -1,8 +1,6 @@
 // Dimensions: T rows, D hidden, H query heads, K key-value heads, d head size.
 #include "model/nn/grouped_query_attention.h"
 
-#include "math/ops/activation.h"
-#include "math/ops/linear.h"
 #include "math/ops/phase_clock.h"
 
 namespace hone::model {
@@ -26,41 +24,44 @@ void GqaWeights::visit(const GqaSpec& spec, const std::string& prefix, WeightVis
     matrix("o_proj.weight", spec.hidden, q_size, output);
 }
 
-static void normalise(const GqaSpec& spec, std::span<const float> weight, math::MatrixView<float> x, Pass& pass) {
-    if (spec.qk_norm == QkNorm::per_head) {
-        math::rms_norm_heads(pass.ops, x, weight, spec.epsilon, spec.norm_kind);
-    } else if (spec.qk_norm == QkNorm::all_heads) {
-        math::rms_norm(pass.ops, x, weight, spec.epsilon, spec.norm_kind, x);
-    }
+// Where the normed values lie.
+static math::MatrixView<float> normalised(const GqaSpec& spec, std::span<const float> weight, math::MatrixView<float> x,
+                                          Pass& pass) {
+    if (spec.qk_norm == QkNorm::none) return x;
+    const auto y = in_place_of(x, pass);
+    if (spec.qk_norm == QkNorm::per_head)
+        rms_norm_heads(x, weight, spec.norm, y, pass);
+    else
+        rms_norm(x, weight, spec.norm, y, pass);
+    return y;
 }
 
 void grouped_query_attention(const GqaSpec& spec, const GqaWeights& weights, const math::KvLayer& cache,
                              math::MatrixView<const float> x, math::MatrixView<float> y, Pass& pass) {
     auto& workspace = pass.ops.workspace;
-    const math::Workspace::Scope scope(workspace);
-    const auto q_THd = workspace.matrix<float>(x.rows, int64_t{spec.heads} * spec.head_dim);
-    const auto k_TKd = workspace.matrix<float>(x.rows, int64_t{spec.kv_heads} * spec.head_dim);
-    const auto v_TKd = workspace.matrix<float>(x.rows, int64_t{spec.kv_heads} * spec.head_dim);
-    const auto o_THd = workspace.matrix<float>(x.rows, int64_t{spec.heads} * spec.head_dim);
+    const PassScope scope(pass);
+    const int64_t q_size = int64_t{spec.heads} * spec.head_dim, kv_size = int64_t{spec.kv_heads} * spec.head_dim;
+    const math::MatrixView<float> projected[] = {workspace.matrix<float>(x.rows, q_size),
+                                                 workspace.matrix<float>(x.rows, kv_size),
+                                                 workspace.matrix<float>(x.rows, kv_size)};
+    const auto o_THd = workspace.matrix<float>(x.rows, q_size);
 
     const math::Weight* const inputs[] = {&weights.query, &weights.key, &weights.value};
-    const math::MatrixView<float> outputs[] = {q_THd, k_TKd, v_TKd};
     {
         const math::PhaseScope phase(pass.ops, math::Phase::dense);
-        math::linear(pass.ops, x, inputs, outputs);
+        linear(x, inputs, projected, pass);
     }
-    normalise(spec, weights.query_norm, q_THd, pass);
-    normalise(spec, weights.key_norm, k_TKd, pass);
+    const auto q_THd = normalised(spec, weights.query_norm, projected[0], pass);
+    const auto k_TKd = normalised(spec, weights.key_norm, projected[1], pass);
+    const auto v_TKd = projected[2];
     if (spec.clip) {
-        for (const auto& values : outputs) math::clamp(pass.ops, *spec.clip, values);
+        for (const auto& values : {q_THd, k_TKd, v_TKd}) clamp(*spec.clip, values, pass);
     }
-    math::rotary(pass.ops, pass.positions, spec.rotary, q_THd);
-    math::rotary(pass.ops, pass.positions, spec.rotary, k_TKd);
-
-    math::store_kv(pass.ops, pass.segments, k_TKd, v_TKd, cache);
-    math::attention(pass.ops, pass.segments, q_THd, spec.heads, cache, o_THd);
+    rotary(spec.rotary, q_THd, pass);
+    rotary(spec.rotary, k_TKd, pass);
+    attention(q_THd, k_TKd, v_TKd, spec.heads, cache, o_THd, pass);
     const math::PhaseScope phase(pass.ops, math::Phase::dense);
-    math::linear(pass.ops, o_THd, weights.output, y);
+    linear(o_THd, weights.output, y, pass);
 }
 
 }  // namespace hone::model

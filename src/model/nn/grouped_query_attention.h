@@ -5,9 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "math/ops/norm.h"
-#include "math/ops/rotary.h"
-#include "model/model.h"
+#include "model/nn/recorded.h"
 
 namespace hone::model {
 
@@ -16,9 +14,8 @@ enum class QkNorm { none, per_head, all_heads };  // over head_dim, or over all 
 struct GqaSpec {
     int32_t hidden = 0, heads = 0, kv_heads = 0, head_dim = 0;
     QkNorm qk_norm = QkNorm::none;
-    float epsilon = 1e-6f;
-    math::NormWeight norm_kind = math::NormWeight::plain;  // of the query and key norms
-    std::optional<float> clip;                             // limit of |q|, |k| and |v| before rotary
+    NormSpec norm;              // of queries and keys
+    std::optional<float> clip;  // limit of |q|, |k| and |v| before rotary
     math::RotarySpec rotary;
 
     size_t kv_bytes() const { return math::kv_layer_bytes(kv_heads, head_dim); }  // a page, one layer

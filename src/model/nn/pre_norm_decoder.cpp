@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "math/ops/activation.h"
+#include "model/nn/recorded.h"
 #include "model/printable.h"
 
 namespace hone::model {
@@ -36,25 +36,28 @@ void PreNormDecoder::embed(std::span<const int32_t> ids, math::MatrixView<float>
 
 math::KvLayer PreNormDecoder::cache_of_layer(int32_t i, const Pass& pass) const {
     return {.pool = pass.page_pool,
-            .page_bytes = cache_spec().page_bytes,
-            .layer_offset = static_cast<size_t>(i) * attention_.kv_bytes(),
+            .page_bytes = pass.one_layer_pages ? cache_spec().layer_bytes : cache_spec().page_bytes,
+            .layer_offset = pass.one_layer_pages ? 0 : static_cast<size_t>(i) * attention_.kv_bytes(),
             .kv_heads = spec_.kv_heads,
             .head_dim = spec_.head_dim};
 }
 
 void PreNormDecoder::layer(int32_t i, math::MatrixView<float> x, Pass& pass) const {
     const Layer& layer = layers_[static_cast<size_t>(i)];
-    const math::Workspace::Scope scope(pass.ops.workspace);
+    {
+        const PassScope scope(pass);
+        const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
+        const auto branch = pass.ops.workspace.matrix<float>(x.rows, x.cols);
+        rms_norm(x, layer.attention_norm, ends_.norm, normed, pass);
+        grouped_query_attention(attention_, layer.attention, cache_of_layer(i, pass), normed, branch, pass);
+        add(branch, x, pass);
+    }
+    const PassScope scope(pass);
     const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
     const auto branch = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-
-    math::rms_norm(pass.ops, x, layer.attention_norm, ends_.epsilon, ends_.norm_kind, normed);
-    grouped_query_attention(attention_, layer.attention, cache_of_layer(i, pass), normed, branch, pass);
-    math::add(pass.ops, branch, x);
-
-    math::rms_norm(pass.ops, x, layer.feed_forward_norm, ends_.epsilon, ends_.norm_kind, normed);
+    rms_norm(x, layer.feed_forward_norm, ends_.norm, normed, pass);
     feed_forward(i, normed, branch, pass);
-    math::add(pass.ops, branch, x);
+    add(branch, x, pass);
 }
 
 void PreNormDecoder::head(math::MatrixView<const float> x, math::MatrixView<float> logits, Pass& pass) const {
@@ -122,8 +125,7 @@ static void refuse_other_functions(ConfigReader& config) {
 }
 
 void PreNormDecoder::set_norms(float epsilon, math::NormWeight kind) {
-    ends_.epsilon = attention_.epsilon = epsilon;
-    ends_.norm_kind = attention_.norm_kind = kind;
+    ends_.norm = attention_.norm = {.epsilon = epsilon, .kind = kind};
 }
 
 void PreNormDecoder::read_shared_fields(ConfigReader& config, const boost::json::object& object,

@@ -20,7 +20,7 @@ namespace hone::model {
 class PreNormDecoder : public Model {
   public:
     const ModelSpec& spec() const final { return spec_; }
-    CacheSpec cache_spec() const final { return {attention_.kv_bytes() * layers_.size()}; }
+    CacheSpec cache_spec() const final { return {attention_.kv_bytes() * layers_.size(), attention_.kv_bytes()}; }
     void copy_cache_rows(const std::byte* from, std::byte* to, int32_t rows) const final;
     void visit(WeightVisitor visitor) final;
     void embed(std::span<const int32_t> ids, math::MatrixView<float> x, Pass& pass) const final;

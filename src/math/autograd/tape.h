@@ -1,0 +1,61 @@
+// The way back through a recorded pass: for each op, in the order of the forward pass, a step that adds to the gradients
+// of what the op read; and those gradients. Ops know nothing of it (docs/architecture.md): whoever calls one pushes its
+// backward on the next line. Gradients lie in the workspace, in the scope that encloses the recording; matrices that the
+// steps read stay as they are until then. One thread.
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+#include <vector>
+
+#include "math/ops/op_context.h"
+#include "math/quant/weight.h"
+
+namespace hone::math {
+
+// Where the gradients of the weights that are trained are added up, found by where the weight's data lie: two uses of
+// one weight have one gradient. Not owned.
+class WeightGradients {
+  public:
+    // dweight: [n, k] of a matrix, [1, n] of a vector.
+    void train(const void* weight, MatrixView<float> dweight) { gradients_[weight] = dweight; }
+    // No data if the weight is frozen.
+    MatrixView<float> of(const Weight& weight) const { return at(weight.data); }
+    std::span<float> of(std::span<const float> weight) const {
+        const MatrixView<float> found = at(weight.data());
+        return {found.data, static_cast<size_t>(found.rows * found.cols)};
+    }
+
+  private:
+    MatrixView<float> at(const void* weight) const {
+        const auto found = gradients_.find(weight);
+        return found == gradients_.end() ? MatrixView<float>{} : found->second;
+    }
+    std::unordered_map<const void*, MatrixView<float>> gradients_;
+};
+
+class Tape {
+  public:
+    // Both outlive the tape.
+    Tape(OpContext& ops, const WeightGradients& weights) : ops_(ops), weights_(weights) {}
+
+    const WeightGradients& weights() const { return weights_; }
+
+    // The gradient of a matrix of the pass, of its shape and dense: zero when it is first asked for. A matrix is known by
+    // where it lies, so one that an op changes in place has one gradient, which the op's step changes in place too.
+    MatrixView<float> gradient(MatrixView<const float> x);
+    // `dx` is the gradient of x from here on, as it stands.
+    void set_gradient(MatrixView<const float> x, MatrixView<float> dx);
+
+    void push(std::function<void()> step) { steps_.push_back(std::move(step)); }
+    // Runs the steps from the last to the first, and forgets them and all gradients but those of weights.
+    void run_back();
+
+  private:
+    OpContext& ops_;
+    const WeightGradients& weights_;
+    std::vector<std::function<void()>> steps_;
+    std::unordered_map<const float*, MatrixView<float>> gradients_;
+};
+
+}  // namespace hone::math

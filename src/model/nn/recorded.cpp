@@ -1,0 +1,167 @@
+#include "model/nn/recorded.h"
+
+#include <algorithm>
+
+#include "math/autograd/tape.h"
+#include "math/ops/activation.h"
+#include "math/ops/embedding.h"
+#include "math/ops/linear.h"
+#include "math/ops/parallel.h"
+
+namespace hone::model {
+
+using math::MatrixView;
+using math::OpContext;
+using math::Tape;
+
+static MatrixView<const float> copy_of(MatrixView<const float> x, OpContext& ops) {
+    const auto copy = ops.workspace.matrix<float>(x.rows, x.cols);
+    math::for_row_blocks(ops, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
+        for (int64_t i = first; i < first + count; i++) std::copy_n(x.row(i), x.cols, copy.row(i));
+    });
+    return copy;
+}
+
+MatrixView<float> in_place_of(MatrixView<float> x, Pass& pass) {
+    return pass.tape ? pass.ops.workspace.matrix<float>(x.rows, x.cols) : x;
+}
+
+void linear(MatrixView<const float> x, std::span<const math::Weight* const> weights,
+            std::span<const MatrixView<float>> outputs, Pass& pass) {
+    math::linear(pass.ops, x, weights, outputs);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x,
+                     weights = std::vector<const math::Weight*>(weights.begin(), weights.end()),
+                     outputs = std::vector<MatrixView<float>>(outputs.begin(), outputs.end())] {
+        std::vector<MatrixView<const float>> dy;
+        for (size_t i = 0; i < weights.size(); i++) {
+            dy.push_back(tape.gradient(outputs[i]));
+            const MatrixView<float> dweight = tape.weights().of(*weights[i]);
+            if (!dweight.data) continue;
+            const bool rounds = weights[i]->format != math::WeightFormat::f32;
+            math::linear_backward_weight(ops, rounds ? math::GradientOperands::bf16 : math::GradientOperands::fp32, x,
+                                         dy.back(), dweight);
+        }
+        math::linear_backward_input(ops, dy, weights, tape.gradient(x));
+    });
+}
+
+void linear(MatrixView<const float> x, const math::Weight& weight, MatrixView<float> y, Pass& pass) {
+    const math::Weight* const weights[] = {&weight};
+    const MatrixView<float> outputs[] = {y};
+    linear(x, weights, outputs, pass);
+}
+
+void rms_norm(MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec, MatrixView<float> y,
+              Pass& pass) {
+    const auto given = pass.tape ? copy_of(x, pass.ops) : x;
+    math::rms_norm(pass.ops, x, weight, spec.epsilon, spec.kind, y);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, given, weight, spec, y] {
+        math::rms_norm_backward(ops, given, weight, spec.epsilon, spec.kind, tape.gradient(y), tape.gradient(x),
+                                tape.weights().of(weight));
+    });
+}
+
+void rms_norm_heads(MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec, MatrixView<float> y,
+                    Pass& pass) {
+    if (y.data != x.data) {
+        for (int64_t i = 0; i < x.rows; i++) std::copy_n(x.row(i), x.cols, y.row(i));
+    }
+    math::rms_norm_heads(pass.ops, y, weight, spec.epsilon, spec.kind);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, weight, spec, y] {
+        math::rms_norm_heads_backward(ops, x, weight, spec.epsilon, spec.kind, tape.gradient(y), tape.gradient(x),
+                                      tape.weights().of(weight));
+    });
+}
+
+void rotary(const math::RotarySpec& spec, MatrixView<float> x, Pass& pass) {
+    math::rotary(pass.ops, pass.positions, spec, x);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, positions = pass.positions, &spec, x] {
+        math::rotary_backward(ops, positions, spec, tape.gradient(x));
+    });
+}
+
+void clamp(float limit, MatrixView<float> x, Pass& pass) {
+    const auto given = pass.tape ? copy_of(x, pass.ops) : MatrixView<const float>{};
+    math::clamp(pass.ops, limit, x);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, given, limit, x] {
+        math::clamp_backward(ops, given, limit, tape.gradient(x));
+    });
+}
+
+void swiglu(MatrixView<const float> gate, MatrixView<const float> up, MatrixView<float> y, Pass& pass) {
+    math::swiglu(pass.ops, gate, up, y);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, gate, up, y] {
+        math::swiglu_backward(ops, gate, up, tape.gradient(y), tape.gradient(gate), tape.gradient(up));
+    });
+}
+
+void add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
+    math::add(pass.ops, y, x);
+    if (!pass.tape) return;
+    pass.tape->push(
+        [&ops = pass.ops, &tape = *pass.tape, y, x] { math::add(ops, tape.gradient(x), tape.gradient(y)); });
+}
+
+void attention(MatrixView<const float> q, MatrixView<const float> k, MatrixView<const float> v, int32_t heads,
+               const math::KvLayer& cache, MatrixView<float> y, Pass& pass) {
+    const auto log_sums = pass.tape ? pass.ops.workspace.matrix<float>(q.rows, heads) : MatrixView<float>{};
+    math::store_kv(pass.ops, pass.segments, k, v, cache);
+    math::attention(pass.ops, pass.segments, q, heads, cache, y, log_sums);
+    if (!pass.tape) return;
+    pass.tape->push(
+        [&ops = pass.ops, &tape = *pass.tape, segments = pass.segments, q, k, v, heads, cache, y, log_sums] {
+            math::attention_backward(ops, segments, cache, {.q = q, .y = y, .log_sums = log_sums, .heads = heads},
+                                     tape.gradient(y),
+                                     {.dq = tape.gradient(q), .dk = tape.gradient(k), .dv = tape.gradient(v)});
+        });
+}
+
+void route(const math::RouterSpec& spec, MatrixView<const float> logits, const math::Routing& routing, Pass& pass) {
+    math::route(pass.ops, spec, logits, routing);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, &spec, logits, routing] {
+        math::route_backward(ops, spec, logits, routing, tape.gradient(routing.weights), tape.gradient(logits));
+    });
+}
+
+static std::vector<MatrixView<float>> gradients_of(std::span<const math::Weight> experts, const Tape& tape) {
+    std::vector<MatrixView<float>> gradients;
+    for (const math::Weight& expert : experts) {
+        if (const auto gradient = tape.weights().of(expert); gradient.data) gradients.push_back(gradient);
+    }
+    return gradients;
+}
+
+void moe(MatrixView<const float> x, const math::Routing& routing, const math::ExpertWeights& experts,
+         MatrixView<float> y, Pass& pass) {
+    math::moe(pass.ops, x, routing, experts, y);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, routing, experts, y] {
+        const auto dgate = gradients_of(experts.gate, tape), dup = gradients_of(experts.up, tape),
+                   ddown = gradients_of(experts.down, tape);
+        math::moe_backward(ops, x, routing, experts, tape.gradient(y),
+                           {.dx = tape.gradient(x),
+                            .dweights = tape.gradient(routing.weights),
+                            .dgate = dgate,
+                            .dup = dup,
+                            .ddown = ddown});
+    });
+}
+
+void embedding(const math::Weight& table, std::span<const int32_t> ids, MatrixView<float> x, Pass& pass) {
+    math::embedding(pass.ops, table, ids, x);
+    if (!pass.tape) return;
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, &table, ids, x] {
+        if (const auto dtable = tape.weights().of(table); dtable.data) {
+            math::embedding_backward(ops, ids, tape.gradient(x), dtable);
+        }
+    });
+}
+
+}  // namespace hone::model

@@ -1,0 +1,66 @@
+// The ops that layers are made of, each followed by the step of its way back where the pass records: the one place that
+// knows both. What a step reads is kept by the caller until the tape has run (PassScope). Shapes and errors are those of
+// the ops.
+#pragma once
+
+#include <optional>
+
+#include "math/ops/norm.h"
+#include "math/ops/rotary.h"
+#include "math/ops/router.h"
+#include "model/model.h"
+
+namespace hone::model {
+
+// Scratch of a block, released at its end, unless the pass records: then at the end of the scope around the recording.
+class PassScope {
+  public:
+    explicit PassScope(Pass& pass) {
+        if (!pass.tape) scope_.emplace(pass.ops.workspace);
+    }
+
+  private:
+    std::optional<math::Workspace::Scope> scope_;
+};
+
+// What an op may change in place: x itself, or where the pass records a matrix of its own.
+math::MatrixView<float> in_place_of(math::MatrixView<float> x, Pass& pass);
+
+void linear(math::MatrixView<const float> x, std::span<const math::Weight* const> weights,
+            std::span<const math::MatrixView<float>> outputs, Pass& pass);
+void linear(math::MatrixView<const float> x, const math::Weight& weight, math::MatrixView<float> y, Pass& pass);
+
+struct NormSpec {
+    float epsilon = 1e-6f;
+    math::NormWeight kind = math::NormWeight::plain;
+};
+// x may change after the call (it is copied where the pass records); y may be x only where it does not.
+void rms_norm(math::MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec,
+              math::MatrixView<float> y, Pass& pass);
+// Over each head of weight.size() columns.
+void rms_norm_heads(math::MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec,
+                    math::MatrixView<float> y, Pass& pass);
+
+// In place.
+void rotary(const math::RotarySpec& spec, math::MatrixView<float> x, Pass& pass);
+void clamp(float limit, math::MatrixView<float> x, Pass& pass);
+
+// y = silu(gate) * up; y may be gate only where the pass does not record.
+void swiglu(math::MatrixView<const float> gate, math::MatrixView<const float> up, math::MatrixView<float> y,
+            Pass& pass);
+
+// x += y.
+void add(math::MatrixView<const float> y, math::MatrixView<float> x, Pass& pass);
+
+// Stores keys and values and attends to them.
+void attention(math::MatrixView<const float> q, math::MatrixView<const float> k, math::MatrixView<const float> v,
+               int32_t heads, const math::KvLayer& cache, math::MatrixView<float> y, Pass& pass);
+
+void route(const math::RouterSpec& spec, math::MatrixView<const float> logits, const math::Routing& routing,
+           Pass& pass);
+void moe(math::MatrixView<const float> x, const math::Routing& routing, const math::ExpertWeights& experts,
+         math::MatrixView<float> y, Pass& pass);
+
+void embedding(const math::Weight& table, std::span<const int32_t> ids, math::MatrixView<float> x, Pass& pass);
+
+}  // namespace hone::model

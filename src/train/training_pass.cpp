@@ -1,0 +1,143 @@
+#include "train/training_pass.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "math/ops/logprob.h"
+#include "math/ops/parallel.h"
+
+namespace hone::train {
+
+using math::MatrixView;
+using math::Workspace;
+
+TrainingPass::TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
+                           const TrainingMemory& memory)
+    : model_(model),
+      ops_(ops),
+      weights_(weights),
+      logits_rows_(std::max<int64_t>(
+          1, static_cast<int64_t>(memory.logits_bytes / sizeof(float)) / std::max(1, model.spec().vocabulary))) {}
+
+// Every document has pages of its own, in order.
+void TrainingPass::lay_out(const PackedBatch& batch) {
+    const auto rows = std::ssize(batch.tokens);
+    CHECK(batch.offsets.size() >= 2 && batch.offsets.front() == 0 && batch.offsets.back() == rows,
+          "{} offsets for {} tokens", batch.offsets.size(), rows);
+    CHECK_EQ(batch.targets.rows, rows);
+    batch_ = batch;
+    positions_.resize(static_cast<size_t>(rows));
+    pages_.clear();
+    std::vector<size_t> first_page;
+    for (size_t d = 0; d + 1 < batch.offsets.size(); d++) {
+        const int64_t first = batch.offsets[d], count = batch.offsets[d + 1] - first;
+        CHECK(count > 0 && count <= model_.spec().max_positions, "document {} of {} tokens", d, count);
+        std::iota(positions_.begin() + first, positions_.begin() + first + count, 0);
+        first_page.push_back(pages_.size());
+        pages_.resize(pages_.size() + static_cast<size_t>((count + math::kPageTokens - 1) / math::kPageTokens));
+    }
+    std::iota(pages_.begin(), pages_.end(), 0);
+    first_page.push_back(pages_.size());
+    segments_.clear();
+    for (size_t d = 0; d + 1 < batch.offsets.size(); d++) {
+        segments_.push_back({.first_row = static_cast<int32_t>(batch.offsets[d]),
+                             .rows = static_cast<int32_t>(batch.offsets[d + 1] - batch.offsets[d]),
+                             .first_position = 0,
+                             .pages = std::span(pages_).subspan(first_page[d], first_page[d + 1] - first_page[d])});
+    }
+}
+
+model::Pass TrainingPass::pass_over(math::Tape* tape) {
+    return {.ops = ops_,
+            .positions = positions_,
+            .segments = segments_,
+            .page_pool = page_memory_,
+            .router_tap = nullptr,
+            .tape = tape,
+            .one_layer_pages = true};
+}
+
+void TrainingPass::for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body) {
+    const auto rows = std::ssize(batch_.tokens);
+    for (int64_t first = 0; first < rows; first += logits_rows_) {
+        const Workspace::Scope scope(ops_.workspace);
+        body(first, std::min(logits_rows_, rows - first));
+    }
+}
+
+void TrainingPass::copy(MatrixView<const float> from, MatrixView<float> to) {
+    math::for_row_blocks(ops_, from.rows, from.cols, [&](int64_t first, int64_t count, int) {
+        std::copy_n(from.row(first), count * from.cols, to.row(first));
+    });
+}
+
+void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs) {
+    lay_out(batch);
+    const auto rows = std::ssize(batch.tokens), layers = int64_t{model_.spec().layers};
+    CHECK(logprobs.rows == rows && logprobs.cols == batch.targets.cols, "[{}, {}] for {} tokens", logprobs.rows,
+          logprobs.cols, rows);
+    kept_scope_.reset();
+    kept_scope_.emplace(kept_);
+    const size_t page_bytes = pages_.size() * model_.cache_spec().layer_bytes;
+    page_memory_ = kept_.vector<std::byte>(static_cast<int64_t>(page_bytes)).data();
+    std::memset(page_memory_, 0, page_bytes);  // masked keys count as exactly zero only if they are numbers
+    inputs_.clear();
+    for (int64_t i = 0; i <= layers; i++) inputs_.push_back(kept_.matrix<float>(rows, model_.spec().hidden));
+
+    model::Pass pass = pass_over(nullptr);
+    model_.embed(batch.tokens, inputs_[0], pass);
+    for (int32_t i = 0; i < layers; i++) {
+        const auto at = static_cast<size_t>(i);
+        copy(inputs_[at], inputs_[at + 1]);
+        model_.layer(i, inputs_[at + 1], pass);
+    }
+    for_head_blocks([&](int64_t first, int64_t count) {
+        const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
+        const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
+        model_.head(inputs_.back().rows_from(first, count), logits, pass);
+        math::log_normalisers(ops_, logits, 1, normalisers);
+        for (int64_t i = 0; i < count; i++) {
+            for (int64_t k = 0; k < logprobs.cols; k++) {
+                const int32_t target = batch_.targets.row(first + i)[k];
+                CHECK(target >= 0 && target < logits.cols, "target {} of {}", target, logits.cols);
+                logprobs.row(first + i)[k] = normalisers[static_cast<size_t>(i)].logprob(logits.row(i)[target]);
+            }
+        }
+    });
+}
+
+void TrainingPass::backward(MatrixView<const float> dlogprobs) {
+    CHECK(!inputs_.empty(), "backward without forward");
+    const Workspace::Scope scope(ops_.workspace);
+    math::Tape tape(ops_, weights_);
+    model::Pass pass = pass_over(&tape);
+    const MatrixView<float> dx = tape.gradient(inputs_.back());  // of the residual stream, from the head down
+    for_head_blocks([&](int64_t first, int64_t count) {
+        const auto x = inputs_.back().rows_from(first, count);
+        const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
+        const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
+        model_.head(x, logits, pass);
+        math::log_normalisers(ops_, logits, 1, normalisers);
+        math::logprobs_backward(ops_, normalisers, batch_.targets.rows_from(first, count),
+                                dlogprobs.rows_from(first, count), logits);
+        tape.set_gradient(logits, logits);
+        tape.set_gradient(x, dx.rows_from(first, count));
+        tape.run_back();
+    });
+    for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {
+        const Workspace::Scope layer_scope(ops_.workspace);
+        const auto x = ops_.workspace.matrix<float>(dx.rows, dx.cols);
+        copy(inputs_[static_cast<size_t>(i)], x);
+        tape.set_gradient(x, dx);
+        model_.layer(i, x, pass);
+        tape.run_back();
+    }
+    tape.set_gradient(inputs_[0], dx);
+    model_.embed(batch_.tokens, inputs_[0], pass);
+    tape.run_back();
+    inputs_.clear();
+    kept_scope_.reset();
+}
+
+}  // namespace hone::train

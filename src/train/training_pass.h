@@ -1,0 +1,58 @@
+// One batch through a model and back: log-probabilities of targets by the very layers that serve, then the gradients of
+// the weights that are trained. Between the two the caller computes a loss. Only the input of each layer is kept; on the
+// way back a layer is computed again, with the same bits, and recorded. Logits are held for a block of rows at a time.
+// One thread; the model, ops and gradients outlive it.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "math/autograd/tape.h"
+#include "model/model.h"
+
+namespace hone::train {
+
+// Documents packed end to end: document d has the tokens offsets[d] to offsets[d + 1], positions from 0, and attends to
+// itself alone. Several targets a token are several tokens to predict from it.
+struct PackedBatch {
+    std::span<const int32_t> tokens;          // [T], inside the vocabulary
+    std::span<const int64_t> offsets;         // of at least one document; from 0 to T, ascending
+    math::MatrixView<const int32_t> targets;  // [T, K], inside the vocabulary
+};
+
+struct TrainingMemory {
+    size_t logits_bytes = size_t{64} << 20;  // of rows that cross the head together, at least one
+};
+
+class TrainingPass {
+  public:
+    TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
+                 const TrainingMemory& memory = {});
+
+    // logprobs [T, K] of the targets at temperature 1. What `batch` refers to stays as it is until backward() has ended.
+    void forward(const PackedBatch& batch, math::MatrixView<float> logprobs);
+    // Adds the gradients for those of the log-probabilities, dlogprobs [T, K], to the weights'. Once after forward().
+    void backward(math::MatrixView<const float> dlogprobs);
+
+  private:
+    void lay_out(const PackedBatch& batch);
+    model::Pass pass_over(math::Tape* tape);
+    // Calls body(first row, rows) for blocks of rows whose logits may be held together.
+    void for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body);
+    void copy(math::MatrixView<const float> from, math::MatrixView<float> to);
+
+    const model::Model& model_;
+    math::OpContext& ops_;
+    const math::WeightGradients& weights_;
+    const int64_t logits_rows_;
+
+    PackedBatch batch_;
+    std::vector<int32_t> positions_, pages_;
+    std::vector<math::AttentionSegment> segments_;  // a document each
+    math::Workspace kept_;                          // what forward() leaves for backward()
+    std::optional<math::Workspace::Scope> kept_scope_;
+    std::byte* page_memory_ = nullptr;             // keys and values of one layer
+    std::vector<math::MatrixView<float>> inputs_;  // of each layer, and of the head
+};
+
+}  // namespace hone::train
