@@ -298,6 +298,23 @@ TEST(Gemm, WeightedSumAddsInOrder) {
     }
 }
 
+TEST(Gemm, DotAddsInSixteenLanes) {
+    flush_denormals();
+    const KernelTable& reference = *runnable_kernel_tables().front();
+    for (const int64_t n : {1, 15, 16, 17, 40, 257}) {
+        const auto a = wide_values(6, n), b = wide_values(7, n);
+        const float expected = reference.gemm.dot.run(a.data(), b.data(), n);
+        for (const KernelTable* table : runnable_kernel_tables())
+            EXPECT_TRUE(same_bits(table->gemm.dot.run(a.data(), b.data(), n), expected)) << describe(*table) << n;
+    }
+    // Elements 0 and 16 share a lane, which element 8 joins after that.
+    std::vector<float> a(17), ones(17, 1.0f);
+    a[0] = 1e30f, a[8] = 1, a[16] = -1e30f;
+    EXPECT_EQ(reference.gemm.dot.run(a.data(), ones.data(), 17), 1);
+    std::swap(a[8], a[16]);
+    EXPECT_EQ(reference.gemm.dot.run(a.data(), ones.data(), 17), 0);
+}
+
 TEST(SelfTest, PassesWithEveryTable) {
     for (const KernelTable* table : runnable_kernel_tables()) {
         const Status status = self_test(*table);

@@ -83,6 +83,10 @@ struct GemmKernels {
                float* y, int64_t n)>
         weighted_sum;
 
+    // sum of a_i b_i by rule 2 of numerics.md: element i belongs to lane i mod 16, a lane is one fused chain from +0, and
+    // the lanes are added as lane i + lane i+8, then +4, +2, +1.
+    Entry<float(const float* a, const float* b, int64_t n)> dot;
+
     // The most that the processor can do of a class: `turns` times a loop of its dot instruction on registers.
     struct Peak {
         Entry<void(int64_t turns)> loop;
@@ -98,7 +102,7 @@ struct GemmKernels {
         for (const TileColumns* tile : {&tile_columns_f32, &tile_columns_bf16}) visit(tile->name);
         for (const PackColumns* pack : {&pack_columns_f32, &pack_columns_bf16}) visit(pack->name);
         for (const Transpose* transpose : {&transpose_f32, &transpose_bf16, &transpose_int4g32}) visit(transpose->name);
-        visit(weighted_sum.name);
+        visit(weighted_sum.name), visit(dot.name);
         for (const Peak* peak : {&peak_f32, &peak_bf16, &peak_i8}) visit(peak->loop.name);
     }
 };

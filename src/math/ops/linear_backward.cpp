@@ -13,7 +13,7 @@ namespace {
 
 // dX: the part of n whose transposed weights, and whose dY of a block of rows, stay in a core's L2. A multiple of a line
 // of activations and of 64.
-constexpr int64_t kInputBlockN = 512;
+constexpr int64_t kInputBlockN = 2048;
 constexpr int64_t kInputBlockRows = 512;
 constexpr int64_t kInputColumns = 64;  // of dX in a task; a multiple of every panel's
 

@@ -22,4 +22,18 @@ struct ExpertWeights {
 void moe(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
          MatrixView<float> y);
 
+// What moe_backward adds to. Gradients of weights are wanted for every expert, or for none (empty).
+struct MoeGradients {
+    MatrixView<float> dx;                                  // [T, D]
+    MatrixView<float> dweights;                            // [T, k], of the routing's weights
+    std::span<const MatrixView<float>> dgate, dup, ddown;  // one per expert, [F, D] and [D, F]
+};
+
+// The gradients for dy [T, D]. Gate, up and h = silu(gate) * up are computed again, with the forward's bits; products of
+// gradients are those of ops/linear.h, fp32 throughout where the weights are f32. An element's chain goes on from what is
+// there: dx over experts ascending, dgate, dup and ddown over tokens ascending. The gradient of a routing weight is the
+// dot of h with dy W_down, by rule 2. Experts without rows get nothing. Scratch holds some 1000 rows of one expert.
+void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
+                  MatrixView<const float> dy, const MoeGradients& gradients);
+
 }  // namespace hone::math

@@ -204,6 +204,15 @@ void weighted_sum(const float* rows, int64_t stride, const int32_t* positions, c
     }
 }
 
+float dot(const float* a, const float* b, int64_t n) {
+    float lanes[16] = {};
+    for (int64_t i = 0; i < n; i++) lanes[i % 16] = __builtin_fmaf(a[i], b[i], lanes[i % 16]);
+    for (int64_t half = 8; half > 0; half /= 2) {
+        for (int64_t i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
+}
+
 void peak(int64_t turns) {
     float sum = 0;
     for (int64_t i = 0; i < turns; i++) {
@@ -235,6 +244,7 @@ const GemmKernels& reference_gemm_kernels() {
         .transpose_bf16 = {"transpose_bf16__reference", transpose<bf16, kBf16Panel, kBf16Panel, bf16_at>},
         .transpose_int4g32 = {"transpose_int4g32__reference", transpose<bf16, kInt4Panel, kBf16Panel, rounded_int4_at>},
         .weighted_sum = {"weighted_sum__reference", weighted_sum},
+        .dot = {"dot__reference", dot},
         .peak_f32 = {{"peak_f32__reference", peak}, 2},
         .peak_bf16 = {{"peak_bf16__reference", peak}, 2},
         .peak_i8 = {{"peak_i8__reference", peak}, 2},

@@ -128,6 +128,7 @@ const GemmKernels& avx2_gemm_kernels() {
         .transpose_bf16 = {"transpose_bf16__avx2", transpose_bf16<Lanes>},
         .transpose_int4g32 = {"transpose_int4g32__avx2", transpose_int4g32<Lanes>},
         .weighted_sum = {"weighted_sum__avx2", weighted_sum<Lanes>},
+        .dot = {"dot__avx2", dot<Avx2Lanes>},
         .peak_f32 = {{"peak_f32__avx2", peak<__m256, peak_fma>}, 12 * 16},
         .peak_bf16 = {{"peak_bf16__avx2", peak<__m256, peak_fma>}, 12 * 16},
         .peak_i8 = {{"peak_i8__avx2", peak<__m256i, peak_bytes>}, 12 * 64},

@@ -11,6 +11,7 @@
 #include "math/kernels/cpu/gemm/rows.h"
 #include "math/kernels/cpu/gemm/transpose.h"
 #include "math/kernels/cpu/prefetch_input.h"
+#include "math/kernels/cpu/simd/lanes_avx512.h"
 #include "math/quant/int8_g32.h"
 
 namespace hone::math {
@@ -109,6 +110,7 @@ const GemmKernels& avx512_gemm_kernels() {
         .transpose_bf16 = {"transpose_bf16__avx512", transpose_bf16<Lanes>},
         .transpose_int4g32 = {"transpose_int4g32__avx512", transpose_int4g32<Lanes>},
         .weighted_sum = {"weighted_sum__avx512", weighted_sum<Lanes>},
+        .dot = {"dot__avx512", dot<Avx512Lanes>},
         .peak_f32 = {{"peak_f32__avx512", peak<__m512, peak_fma>}, 16 * 32},
         .peak_bf16 = {{"peak_bf16__avx512", peak<__m512, peak_pairs>}, 16 * 64},
         .peak_i8 = {{"peak_i8__avx512", peak<__m512i, peak_bytes>}, 16 * 128},

@@ -27,6 +27,14 @@ constexpr int64_t kPrefetchDistance = 9216;
     for (int64_t at = 0; at < kPrefetchDistance; at += 64) __builtin_prefetch(weights + at, 0, 3);
 }
 
+// The outputs that the next tile starts from, if they are as many rows; this one's are there already.
+[[gnu::always_inline]] inline void prefetch_outputs(const TileTask& task, int64_t rows) {
+    for (int64_t row = rows; row < 2 * rows; row++) {
+        const float* y = task.y + row * task.y_stride;
+        for (int32_t column = 0; column < task.columns && column < 64; column += 16) __builtin_prefetch(y + column, 1);
+    }
+}
+
 // One row tile on one panel, in passes of as many columns as the registers hold; uses up w, y, columns and ahead_lines.
 // The task is passed in place: copying what has just been written field by field would wait until the processor has
 // finished the tile before (a load that spans several stores in flight), which costs 5 % at k = 768.
@@ -84,6 +92,7 @@ void gemm(const GemmTask& task) {
                 tile.y = y + first * task.y_stride;
                 tile.columns = task.n - panel * Nest::kPanel.columns;
                 tile.ahead_lines = ahead_lines;
+                if (tile.continues) prefetch_outputs(tile, rows);
                 kRunTile[rows - 1](tile);
                 tile.ahead += tile.k / Nest::kPrefetchK * ahead_lines * 64;
             }

@@ -31,4 +31,14 @@ void weighted_sum(const float* rows, int64_t stride, const int32_t* positions, c
     }
 }
 
+// V is a type of 16 lanes (simd/lanes_*.h).
+template <class V>
+float dot(const float* a, const float* b, int64_t n) {
+    V sum = V::all(0.0f);
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) sum = fma(V::load(a + i), V::load(b + i), sum);
+    if (i < n) sum = fma(V::load_first(a + i, n - i, 0.0f), V::load_first(b + i, n - i, 0.0f), sum);
+    return sum_of_lanes(sum);
+}
+
 }  // namespace hone::math

@@ -1,0 +1,202 @@
+// Expert by expert, and of one expert a bounded number of rows at a time: gathered, taken forward to the hidden layer
+// again, then backward by the ops that a dense layer would use.
+#include <algorithm>
+
+#include "math/ops/activation.h"
+#include "math/ops/grouped_rows.h"
+#include "math/ops/linear.h"
+#include "math/ops/moe.h"
+#include "math/ops/parallel.h"
+#include "math/ops/phase_clock.h"
+
+namespace hone::math {
+
+namespace {
+
+constexpr int64_t kRowsAtOnce = 1024;  // even: the pairs of rows of linear_backward_weight never span two blocks
+
+// Some rows of one expert, and the matrices that its gradients are made of, a row each.
+struct ExpertRows {
+    size_t expert;
+    std::span<const int32_t> choices;  // t * k + s
+    MatrixView<float> x, gate, up, hidden;
+    MatrixView<float> dy;  // of the token's output; from weigh() on times the routing weight: of the expert's output
+    MatrixView<float> dhidden, dgate, dup, dx;
+};
+
+// The products of gradients by an expert's weight, and of its gradient, are fp32 where its forward is.
+GradientOperands operands_of(const Weight& weight) {
+    return weight.format == WeightFormat::f32 ? GradientOperands::fp32 : GradientOperands::bf16;
+}
+
+// dgate += dhidden * up * silu'(gate), dup += dhidden * silu(gate).
+void add_swiglu_gradients(OpContext& context, const ExpertRows& rows) {
+    constexpr int64_t kWork = 16;
+    const int64_t columns = rows.gate.cols;
+    const Workspace::Scope scope(context.workspace);
+    const auto sigmoids = context.workspace.matrix<float>(context.pool.threads(), columns);
+    for_row_blocks(context, rows.gate.rows, kWork * columns, [&](int64_t first, int64_t count, int worker) {
+        const float* s = sigmoids.row(worker);
+        for (int64_t row = first; row < first + count; row++) {
+            const float *gate = rows.gate.row(row), *up = rows.up.row(row), *dhidden = rows.dhidden.row(row);
+            float *dgate = rows.dgate.row(row), *dup = rows.dup.row(row);
+            context.kernels.rows.sigmoid.run(gate, sigmoids.row(worker), columns);
+            for (int64_t i = 0; i < columns; i++) {
+                const float silu = gate[i] * s[i];
+                dgate[i] += dhidden[i] * up[i] * (silu * (1 - s[i]) + s[i]);
+                dup[i] += dhidden[i] * silu;
+            }
+        }
+    });
+}
+
+// One call of moe_backward().
+struct MoeBackward {
+    OpContext& context;
+    MatrixView<const float> x;
+    const Routing& routing;
+    const ExpertWeights& weights;
+    MatrixView<const float> dy;
+    const MoeGradients& gradients;
+
+    bool wants_weights() const { return !gradients.dgate.empty(); }
+    int64_t token_of(int32_t choice) const { return choice / routing.experts.cols; }
+
+    void run(size_t expert, std::span<const int32_t> choices);
+    ExpertRows allocate(size_t expert, std::span<const int32_t> choices);
+    void gather(const ExpertRows& rows);
+    void weigh(const ExpertRows& rows);
+    void add_to_tokens(const ExpertRows& rows);
+    void add_weight_gradients(const ExpertRows& rows);
+};
+
+void MoeBackward::run(size_t expert, std::span<const int32_t> choices) {
+    const Workspace::Scope scope(context.workspace);
+    const Weight &gate = weights.gate[expert], &up = weights.up[expert], &down = weights.down[expert];
+    const ExpertRows rows = allocate(expert, choices);
+    gather(rows);
+    {
+        const Weight* inputs[] = {&gate, &up};
+        const MatrixView<float> outputs[] = {rows.gate, rows.up};
+        linear(context, rows.x, inputs, outputs);
+        swiglu(context, rows.gate, rows.up, rows.hidden);
+    }
+    linear_backward_input(context, rows.dy, down, rows.dhidden);
+    weigh(rows);
+    add_swiglu_gradients(context, rows);
+    const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
+    const Weight* inputs[] = {&gate, &up};
+    linear_backward_input(context, terms, inputs, rows.dx);
+    add_to_tokens(rows);
+    if (wants_weights()) add_weight_gradients(rows);
+}
+
+ExpertRows MoeBackward::allocate(size_t expert, std::span<const int32_t> choices) {
+    const auto matrix = [&](int64_t columns) {
+        return context.workspace.matrix<float>(static_cast<int64_t>(choices.size()), columns);
+    };
+    const int64_t hidden = weights.gate[0].n;
+    return {.expert = expert,
+            .choices = choices,
+            .x = matrix(x.cols),
+            .gate = matrix(hidden),
+            .up = matrix(hidden),
+            .hidden = matrix(hidden),
+            .dy = matrix(dy.cols),
+            .dhidden = matrix(hidden),
+            .dgate = matrix(hidden),
+            .dup = matrix(hidden),
+            .dx = matrix(x.cols)};
+}
+
+// Copies the tokens' x and dy, and lets what is added to begin at zero.
+void MoeBackward::gather(const ExpertRows& rows) {
+    for_row_blocks(context, rows.x.rows, 3 * (x.cols + rows.hidden.cols), [&](int64_t first, int64_t count, int) {
+        for (int64_t row = first; row < first + count; row++) {
+            const int64_t token = token_of(rows.choices[static_cast<size_t>(row)]);
+            std::ranges::copy(x.row_span(token), rows.x.row(row));
+            std::ranges::copy(dy.row_span(token), rows.dy.row(row));
+            for (const auto& gradient : {rows.dhidden, rows.dgate, rows.dup, rows.dx})
+                std::ranges::fill(gradient.row_span(row), 0.0f);
+        }
+    });
+}
+
+// From gradients of the token's output to those of the expert's, by the routing weight, whose own gradient is what the
+// former say of the expert's output: dot(dy, down h) = dot(dy W_down, h).
+void MoeBackward::weigh(const ExpertRows& rows) {
+    const int64_t slots = routing.weights.cols;
+    const auto& kernels = context.kernels;
+    for_row_blocks(context, rows.dy.rows, rows.dy.cols + 2 * rows.hidden.cols, [&](int64_t first, int64_t count, int) {
+        for (int64_t row = first; row < first + count; row++) {
+            const int32_t choice = rows.choices[static_cast<size_t>(row)];
+            const int64_t token = choice / slots, slot = choice % slots;
+            const float weight = routing.weights.row(token)[slot];
+            gradients.dweights.row(token)[slot] +=
+                kernels.gemm.dot.run(rows.dhidden.row(row), rows.hidden.row(row), rows.hidden.cols);
+            kernels.rows.scale.run(weight, rows.dhidden.row(row), rows.dhidden.cols);
+            if (wants_weights()) kernels.rows.scale.run(weight, rows.dy.row(row), rows.dy.cols);
+        }
+    });
+}
+
+// In slices of columns, so that a token is one thread's even if it had chosen the expert twice.
+void MoeBackward::add_to_tokens(const ExpertRows& rows) {
+    constexpr int64_t kColumns = 256;
+    const MatrixView<float>& dx = gradients.dx;
+    for_tiles(context, (dx.cols + kColumns - 1) / kColumns, rows.dx.rows * dx.cols, [&](int64_t slice, int) {
+        const int64_t column = slice * kColumns, columns = std::min(kColumns, dx.cols - column);
+        for (int64_t row = 0; row < rows.dx.rows; row++) {
+            float* to = dx.row(token_of(rows.choices[static_cast<size_t>(row)]));
+            context.kernels.rows.add.run(rows.dx.row(row) + column, to + column, columns);
+        }
+    });
+}
+
+void MoeBackward::add_weight_gradients(const ExpertRows& rows) {
+    const GradientOperands up_operands = operands_of(weights.gate[0]), down_operands = operands_of(weights.down[0]);
+    linear_backward_weight(context, up_operands, rows.x, rows.dgate, gradients.dgate[rows.expert]);
+    linear_backward_weight(context, up_operands, rows.x, rows.dup, gradients.dup[rows.expert]);
+    linear_backward_weight(context, down_operands, rows.hidden, rows.dy, gradients.ddown[rows.expert]);
+}
+
+void check_shapes(MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
+                  MatrixView<const float> dy, const MoeGradients& gradients) {
+    CHECK(!experts.gate.empty() && experts.gate[0].k == x.cols && experts.down[0].n == dy.cols,
+          "{} experts for x [{}, {}], dy [{}, {}]", experts.gate.size(), x.rows, x.cols, dy.rows, dy.cols);
+    CHECK(routing.experts.rows == x.rows && routing.weights.rows == x.rows && dy.rows == x.rows &&
+              routing.experts.cols == routing.weights.cols,
+          "routing [{}, {}] for x [{}, {}], dy [{}, {}]", routing.experts.rows, routing.experts.cols, x.rows, x.cols,
+          dy.rows, dy.cols);
+    const auto& [dx, dweights, dgate, dup, ddown] = gradients;
+    CHECK(dx.rows == x.rows && dx.cols == x.cols && dweights.rows == x.rows && dweights.cols == routing.weights.cols,
+          "dx [{}, {}], dweights [{}, {}]", dx.rows, dx.cols, dweights.rows, dweights.cols);
+    CHECK(dgate.size() == dup.size() && dgate.size() == ddown.size() &&
+              (dgate.empty() || dgate.size() == experts.gate.size()),
+          "{}, {}, {} gradients of {} experts", dgate.size(), dup.size(), ddown.size(), experts.gate.size());
+}
+
+}  // namespace
+
+void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
+                  MatrixView<const float> dy, const MoeGradients& gradients) {
+    check_shapes(x, routing, experts, dy, gradients);
+    if (x.rows == 0) return;
+    const PhaseScope phase(context, Phase::experts);
+    const Workspace::Scope scope(context.workspace);
+    const GroupedRows grouped =
+        group_rows(context.workspace, routing.experts, static_cast<int64_t>(experts.gate.size()));
+    const std::span<int32_t> choices = context.workspace.vector<int32_t>(std::ssize(grouped.position));
+    for (size_t choice = 0; choice < grouped.position.size(); choice++)
+        choices[static_cast<size_t>(grouped.position[choice])] = static_cast<int32_t>(choice);
+
+    MoeBackward pass{context, x, routing, experts, dy, gradients};
+    for (size_t expert = 0; expert < experts.gate.size(); expert++) {
+        const int64_t last = grouped.first[expert + 1];
+        for (int64_t first = grouped.first[expert]; first < last; first += kRowsAtOnce)
+            pass.run(expert, choices.subspan(static_cast<size_t>(first),
+                                             static_cast<size_t>(std::min(kRowsAtOnce, last - first))));
+    }
+}
+
+}  // namespace hone::math
