@@ -12,13 +12,21 @@ namespace hone::train {
 using math::MatrixView;
 using math::Workspace;
 
+// Of the rows that cross the head together: gradients of the head and of the final norm are chains over rows in pairs and
+// in blocks of 32, which a block of logits does not cut.
+constexpr int64_t kHeadRows = 32;
+
+static int64_t rows_of_logits(size_t bytes, int32_t vocabulary) {
+    const int64_t rows = static_cast<int64_t>(bytes / sizeof(float)) / std::max(1, vocabulary);
+    return std::max<int64_t>(rows / kHeadRows, 1) * kHeadRows;
+}
+
 TrainingPass::TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
                            const TrainingMemory& memory)
     : model_(model),
       ops_(ops),
       weights_(weights),
-      logits_rows_(std::max<int64_t>(
-          1, static_cast<int64_t>(memory.logits_bytes / sizeof(float)) / std::max(1, model.spec().vocabulary))) {}
+      logits_rows_(rows_of_logits(memory.logits_bytes, model.spec().vocabulary)) {}
 
 // Every document has pages of its own, in order.
 void TrainingPass::lay_out(const PackedBatch& batch) {

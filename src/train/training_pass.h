@@ -21,7 +21,7 @@ struct PackedBatch {
 };
 
 struct TrainingMemory {
-    size_t logits_bytes = size_t{64} << 20;  // of rows that cross the head together, at least one
+    size_t logits_bytes = size_t{64} << 20;  // of rows that cross the head together, at least 32; changes no bit
 };
 
 class TrainingPass {

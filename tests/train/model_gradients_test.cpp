@@ -1,0 +1,153 @@
+// Whole models forth and back: log-probabilities, losses and the gradient of every weight against the reference
+// implementation, within the tolerance of bf16 operands (tests/golden/README.md); and the bits that never change.
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "model/checkpoint/load.h"
+#include "tests/math/golden_ops.h"
+#include "tests/math/test_context.h"
+#include "train/losses/tinker.h"
+#include "train/training_pass.h"
+
+namespace hone::train {
+namespace {
+
+using math::GoldenOp;
+using math::MatrixView;
+
+// A model of the golden data with a gradient for each of its weights.
+class TrainedModel {
+  public:
+    explicit TrainedModel(const std::string& name, const math::KernelTable& kernels, int threads = 2)
+        : pool_(threads), ops_{pool_, workspace_, kernels} {
+        auto loaded = model::load_model(golden_folder() / "training/models" / name, {.quiet = true}, pool_);
+        CHECK(loaded.ok(), "{}", loaded.error().message);
+        loaded_ = std::move(*loaded);
+        loaded_.model->visit([&](const model::WeightSlot& slot) {
+            const bool is_new = !gradients_.contains(slot.name);
+            auto& gradient = gradients_[slot.name];
+            gradient.resize(static_cast<size_t>(slot.n) * static_cast<size_t>(slot.k));
+            const MatrixView<float> view(gradient.data(), slot.n, slot.k);
+            weights_.train(slot.matrix ? static_cast<const void*>(slot.matrix->data) : slot.vector->data(), view);
+            if (!is_new) is_tied_ = true;
+        });
+    }
+
+    const math::KernelTable& kernels() const { return ops_.kernels; }
+    TrainingPass pass(const TrainingMemory& memory = {}) {
+        return TrainingPass(*loaded_.model, ops_, weights_, memory);
+    }
+    const std::map<std::string, std::vector<float>>& gradients() const { return gradients_; }
+    void clear() {
+        for (auto& [name, gradient] : gradients_) std::ranges::fill(gradient, 0.0f);
+    }
+    bool is_tied() const { return is_tied_; }
+
+  private:
+    ThreadPool pool_;
+    math::Workspace workspace_;
+    math::OpContext ops_;
+    model::LoadedModel loaded_;
+    math::WeightGradients weights_;
+    std::map<std::string, std::vector<float>> gradients_;
+    bool is_tied_ = false;
+};
+
+// One case of a golden file: what goes in, and the loss by name.
+struct Case {
+    const GoldenOp& golden;
+    std::string name;
+    std::vector<int32_t> tokens, targets;
+    std::vector<int64_t> offsets;
+
+    Case(const GoldenOp& file, const std::string& case_name) : golden(file), name(case_name) {
+        tokens = golden.values<int32_t>(name, "in/tokens");
+        const bool has_several = golden.has(name, "in/target_tokens");
+        targets = golden.values<int32_t>(name, has_several ? "in/target_tokens" : "in/targets");
+        for (const int32_t offset : golden.values<int32_t>(name, "in/offsets")) offsets.push_back(offset);
+    }
+    PackedBatch batch() const {
+        const auto rows = std::ssize(tokens);
+        return {tokens, offsets, {targets.data(), rows, std::ssize(targets) / rows}};
+    }
+
+    TokenLoss loss(const math::KernelTable& kernels, std::span<const float> lp) const {
+        if (name.starts_with("cross_entropy")) return cross_entropy(lp, golden.values(name, "in/weights"));
+        const auto q = golden.values(name, "in/logprobs"), advantages = golden.values(name, "in/advantages");
+        const RatioInputs in{lp, q, advantages};
+        if (name == "importance_sampling") return importance_sampling(kernels, in);
+        if (name == "ppo") return ppo(kernels, in);
+        if (name == "cispo") return cispo(kernels, in);
+        if (name == "dro") return dro(in);
+        if (name == "gspo") return gspo(kernels, in, golden.values(name, "in/sequence_ratio_mask"), offsets);
+        CHECK(false, "loss {}", name);
+    }
+};
+
+// What a pass gave.
+struct Outcome {
+    std::vector<float> logprobs;
+    TokenLoss loss;
+};
+
+Outcome run(TrainedModel& model, const Case& test, const TrainingMemory& memory = {}) {
+    Outcome out;
+    const PackedBatch batch = test.batch();
+    out.logprobs.resize(test.targets.size());
+    TrainingPass pass = model.pass(memory);
+    pass.forward(batch, {out.logprobs.data(), batch.targets.rows, batch.targets.cols});
+    out.loss = test.loss(model.kernels(), out.logprobs);
+    pass.backward({out.loss.dlp.data(), batch.targets.rows, batch.targets.cols});
+    return out;
+}
+
+class ModelGradients : public testing::TestWithParam<const char*> {};
+
+TEST_P(ModelGradients, agree_with_the_reference_implementation) {
+    const std::string name = GetParam();
+    const GoldenOp golden(name, "models");
+    for (const auto& case_name : golden.cases()) {
+        TrainedModel model(std::string(golden.manifest().at("model").as_string()),
+                           *math::runnable_kernel_tables().back());
+        const Case test(golden, case_name);
+        const Outcome out = run(model, test);
+        constexpr auto kBf16 = math::GoldenPrecision::bf16;
+        golden.expect_within(case_name, "logprobs", out.logprobs, kBf16);
+        golden.expect_within(case_name, "each", out.loss.each, kBf16);
+        const auto loss = static_cast<float>(out.loss.sum);
+        golden.expect_within(case_name, "loss", {&loss, 1}, kBf16);
+        size_t compared = 0;
+        for (const auto& [weight, gradient] : model.gradients()) {
+            if (!golden.has(case_name, "out/grad/" + weight)) continue;
+            golden.expect_within(case_name, "grad/" + weight, gradient, kBf16);
+            compared++;
+        }
+        EXPECT_EQ(compared, model.gradients().size());
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, ModelGradients, testing::Values("dense_losses", "moe_losses", "moe_one_token"));
+
+// The same calls give the same bits: any kernels, any number of threads, any block of logits.
+TEST(TrainingPass, no_bit_depends_on_kernels_threads_or_blocks) {
+    for (const char* name : {"dense_losses", "moe_losses"}) {
+        const GoldenOp golden(name, "models");
+        const std::string folder(golden.manifest().at("model").as_string());
+        const Case test(golden, "cross_entropy");
+        TrainedModel first(folder, *math::runnable_kernel_tables().front(), 1);
+        const Outcome expected = run(first, test);
+        for (const math::KernelTable* kernels : math::runnable_kernel_tables()) {
+            for (const int threads : {1, 2, 3}) {
+                TrainedModel model(folder, *kernels, threads);
+                const Outcome out = run(model, test, {.logits_bytes = static_cast<size_t>(threads - 1) * 16384});
+                math::expect_same_bits(out.logprobs, expected.logprobs, "log-probabilities");
+                for (const auto& [weight, gradient] : model.gradients())
+                    math::expect_same_bits(gradient, first.gradients().at(weight), weight);
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace hone::train
