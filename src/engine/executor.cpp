@@ -202,7 +202,7 @@ std::vector<Executor::RowLayout> Executor::cut_blocks(const Batch& batch, std::s
 
 // Takes one block of rows through a layer. Blocks go in order: a segment's later rows read the keys of its earlier ones.
 void Executor::run_block(const RowLayout& block, int32_t layer, math::MatrixView<float> x, const ExecutorTaps& taps) {
-    const auto tell_routing = [&](int32_t of_layer, const math::Routing& routing) {
+    const auto tell_routing = [&](int32_t of_layer, auto, const math::Routing& routing) {
         taps.router(of_layer, block.ranges, routing);
     };
     const model::RouterTap router_tap(tell_routing);

@@ -34,8 +34,13 @@ struct CacheSpec {
     size_t layer_bytes = 0;  // of the layer that keeps most
 };
 
-// The expert choice of one layer for the rows of a pass; told to whoever listens, in layer order.
-using RouterTap = FunctionRef<void(int32_t layer, const math::Routing& routing)>;
+// The expert choice of one layer for the rows of a pass, and the router's logits [T, experts]; told to whoever listens, in
+// layer order.
+using RouterTap =
+    FunctionRef<void(int32_t layer, math::MatrixView<const float> logits, const math::Routing& routing)>;
+// On the way back: may add to the gradient dlogits [T, experts] of that layer's logits.
+using RouterGradientTap =
+    FunctionRef<void(int32_t layer, math::MatrixView<const float> logits, math::MatrixView<float> dlogits)>;
 
 // Everything a pass over some rows needs; lives as long as the call, or until its tape has run.
 struct Pass {
@@ -44,6 +49,7 @@ struct Pass {
     std::span<const math::AttentionSegment> segments;  // cover the T rows in order
     std::byte* page_pool = nullptr;                    // page p begins at page_pool + p * cache_spec().page_bytes
     const RouterTap* router_tap = nullptr;
+    const RouterGradientTap* router_gradient_tap = nullptr;
     math::Tape* tape = nullptr;  // not null: the pass records its way back
     // The pool's pages hold one layer, that which is being passed: page p begins at page_pool + p * layer_bytes.
     bool one_layer_pages = false;

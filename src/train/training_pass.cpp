@@ -22,11 +22,13 @@ static int64_t rows_of_logits(size_t bytes, int32_t vocabulary) {
 }
 
 TrainingPass::TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
-                           const TrainingMemory& memory)
+                           const TrainingOptions& options)
     : model_(model),
       ops_(ops),
       weights_(weights),
-      logits_rows_(rows_of_logits(memory.logits_bytes, model.spec().vocabulary)) {}
+      aux_coefficient_(options.aux_coefficient),
+      logits_rows_(rows_of_logits(options.logits_bytes, model.spec().vocabulary)),
+      load_(model.spec().experts) {}
 
 // Every document has pages of its own, in order.
 void TrainingPass::lay_out(const PackedBatch& batch) {
@@ -61,7 +63,6 @@ model::Pass TrainingPass::pass_over(math::Tape* tape) {
             .positions = positions_,
             .segments = segments_,
             .page_pool = page_memory_,
-            .router_tap = nullptr,
             .tape = tape,
             .one_layer_pages = true};
 }
@@ -93,7 +94,13 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     inputs_.clear();
     for (int64_t i = 0; i <= layers; i++) inputs_.push_back(kept_.matrix<float>(rows, model_.spec().hidden));
 
+    load_ = math::RouterLoad(model_.spec().experts);
+    const auto add_load = [&](int32_t, MatrixView<const float> logits, const math::Routing& routing) {
+        math::add_router_load(ops_, logits, routing.experts, {}, load_);
+    };
+    const model::RouterTap router_tap(add_load);
     model::Pass pass = pass_over(nullptr);
+    if (aux_coefficient_ != 0) pass.router_tap = &router_tap;
     model_.embed(batch.tokens, inputs_[0], pass);
     for (int32_t i = 0; i < layers; i++) {
         const auto at = static_cast<size_t>(i);
@@ -120,6 +127,11 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
     const Workspace::Scope scope(ops_.workspace);
     math::Tape tape(ops_, weights_);
     model::Pass pass = pass_over(&tape);
+    const auto balance = [&](int32_t, MatrixView<const float> logits, MatrixView<float> dlogits) {
+        math::aux_loss_backward(ops_, load_, aux_coefficient_, logits, {}, dlogits);
+    };
+    const model::RouterGradientTap router_gradient_tap(balance);
+    if (aux_coefficient_ != 0) pass.router_gradient_tap = &router_gradient_tap;
     const MatrixView<float> dx = tape.gradient(inputs_.back());  // of the residual stream, from the head down
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto x = inputs_.back().rows_from(first, count);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "math/autograd/tape.h"
+#include "math/ops/aux_loss.h"
 #include "model/model.h"
 
 namespace hone::train {
@@ -20,17 +21,20 @@ struct PackedBatch {
     math::MatrixView<const int32_t> targets;  // [T, K], inside the vocabulary
 };
 
-struct TrainingMemory {
+struct TrainingOptions {
+    float aux_coefficient = 0;               // of the load-balancing loss (math/ops/aux_loss.h) in the gradients
     size_t logits_bytes = size_t{64} << 20;  // of rows that cross the head together, at least 32; changes no bit
 };
 
 class TrainingPass {
   public:
     TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
-                 const TrainingMemory& memory = {});
+                 const TrainingOptions& options = {});
 
     // logprobs [T, K] of the targets at temperature 1. What `batch` refers to stays as it is until backward() has ended.
     void forward(const PackedBatch& batch, math::MatrixView<float> logprobs);
+    // The load-balancing loss of the batch over all its rows and all layers together; 0 for a model without experts.
+    double aux_loss() const { return math::aux_loss(load_); }
     // Adds the gradients for those of the log-probabilities, dlogprobs [T, K], to the weights'. Once after forward().
     void backward(math::MatrixView<const float> dlogprobs);
 
@@ -44,6 +48,7 @@ class TrainingPass {
     const model::Model& model_;
     math::OpContext& ops_;
     const math::WeightGradients& weights_;
+    const float aux_coefficient_;
     const int64_t logits_rows_;
 
     PackedBatch batch_;
@@ -51,6 +56,7 @@ class TrainingPass {
     std::vector<math::AttentionSegment> segments_;  // a document each
     math::Workspace kept_;                          // what forward() leaves for backward()
     std::optional<math::Workspace::Scope> kept_scope_;
+    math::RouterLoad load_;
     std::byte* page_memory_ = nullptr;             // keys and values of one layer
     std::vector<math::MatrixView<float>> inputs_;  // of each layer, and of the head
 };

@@ -156,7 +156,7 @@ class FakeModel : public model::Model {
             experts[static_cast<size_t>(2 * row)] = static_cast<int32_t>(state % 8);
             experts[static_cast<size_t>(2 * row + 1)] = static_cast<int32_t>(8 + state / 8 % 8);
         }
-        tap(i, {.experts = {experts.data(), x.rows, 2}, .weights = {weights.data(), x.rows, 2}});
+        tap(i, {}, {.experts = {experts.data(), x.rows, 2}, .weights = {weights.data(), x.rows, 2}});
     }
 
     model::ModelSpec spec_;

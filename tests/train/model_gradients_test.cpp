@@ -35,8 +35,8 @@ class TrainedModel {
     }
 
     const math::KernelTable& kernels() const { return ops_.kernels; }
-    TrainingPass pass(const TrainingMemory& memory = {}) {
-        return TrainingPass(*loaded_.model, ops_, weights_, memory);
+    TrainingPass pass(const TrainingOptions& options = {}) {
+        return TrainingPass(*loaded_.model, ops_, weights_, options);
     }
     const std::map<std::string, std::vector<float>>& gradients() const { return gradients_; }
     void clear() {
@@ -91,11 +91,11 @@ struct Outcome {
     TokenLoss loss;
 };
 
-Outcome run(TrainedModel& model, const Case& test, const TrainingMemory& memory = {}) {
+Outcome run(TrainedModel& model, const Case& test, const TrainingOptions& options = {}) {
     Outcome out;
     const PackedBatch batch = test.batch();
     out.logprobs.resize(test.targets.size());
-    TrainingPass pass = model.pass(memory);
+    TrainingPass pass = model.pass(options);
     pass.forward(batch, {out.logprobs.data(), batch.targets.rows, batch.targets.cols});
     out.loss = test.loss(model.kernels(), out.logprobs);
     pass.backward({out.loss.dlp.data(), batch.targets.rows, batch.targets.cols});

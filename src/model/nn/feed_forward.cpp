@@ -1,5 +1,6 @@
 #include "model/nn/feed_forward.h"
 
+#include "math/autograd/tape.h"
 #include "math/ops/phase_clock.h"
 #include "model/nn/recorded.h"
 
@@ -70,9 +71,14 @@ void mixture_of_experts(const MoeSpec& spec, const MoeWeights& weights, int32_t 
     {
         const math::PhaseScope phase(pass.ops, math::Phase::router);
         linear(x, weights.router, scores_TE, pass);
+        if (pass.tape && pass.router_gradient_tap) {
+            pass.tape->push([&tape = *pass.tape, &tap = *pass.router_gradient_tap, layer, scores_TE] {
+                tap(layer, scores_TE, tape.gradient(scores_TE));
+            });
+        }
         route(spec.router, scores_TE, routing, pass);
     }
-    if (pass.router_tap) (*pass.router_tap)(layer, routing);
+    if (pass.router_tap) (*pass.router_tap)(layer, scores_TE, routing);
     moe(x, routing, {weights.gate, weights.up, weights.down}, y, pass);
 }
 
