@@ -169,8 +169,8 @@ std::vector<KernelCase> tiny_cases(const math::KernelTable& table) {
     const std::string names[] = {"tiny-moe"};
     const auto shapes = zoo_shapes(names);
     std::vector<KernelCase> cases;
-    for (auto& some : {gemm_cases(table, *shapes), expert_cases(table, *shapes), attention_cases(table, *shapes),
-                       row_cases(table)}) {
+    for (auto& some : {gemm_cases(table, *shapes), backward_cases(table, *shapes), expert_cases(table, *shapes),
+                       attention_cases(table, *shapes), row_cases(table)}) {
         cases.insert(cases.end(), some.begin(), some.end());
     }
     return cases;
@@ -202,7 +202,8 @@ TEST(KernelCases, EveryMatrixProductAndPreparationIsThere) {
 }
 
 TEST(KernelCases, ARightKernelGivesARow) {
-    for (const char* part : {"gemm_bf16_int4g32", "moe_i8", "attention_decode", "rms_norm"}) {
+    for (const char* part : {"gemm_bf16_int4g32", "linear_backward_input_int4", "linear_backward_weight", "moe_i8",
+                             "attention_decode", "rms_norm"}) {
         const auto row = measure_one(fastest(), part);
         ASSERT_TRUE(row) << row.error().message;
         EXPECT_TRUE(row->value > 0 && row->fraction && *row->fraction > 0) << row->name;
@@ -220,6 +221,18 @@ TEST(KernelCases, AWrongMatrixProductIsNamed) {
         ASSERT_FALSE(row) << part;
         EXPECT_NE(row.error().message.find("gemm_broken"), std::string::npos) << row.error().message;
     }
+}
+
+TEST(KernelCases, AWrongBackwardProductIsNamed) {
+    math::KernelTable table = fastest();
+    table.gemm.transpose_bf16 = {"transpose_broken", [](const math::TransposeTask& task) {
+                                     fastest().gemm.transpose_bf16.run(task);
+                                     task.panel[2] ^= std::byte{1};
+                                 }};
+    const auto row = measure_one(table, "linear_backward_input_bf16");
+    ASSERT_FALSE(row);
+    EXPECT_NE(row.error().message.find("linear_backward_input_bf16"), std::string::npos) << row.error().message;
+    EXPECT_TRUE(measure_one(table, "linear_backward_weight"));
 }
 
 TEST(KernelCases, WrongAttentionAndRowsAreNamed) {

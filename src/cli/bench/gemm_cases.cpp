@@ -142,14 +142,6 @@ Result<BenchRow> measure_gemm(KernelStage& stage, const std::string& name, const
     return run.measure(name);
 }
 
-// The largest matrix of its format but for heads.
-bool is_largest(const MatrixShape& shape, std::span<const MatrixShape> all) {
-    const auto size = [](const MatrixShape& matrix) { return std::pair(int64_t{matrix.k} * matrix.n, matrix.n); };
-    return !shape.is_head && std::ranges::none_of(all, [&](const MatrixShape& other) {
-        return other.format == shape.format && !other.is_head && size(other) > size(shape);
-    });
-}
-
 }  // namespace
 
 std::vector<KernelCase> gemm_cases(const math::KernelTable& kernels, const ZooShapes& shapes) {

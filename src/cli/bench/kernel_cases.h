@@ -59,6 +59,8 @@ struct KernelCase {
 
 // Matrix products by rows of activations.
 std::vector<KernelCase> gemm_cases(const math::KernelTable& kernels, const ZooShapes& shapes);
+// The backward products of these matrices by rows.
+std::vector<KernelCase> backward_cases(const math::KernelTable& kernels, const ZooShapes& shapes);
 // Mixtures of experts by tokens, experts picked at random.
 std::vector<KernelCase> expert_cases(const math::KernelTable& kernels, const ZooShapes& shapes);
 // Attention by depth, prefill of 512 tokens and decode, and its gradients by documents.

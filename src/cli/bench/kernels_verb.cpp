@@ -26,8 +26,8 @@ Result<std::vector<KernelCase>> all_cases(const KernelsFlags& flags, const math:
     const auto shapes = zoo_shapes(flags.shapes);
     if (!shapes) return shapes.error().within("--shape");
     std::vector<KernelCase> all;
-    for (auto& cases : {gemm_cases(kernels, *shapes), expert_cases(kernels, *shapes), attention_cases(kernels, *shapes),
-                        row_cases(kernels)}) {
+    for (auto& cases : {gemm_cases(kernels, *shapes), backward_cases(kernels, *shapes), expert_cases(kernels, *shapes),
+                        attention_cases(kernels, *shapes), row_cases(kernels)}) {
         all.insert(all.end(), cases.begin(), cases.end());
     }
     return all;
@@ -110,6 +110,7 @@ void add_bench_kernels(CLI::App& bench, int& status) {
         bench.add_subcommand("kernels", "Every kernel on the shapes of known models, checked and measured");
     verb->footer(
         "Rows: kernel/NAME/mROWS/KxN             matrix products y [rows, N] = x [rows, K] W^T\n"
+        "      kernel/linear_backward_.../mROWS/KxN  gradients of x and of W, dX = dY W and dW = dY^T X\n"
         "      kernel/moe_.../mTOKENS/ExDxF       mixtures of E experts, hidden size D, inner F; experts at random\n"
         "      kernel/attention_.../depthD/HxKxS  512 rows, or one, behind D keys; H heads, K of keys, size S\n"
         "      kernel/attention_backward.../NxL/HxKxS  gradients of N documents of L rows\n"

@@ -1,5 +1,6 @@
 #include "cli/bench/zoo_shapes.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -55,6 +56,13 @@ std::vector<std::string> measured_shape_names() {
     std::vector<std::string> names = model::shape_names();
     std::erase_if(names, [](const std::string& name) { return name.starts_with("tiny-"); });
     return names;
+}
+
+bool is_largest(const MatrixShape& shape, std::span<const MatrixShape> all) {
+    const auto size = [](const MatrixShape& matrix) { return std::pair(int64_t{matrix.k} * matrix.n, matrix.n); };
+    return !shape.is_head && std::ranges::none_of(all, [&](const MatrixShape& other) {
+        return other.format == shape.format && !other.is_head && size(other) > size(shape);
+    });
 }
 
 }  // namespace hone::cli

@@ -42,6 +42,9 @@ struct ZooShapes {
 // Of these known shapes. The error names one that is not known.
 Result<ZooShapes> zoo_shapes(std::span<const std::string> names);
 
+// Whether it is the largest matrix of its format but for heads.
+bool is_largest(const MatrixShape& shape, std::span<const MatrixShape> all);
+
 // All known shapes but the tiny ones, which are there for tests.
 std::vector<std::string> measured_shape_names();
 

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "math/kernels/cpu/avx512/gemm_lanes.h"
+#include "math/kernels/cpu/avx512/int4_transpose.h"
 #include "math/kernels/cpu/gemm/bf16_bf16.h"
 #include "math/kernels/cpu/gemm/bf16_int4g32.h"
 #include "math/kernels/cpu/gemm/f32_f32.h"
@@ -108,7 +109,7 @@ const GemmKernels& avx512_gemm_kernels() {
         .pack_columns_bf16 = {"pack_columns_bf16__avx512", pack_columns_bf16<Lanes>},
         .transpose_f32 = {"transpose_f32__avx512", transpose_f32<Lanes>},
         .transpose_bf16 = {"transpose_bf16__avx512", transpose_bf16<Lanes>},
-        .transpose_int4g32 = {"transpose_int4g32__avx512", transpose_int4g32<Lanes>},
+        .transpose_int4g32 = {"transpose_int4g32__avx512", Avx512Int4Transpose::run},
         .weighted_sum = {"weighted_sum__avx512", weighted_sum<Lanes>},
         .dot = {"dot__avx512", dot<Avx512Lanes>},
         .peak_f32 = {{"peak_f32__avx512", peak<__m512, peak_fma>}, 16 * 32},

@@ -80,14 +80,6 @@ struct Avx512GemmLanes {
         const __m512i halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd, even));
         return _mm512_permutexvar_epi16(alternating(0, 16), halves);
     }
-    // Pair `pair` of each octet times the scale.
-    template <int pair>
-    static Dwords scaled_codes(Octets octets, Floats scale) {
-        const __m512i codes = reinterpret_cast<__m512i>(code_pairs<pair>(octets));
-        const __m512i odd = _mm512_and_si512(codes, _mm512_set1_epi32(static_cast<int>(0xffff0000)));
-        return round_pairs(_mm512_mul_ps(_mm512_castsi512_ps(_mm512_slli_epi32(codes, 16)), scale),
-                           _mm512_mul_ps(_mm512_castsi512_ps(odd), scale));
-    }
     // Words of a and b in turn: those of the lower halves, of the upper halves.
     static Dwords interleave_low(Dwords a, Dwords b) { return _mm512_permutex2var_epi16(a, alternating(0, 32), b); }
     static Dwords interleave_high(Dwords a, Dwords b) { return _mm512_permutex2var_epi16(a, alternating(16, 48), b); }

@@ -162,7 +162,7 @@ void transpose_bf16(const TransposeTask& task) {
     transpose_panel<Lanes, PlainSource<Lanes, kBf16Panel>>(task);
 }
 
-// Codes times scale, an octet of k being four steps.
+// Codes times scale, an octet of k being four steps. AVX-512 has a way of its own.
 template <class Lanes>
 struct Int4Source {
     static constexpr PanelLayout kTarget = kBf16Panel;
