@@ -29,27 +29,6 @@ GradientOperands operands_of(const Weight& weight) {
     return weight.format == WeightFormat::f32 ? GradientOperands::fp32 : GradientOperands::bf16;
 }
 
-// dgate += dhidden * up * silu'(gate), dup += dhidden * silu(gate).
-void add_swiglu_gradients(OpContext& context, const ExpertRows& rows) {
-    constexpr int64_t kWork = 16;
-    const int64_t columns = rows.gate.cols;
-    const Workspace::Scope scope(context.workspace);
-    const auto sigmoids = context.workspace.matrix<float>(context.pool.threads(), columns);
-    for_row_blocks(context, rows.gate.rows, kWork * columns, [&](int64_t first, int64_t count, int worker) {
-        const float* s = sigmoids.row(worker);
-        for (int64_t row = first; row < first + count; row++) {
-            const float *gate = rows.gate.row(row), *up = rows.up.row(row), *dhidden = rows.dhidden.row(row);
-            float *dgate = rows.dgate.row(row), *dup = rows.dup.row(row);
-            context.kernels.rows.sigmoid.run(gate, sigmoids.row(worker), columns);
-            for (int64_t i = 0; i < columns; i++) {
-                const float silu = gate[i] * s[i];
-                dgate[i] += dhidden[i] * up[i] * (silu * (1 - s[i]) + s[i]);
-                dup[i] += dhidden[i] * silu;
-            }
-        }
-    });
-}
-
 // One call of moe_backward().
 struct MoeBackward {
     OpContext& context;
@@ -83,7 +62,7 @@ void MoeBackward::run(size_t expert, std::span<const int32_t> choices) {
     }
     linear_backward_input(context, rows.dy, down, rows.dhidden);
     weigh(rows);
-    add_swiglu_gradients(context, rows);
+    swiglu_backward(context, rows.gate, rows.up, rows.dhidden, rows.dgate, rows.dup);
     const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
     const Weight* inputs[] = {&gate, &up};
     linear_backward_input(context, terms, inputs, rows.dx);
