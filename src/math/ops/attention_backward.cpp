@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "math/ops/attention.h"
 #include "math/ops/parallel.h"
@@ -12,22 +11,6 @@ namespace {
 // Keys whose gradients are summed up at a time: they and the keys stay in the second-level cache.
 constexpr int32_t kBlockKeys = 4 * kPageTokens;
 constexpr int32_t kRowsAhead = 4;  // how far rows of the batch are fetched ahead
-
-// y[column][row] = x[row][column], in units of 2 by 2 values whose inner two change places: [a/2][b][2] of a page becomes
-// [b/2][a][2], and back. Strides in values.
-void transpose_pairs(const bf16* x, int64_t rows, int64_t columns, int64_t x_stride, bf16* y, int64_t y_stride) {
-    constexpr int64_t kLine = 8;  // of y, written as a whole
-    for (int64_t first = 0; first < rows; first += kLine) {
-        for (int64_t column = 0; column < columns; column++) {
-            for (int64_t row = first; row < std::min(first + kLine, rows); row++) {
-                uint64_t square;
-                std::memcpy(&square, x + row * x_stride + column * 4, sizeof(square));
-                square = (square & 0xffff00000000ffff) | (square & 0xffff0000) << 16 | (square >> 16 & 0xffff0000);
-                std::memcpy(static_cast<void*>(y + column * y_stride + row * 4), &square, sizeof(square));
-            }
-        }
-    }
-}
 
 // The gradients of the keys of a document that one KV head's queries give. The longest first, so that the threads end
 // together.
@@ -134,10 +117,11 @@ class BackwardCall {
     void load_keys(const Task& task, const WorkerScratch& scratch) const {
         for (int32_t page = 0; page < pages_of(*task.segment); page++) {
             const bf16* keys = this->keys(task, page);
-            transpose_pairs(keys, head_dim_ / 2, kPageTokens / 2, 2 * kPageTokens,
-                            scratch.key_pairs.data() + page * kPageTokens * stride_, 2 * stride_);
-            transpose_pairs(keys + int64_t{kPageTokens} * head_dim_, kPageTokens / 2, head_dim_ / 2, 2 * head_dim_,
-                            scratch.values.data() + int64_t{page} * kPageTokens * head_dim_, 2 * kPageTokens);
+            kernels_.transpose_pairs.run(keys, head_dim_ / 2, kPageTokens / 2, 2 * kPageTokens,
+                                         scratch.key_pairs.data() + page * kPageTokens * stride_, 2 * stride_);
+            kernels_.transpose_pairs.run(keys + int64_t{kPageTokens} * head_dim_, kPageTokens / 2, head_dim_ / 2,
+                                         2 * head_dim_, scratch.values.data() + int64_t{page} * kPageTokens * head_dim_,
+                                         2 * kPageTokens);
         }
     }
 
