@@ -96,6 +96,10 @@ struct AttentionKernels {
 
     // pairs[2i] = bf16(even[i]), pairs[2i + 1] = bf16(odd[i]), or 0 if odd is null, i < n.
     Entry<void(const float* even, const float* odd, int64_t n, bf16* pairs)> round_pairs;
+    // y[column][row] = x[row][column] in units of 2 by 2 values, [rows][columns][2][2] with the inner two exchanged:
+    // [a/2][b][2] of a page becomes [b/2][a][2]. Strides, from one row of units to the next, in values.
+    Entry<void(const bf16* x, int64_t rows, int64_t columns, int64_t x_stride, bf16* y, int64_t y_stride)>
+        transpose_pairs;
     // x . y by rule 2, with fused chains and zeros behind the end.
     Entry<float(const bf16* x, const float* y, int64_t n)> dot;
     // For each row r and key j that it sees: s and dp as chains of bf16 over the head dimension (q . k and dy . v),
@@ -108,7 +112,8 @@ struct AttentionKernels {
 
     void for_each_name(auto&& visit) const {
         visit(store_key.name), visit(store_value.name), visit(attend.name), visit(merge.name), visit(finish.name);
-        visit(round_pairs.name), visit(dot.name), visit(add_gradients.name), visit(add_scaled.name);
+        visit(round_pairs.name), visit(transpose_pairs.name), visit(dot.name), visit(add_gradients.name),
+            visit(add_scaled.name);
     }
 };
 

@@ -10,9 +10,8 @@
 
 namespace hone::math {
 
-constexpr int32_t kPageTokens = 64;     // tokens in a page
-constexpr int32_t kChunkTokens = 512;   // keys in a softmax chunk, anchored at position 0: eight pages
-constexpr int32_t kGradientKeys = 256;  // keys that the backward pass takes together, anchored at position 0
+constexpr int32_t kPageTokens = 64;    // tokens in a page
+constexpr int32_t kChunkTokens = 512;  // keys in a softmax chunk, anchored at position 0: eight pages
 
 // Rows [first_row, first_row + rows) of the batch are consecutive positions of one sequence. pages[p] is the page of
 // positions [64 p, 64 p + 64); there are enough of them for the last row.
@@ -67,9 +66,8 @@ struct AttentionGradients {
 
 // Adds the gradients of q, k and v to those in `into`, for segments that are whole documents: first_position 0, and keys
 // and values of all their rows in the pages of `layer` still. They pass straight through the rounding of q, k and v.
-// Products as in the forward pass: of values rounded to bf16 (p, ds, q, dy), fp32 sums. dq of a row is summed by blocks of
-// kGradientKeys keys anchored at position 0, ascending; dk and dv of a key over the heads of its group, then the rows,
-// ascending.
+// Products as in the forward pass: of values rounded to bf16 (p, ds, q, dy), fp32 sums. dq of a row is one chain over the
+// keys; dk and dv of a key are one over the rows for each head, and the heads of the group are added in ascending order.
 void attention_backward(OpContext& context, std::span<const AttentionSegment> segments, const KvLayer& layer,
                         const AttentionResults& results, MatrixView<const float> dy, const AttentionGradients& into);
 

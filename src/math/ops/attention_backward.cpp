@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "math/ops/attention.h"
 #include "math/ops/parallel.h"
@@ -9,35 +8,24 @@
 namespace hone::math {
 namespace {
 
-constexpr int32_t kBlockPages = kGradientKeys / kPageTokens;
-constexpr int32_t kPagePairs = kPageTokens / 2;
-static_assert(kGradientKeys % kPageTokens == 0);
+// Keys whose gradients are summed up at a time: they and the keys stay in the second-level cache.
+constexpr int32_t kBlockKeys = 4 * kPageTokens;
+constexpr int32_t kRowsAhead = 4;  // how far rows of the batch are fetched ahead
 
-// y[column][row] = x[row][column], in units of 2 by 2 values whose inner two change places: [a/2][b][2] of a page becomes
-// [b/2][a][2], and back. Strides in values.
-void transpose_pairs(const bf16* x, int64_t rows, int64_t columns, int64_t x_stride, bf16* y, int64_t y_stride) {
-    for (int64_t row = 0; row < rows; row++) {
-        for (int64_t column = 0; column < columns; column++) {
-            uint64_t square;
-            std::memcpy(&square, x + row * x_stride + column * 4, sizeof(square));
-            square = (square & 0xffff00000000ffff) | (square & 0xffff0000) << 16 | (square >> 16 & 0xffff0000);
-            std::memcpy(static_cast<void*>(y + column * y_stride + row * 4), &square, sizeof(square));
-        }
-    }
-}
-
+// The gradients of the keys of a document that one KV head's queries give. The longest first, so that the threads end
+// together.
 struct Task {
     const AttentionSegment* segment;
     int32_t kv_head;
 };
 
-// Keys of a block, and query rows that are set against them.
+// A document's rows of one query head and their keys, each contiguous and in the layouts of AttentionGradientBlock, and
+// what is summed up: dq of all rows, dk and dv of a block of keys.
 struct WorkerScratch {
-    std::span<bf16> key_pairs, values;                   // a page after the other
-    std::span<float> dk, dv;                             // [kGradientKeys][stride]
-    std::span<bf16> queries, dy, query_pairs, dy_pairs;  // of AttentionGradientBlock
+    std::span<bf16> key_pairs, values;
+    std::span<bf16> queries, dy, query_pairs, dy_pairs;
     std::span<float> log_sums, dots;
-    std::span<float> dq;
+    std::span<float> dq, dk, dv;
 };
 
 class BackwardCall {
@@ -53,7 +41,9 @@ class BackwardCall {
           into_(into),
           head_dim_(layer.head_dim),
           stride_(output_stride(layer.head_dim)),
-          group_(results.heads / layer.kv_heads) {}
+          group_(results.heads / layer.kv_heads),
+          scale_(attention_scale(layer.head_dim)),
+          score_scale_(1.0f / std::sqrt(static_cast<float>(layer.head_dim))) {}
 
     void run() {
         const Workspace::Scope scope(context_.workspace);
@@ -65,7 +55,6 @@ class BackwardCall {
     }
 
   private:
-    // A document's KV head is one thread's; the longest first, so that the threads end together.
     void plan() {
         tasks_ = context_.workspace.vector<Task>(std::ssize(segments_) * layer_.kv_heads);
         size_t next = 0;
@@ -79,122 +68,121 @@ class BackwardCall {
 
     void make_scratch() {
         Workspace& workspace = context_.workspace;
+        const int64_t pages = tasks_.empty() ? 0 : pages_of(*tasks_.front().segment), rows = pages * kPageTokens;
         const auto zeros = [&](int64_t count) {  // what pads a row is read, though never used
             const std::span<bf16> values = workspace.vector<bf16>(count);
             std::ranges::fill(values, bf16{});
             return values;
         };
-        constexpr int64_t kRows = kAttentionGradientRows;
         scratch_ = workspace.vector<WorkerScratch>(context_.pool.threads());
         for (auto& scratch : scratch_) {
-            scratch = {.key_pairs = zeros(kGradientKeys * stride_),
-                       .values = workspace.vector<bf16>(kGradientKeys * head_dim_),
-                       .dk = workspace.vector<float>(kGradientKeys * stride_),
-                       .dv = workspace.vector<float>(kGradientKeys * stride_),
-                       .queries = workspace.vector<bf16>(kRows * head_dim_),
-                       .dy = workspace.vector<bf16>(kRows * head_dim_),
-                       .query_pairs = zeros(kRows * stride_),
-                       .dy_pairs = zeros(kRows * stride_),
-                       .log_sums = workspace.vector<float>(kRows),
-                       .dots = workspace.vector<float>(kRows),
-                       .dq = workspace.vector<float>(kRows * stride_)};
+            scratch = {.key_pairs = zeros(rows * stride_),
+                       .values = workspace.vector<bf16>(rows * head_dim_),
+                       .queries = workspace.vector<bf16>(rows * head_dim_),
+                       .dy = workspace.vector<bf16>(rows * head_dim_),
+                       .query_pairs = zeros(rows * stride_),
+                       .dy_pairs = zeros(rows * stride_),
+                       .log_sums = workspace.vector<float>(rows),
+                       .dots = workspace.vector<float>(rows),
+                       .dq = workspace.vector<float>(rows * stride_),
+                       .dk = workspace.vector<float>(kBlockKeys * stride_),
+                       .dv = workspace.vector<float>(kBlockKeys * stride_)};
         }
     }
 
     void run_task(const Task& task, const WorkerScratch& scratch) const {
-        for (int32_t key = 0; key < task.segment->rows; key += kGradientKeys) {
-            load_keys(task, key, scratch);
-            std::ranges::fill(scratch.dk, 0.0f);
-            std::ranges::fill(scratch.dv, 0.0f);
-            for (int32_t head = task.kv_head * group_; head < (task.kv_head + 1) * group_; head++) {
+        load_keys(task, scratch);
+        for (int32_t head = task.kv_head * group_; head < (task.kv_head + 1) * group_; head++) {
+            load_rows(task, head, scratch);
+            std::ranges::fill(scratch.dq, 0.0f);
+            for (int32_t key = 0; key < task.segment->rows; key += kBlockKeys) {
+                std::ranges::fill(scratch.dk, 0.0f);
+                std::ranges::fill(scratch.dv, 0.0f);
                 for (int32_t row = key; row < task.segment->rows; row += kAttentionGradientRows) {
-                    run_block(task, key, head, row, scratch);
+                    run_block(task, key, row, scratch);
                 }
+                const int32_t keys = std::min(kBlockKeys, task.segment->rows - key);
+                add(scratch.dk, keys, score_scale_, task.segment->first_row + key, task.kv_head, into_.dk);
+                add(scratch.dv, keys, 1, task.segment->first_row + key, task.kv_head, into_.dv);
             }
-            add_keys(task, key, scratch);
+            add(scratch.dq, task.segment->rows, score_scale_, task.segment->first_row, head, into_.dq);
         }
     }
 
-    // Pages of a document from position `key` on.
-    int32_t pages_from(const Task& task, int32_t key) const {
-        return std::min(kBlockPages, (task.segment->rows - key + kPageTokens - 1) / kPageTokens);
-    }
-    const bf16* keys(const Task& task, int32_t position) const {
-        return layer_.keys(task.segment->pages[static_cast<size_t>(position / kPageTokens)], task.kv_head);
+    static int32_t pages_of(const AttentionSegment& segment) { return (segment.rows + kPageTokens - 1) / kPageTokens; }
+    const bf16* keys(const Task& task, int32_t page) const {
+        return layer_.keys(task.segment->pages[static_cast<size_t>(page)], task.kv_head);
     }
 
-    void load_keys(const Task& task, int32_t key, const WorkerScratch& scratch) const {
-        for (int32_t page = 0; page < pages_from(task, key); page++) {
-            const bf16* keys = this->keys(task, key + page * kPageTokens);
-            transpose_pairs(keys, head_dim_ / 2, kPagePairs, 2 * kPageTokens,
-                            scratch.key_pairs.data() + page * kPageTokens * stride_, 2 * stride_);
-            transpose_pairs(keys + int64_t{kPageTokens} * head_dim_, kPagePairs, head_dim_ / 2, 2 * head_dim_,
-                            scratch.values.data() + page * kPageTokens * head_dim_, 2 * kPageTokens);
+    void load_keys(const Task& task, const WorkerScratch& scratch) const {
+        for (int32_t page = 0; page < pages_of(*task.segment); page++) {
+            const bf16* keys = this->keys(task, page);
+            kernels_.transpose_pairs.run(keys, head_dim_ / 2, kPageTokens / 2, 2 * kPageTokens,
+                                         scratch.key_pairs.data() + page * kPageTokens * stride_, 2 * stride_);
+            kernels_.transpose_pairs.run(keys + int64_t{kPageTokens} * head_dim_, kPageTokens / 2, head_dim_ / 2,
+                                         2 * head_dim_, scratch.values.data() + int64_t{page} * kPageTokens * head_dim_,
+                                         2 * kPageTokens);
         }
     }
 
-    // Query rows from `row` of a head against the keys from `key`.
-    void run_block(const Task& task, int32_t key, int32_t head, int32_t row, const WorkerScratch& scratch) const {
+    void load_rows(const Task& task, int32_t head, const WorkerScratch& scratch) const {
+        const int32_t rows = task.segment->rows;
+        const auto load = [&](MatrixView<const float> x, int32_t i, std::span<bf16> rounded, std::span<bf16> pairs) {
+            const float* row = x.row(task.segment->first_row + i) + column(head);
+            context_.kernels.rows.round_bf16.run(row, rounded.data() + int64_t{i} * head_dim_, head_dim_);
+            const float* odd = i + 1 < rows ? row + x.stride : nullptr;
+            if (i % 2 == 0) kernels_.round_pairs.run(row, odd, head_dim_, pairs.data() + i * stride_);
+        };
+        for (int32_t i = 0; i < rows; i++) {
+            const int64_t ahead = task.segment->first_row + std::min(i + kRowsAhead, rows - 1);
+            for (const auto& x : {results_.q, dy_, results_.y}) fetch(x.row(ahead) + column(head));
+            load(results_.q, i, scratch.queries, scratch.query_pairs);
+            load(dy_, i, scratch.dy, scratch.dy_pairs);
+            const int64_t row = task.segment->first_row + i;
+            scratch.log_sums[static_cast<size_t>(i)] = results_.log_sums.row(row)[head];
+            scratch.dots[static_cast<size_t>(i)] = kernels_.dot.run(scratch.dy.data() + int64_t{i} * head_dim_,
+                                                                    results_.y.row(row) + column(head), head_dim_);
+        }
+    }
+
+    // Query rows from `row` against a block of keys.
+    void run_block(const Task& task, int32_t key, int32_t row, const WorkerScratch& scratch) const {
         const int32_t rows = std::min(kAttentionGradientRows, task.segment->rows - row);
-        const int64_t first = task.segment->first_row + row;
-        load_rows(first, rows, head, scratch);
-        std::ranges::fill(scratch.dq, 0.0f);
-        for (int32_t page = 0; page < pages_from(task, key); page++) {
-            const int32_t position = key + page * kPageTokens;
-            if (position >= row + rows) break;
-            const int64_t offset = int64_t{page} * kPageTokens;
+        const int32_t end = std::min(key + kBlockKeys, row + rows);
+        for (int32_t first = key; first < end; first += kPageTokens) {
             kernels_.add_gradients.run({.rows = rows,
-                                        .first_visible = row - position + 1,
+                                        .first_visible = row - first + 1,
                                         .head_dim = head_dim_,
-                                        .scale = attention_scale(head_dim_),
-                                        .queries = scratch.queries.data(),
-                                        .dy = scratch.dy.data(),
-                                        .query_pairs = scratch.query_pairs.data(),
-                                        .dy_pairs = scratch.dy_pairs.data(),
-                                        .log_sums = scratch.log_sums.data(),
-                                        .dots = scratch.dots.data(),
-                                        .keys = keys(task, position),
-                                        .key_pairs = scratch.key_pairs.data() + offset * stride_,
-                                        .values = scratch.values.data() + offset * head_dim_,
-                                        .dq = scratch.dq.data(),
-                                        .dk = scratch.dk.data() + offset * stride_,
-                                        .dv = scratch.dv.data() + offset * stride_});
+                                        .scale = scale_,
+                                        .queries = scratch.queries.data() + int64_t{row} * head_dim_,
+                                        .dy = scratch.dy.data() + int64_t{row} * head_dim_,
+                                        .query_pairs = scratch.query_pairs.data() + row * stride_,
+                                        .dy_pairs = scratch.dy_pairs.data() + row * stride_,
+                                        .log_sums = scratch.log_sums.data() + row,
+                                        .dots = scratch.dots.data() + row,
+                                        .keys = keys(task, first / kPageTokens),
+                                        .key_pairs = scratch.key_pairs.data() + first * stride_,
+                                        .values = scratch.values.data() + int64_t{first} * head_dim_,
+                                        .dq = scratch.dq.data() + row * stride_,
+                                        .dk = scratch.dk.data() + (first - key) * stride_,
+                                        .dv = scratch.dv.data() + (first - key) * stride_});
         }
-        for (int32_t i = 0; i < rows; i++) add(scratch.dq, i, score_scale(), into_.dq.row(first + i) + column(head));
     }
 
     int64_t column(int32_t head) const { return int64_t{head} * head_dim_; }
-    float score_scale() const { return 1.0f / std::sqrt(static_cast<float>(head_dim_)); }
-    void add(std::span<const float> sums, int64_t row, float scale, float* into) const {
-        kernels_.add_scaled.run(sums.data() + row * stride_, scale, into, head_dim_);
-    }
 
-    // Rows [first, first + rows) of the batch.
-    void load_rows(int64_t first, int32_t rows, int32_t head, const WorkerScratch& scratch) const {
-        const auto load = [&](MatrixView<const float> x, std::span<bf16> rounded, std::span<bf16> pairs) {
-            for (int32_t i = 0; i < rows; i++) {
-                const float* row = x.row(first + i) + column(head);
-                context_.kernels.rows.round_bf16.run(row, rounded.data() + i * head_dim_, head_dim_);
-                const float* odd = i + 1 < rows ? row + x.stride : nullptr;
-                if (i % 2 == 0) kernels_.round_pairs.run(row, odd, head_dim_, pairs.data() + i * stride_);
-            }
-        };
-        load(results_.q, scratch.queries, scratch.query_pairs);
-        load(dy_, scratch.dy, scratch.dy_pairs);
+    // Rows from `first` of the batch, of one head.
+    void add(std::span<const float> sums, int32_t rows, float scale, int64_t first, int32_t head,
+             MatrixView<float> into) const {
         for (int32_t i = 0; i < rows; i++) {
-            scratch.log_sums[static_cast<size_t>(i)] = results_.log_sums.row(first + i)[head];
-            scratch.dots[static_cast<size_t>(i)] = kernels_.dot.run(
-                scratch.dy.data() + i * head_dim_, results_.y.row(first + i) + column(head), head_dim_);
+            fetch(into.row(first + std::min(i + kRowsAhead, rows - 1)) + column(head));
+            kernels_.add_scaled.run(sums.data() + i * stride_, scale, into.row(first + i) + column(head), head_dim_);
         }
     }
 
-    void add_keys(const Task& task, int32_t key, const WorkerScratch& scratch) const {
-        const int32_t keys = std::min(kGradientKeys, task.segment->rows - key);
-        for (int32_t i = 0; i < keys; i++) {
-            const int64_t row = task.segment->first_row + key + i;
-            add(scratch.dk, i, score_scale(), into_.dk.row(row) + column(task.kv_head));
-            add(scratch.dv, i, 1, into_.dv.row(row) + column(task.kv_head));
-        }
+    // A head's part of a row: no two of them are neighbours, so that the processor does not see them coming.
+    void fetch(const float* row) const {
+        for (int32_t i = 0; i < head_dim_; i += 16) __builtin_prefetch(row + i);
     }
 
     OpContext& context_;
@@ -207,6 +195,7 @@ class BackwardCall {
     int32_t head_dim_;
     int64_t stride_;
     int32_t group_;
+    float scale_, score_scale_;
 
     int64_t work_ = 0;
     std::span<Task> tasks_;

@@ -116,6 +116,16 @@ void round_pairs(const float* even, const float* odd, int64_t n, bf16* pairs) {
     }
 }
 
+void transpose_pairs(const bf16* x, int64_t rows, int64_t columns, int64_t x_stride, bf16* y, int64_t y_stride) {
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t column = 0; column < columns; column++) {
+            const bf16* from = x + row * x_stride + column * 4;
+            bf16* to = y + column * y_stride + row * 4;
+            to[0] = from[0], to[1] = from[2], to[2] = from[1], to[3] = from[3];
+        }
+    }
+}
+
 float dot(const bf16* x, const float* y, int64_t n) {
     float lanes[16] = {};
     for (int64_t i = 0; i < (n + 15) / 16 * 16; i++) {
@@ -179,6 +189,7 @@ const AttentionKernels& reference_attention_kernels() {
         .merge = {"merge_attention__reference", merge},
         .finish = {"finish_attention__reference", finish},
         .round_pairs = {"round_bf16_pairs__reference", round_pairs},
+        .transpose_pairs = {"transpose_bf16_pairs__reference", transpose_pairs},
         .dot = {"dot__reference", dot},
         .add_gradients = {"add_attention_gradients_bf16__reference", add_gradients},
         .add_scaled = {"add_scaled__reference", add_scaled},

@@ -113,6 +113,7 @@ const AttentionKernels& avx2_attention_kernels() {
         .merge = {"merge_attention__avx2", Attention::merge},
         .finish = {"finish_attention__avx2", Attention::finish},
         .round_pairs = {"round_bf16_pairs__avx2", Gradients::round_pairs},
+        .transpose_pairs = {"transpose_bf16_pairs__avx2", Gradients::transpose_pairs},
         .dot = {"dot__avx2", Gradients::dot},
         .add_gradients = {"add_attention_gradients_bf16__avx2", Gradients::add_gradients},
         .add_scaled = {"add_scaled__avx2", Gradients::add_scaled},

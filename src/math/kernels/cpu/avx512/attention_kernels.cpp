@@ -164,6 +164,7 @@ const AttentionKernels& avx512_attention_kernels() {
         .merge = {"merge_attention__avx512", Attention::merge},
         .finish = {"finish_attention__avx512", Attention::finish},
         .round_pairs = {"round_bf16_pairs__avx512", Gradients::round_pairs},
+        .transpose_pairs = {"transpose_bf16_pairs__avx512", Gradients::transpose_pairs},
         .dot = {"dot__avx512", Gradients::dot},
         .add_gradients = {"add_attention_gradients_bf16__avx512", Gradients::add_gradients},
         .add_scaled = {"add_scaled__avx512", Gradients::add_scaled},

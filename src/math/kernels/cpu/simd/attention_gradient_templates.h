@@ -36,6 +36,22 @@ struct AttentionGradientTemplates {
         for (int64_t j = 0; j < 2 * count; j++) pairs[2 * i + j] = last[j];
     }
 
+    static void transpose_pairs(const bf16* x, int64_t rows, int64_t columns, int64_t x_stride, bf16* y,
+                                int64_t y_stride) {
+        const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+        for (int64_t column = 0; column < whole_columns; column += 4) {
+            for (int64_t row = 0; row < whole_rows; row += 4)
+                transpose_4_by_4(x + row * x_stride + column * 4, x_stride, y + column * y_stride + row * 4, y_stride);
+        }
+        for (int64_t row = 0; row < rows; row++) {
+            for (int64_t column = row < whole_rows ? whole_columns : 0; column < columns; column++) {
+                const bf16* from = x + row * x_stride + column * 4;
+                bf16* to = y + column * y_stride + row * 4;
+                to[0] = from[0], to[1] = from[2], to[2] = from[1], to[3] = from[3];
+            }
+        }
+    }
+
     static float dot(const bf16* x, const float* y, int64_t n) {
         V lanes = V::all(0.0f);
         int64_t i = 0;
@@ -62,6 +78,29 @@ struct AttentionGradientTemplates {
     }
 
   private:
+    // Four units of 2 by 2 values.
+    typedef uint64_t Units __attribute__((vector_size(32)));
+    typedef uint16_t Values __attribute__((vector_size(32)));
+
+    static void transpose_4_by_4(const bf16* x, int64_t x_stride, bf16* y, int64_t y_stride) {
+        Units rows[4];
+        for (int64_t i = 0; i < 4; i++) {
+            Values values;
+            __builtin_memcpy(&values, x + i * x_stride, sizeof(values));
+            rows[i] = reinterpret_cast<Units>(
+                __builtin_shuffle(values, Values{0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15}));
+        }
+        const Units a = __builtin_shuffle(rows[0], rows[1], Units{0, 4, 2, 6});  // even columns of rows 0 and 1
+        const Units b = __builtin_shuffle(rows[0], rows[1], Units{1, 5, 3, 7});
+        const Units c = __builtin_shuffle(rows[2], rows[3], Units{0, 4, 2, 6});
+        const Units d = __builtin_shuffle(rows[2], rows[3], Units{1, 5, 3, 7});
+        const Units columns[4] = {
+            __builtin_shuffle(a, c, Units{0, 1, 4, 5}), __builtin_shuffle(b, d, Units{0, 1, 4, 5}),
+            __builtin_shuffle(a, c, Units{2, 3, 6, 7}), __builtin_shuffle(b, d, Units{2, 3, 6, 7})};
+        for (int64_t i = 0; i < 4; i++)
+            __builtin_memcpy(static_cast<void*>(y + i * y_stride), &columns[i], sizeof(Units));
+    }
+
     // p and ds of a block, as the products want them. What a row does not see is zero.
     struct Coefficients {
         alignas(64) bf16 ds[kAttentionGradientRows * kPageKeys];        // [row][64]
