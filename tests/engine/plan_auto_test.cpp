@@ -83,6 +83,19 @@ TEST_F(PlanAutoTest, beside_decodes_every_step_stays_in_the_gap) {
     EXPECT_LE(steps, 20);
 }
 
+TEST_F(PlanAutoTest, what_streams_take_alone_is_learnt_before_prompts_join_them) {
+    arrive(10);
+    step();
+    state.costs.least_rows = 300;
+    arrive(8000);
+    EXPECT_EQ(step().segments.size(), 1u);
+    state.costs.least_rows = 1;
+    EXPECT_EQ(step().segments.size(), 2u);
+    state.limits.token_gap = {.factor_percent = 0};  // nothing to be fitted to
+    state.costs.least_rows = 300;
+    EXPECT_EQ(step().segments.size(), 2u);
+}
+
 TEST_F(PlanAutoTest, a_gap_in_milliseconds_is_the_budget) {
     arrive(10);
     step();

@@ -7,7 +7,7 @@
 
 namespace hone::engine {
 
-constexpr size_t kPopulateAhead = size_t{1} << 30;
+constexpr size_t kPopulateAheadPages = 32;  // 2048 tokens: more than a prompt computes in a second or two
 
 Result<PagePool> PagePool::create(size_t page_bytes, int32_t pages) {
     CHECK_GT(page_bytes, size_t{0});
@@ -20,7 +20,7 @@ Result<PagePool> PagePool::create(size_t page_bytes, int32_t pages) {
     }
     PagePool pool;
     pool.memory_ = std::move(*memory);
-    pool.populate_ = std::make_unique<PopulateAhead>(pool.memory_.bytes(), kPopulateAhead);
+    pool.populate_ = std::make_unique<PopulateAhead>(pool.memory_.bytes(), kPopulateAheadPages * page_bytes);
     pool.page_bytes_ = page_bytes;
     pool.states_.resize(static_cast<size_t>(pages));
     for (int32_t page = pages - 1; page >= 0; page--) pool.free_.push_back(page);

@@ -43,6 +43,7 @@ void CostModel::observe(std::span<const Segment> segments, const StepTimes& time
 void CostModel::observe_layers(const LayerWork& work, bool routed, double seconds) {
     if (work.rows <= 0 || !(seconds > 0)) return;
     costs_.most_rows = std::max(costs_.most_rows, work.rows);
+    costs_.least_rows = costs_.least_rows == 0 ? work.rows : std::min(costs_.least_rows, work.rows);
     const double experts = routed ? static_cast<double>(shape_.distinct_experts_1024(work.rows)) / 1024 : 0;
     Fit& fit = routed ? routed_ : dense_;
     fit.observe({1, static_cast<double>(work.rows), experts, static_cast<double>(work.context),

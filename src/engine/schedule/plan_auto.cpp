@@ -15,6 +15,9 @@ constexpr int32_t kOpenTokens = 1024;
 // layer that has begun cannot be stopped.
 constexpr int64_t kFewTokens = 256;
 
+// What so few rows take cannot be told from steps that had more than so many times as many.
+constexpr int64_t kFewerRows = 4;
+
 // The rows that `count` more tokens of a sequence make.
 Segment next_rows(const SequenceState& sequence, int32_t count) {
     const int32_t first = sequence.resting() ? sequence.computed + sequence.passed : sequence.computed;
@@ -267,6 +270,8 @@ Plan plan_auto(ScheduleState& state) {
     LayerWork decodes;
     for (const Segment& segment : plan.segments) decodes.add(segment);
     admit_if_calm(state, plan, by_expected_finish);
+    // The first streams decode a step alone, so that a gap is known that prompts can be fitted to.
+    if (step_budget(state, decodes) > 0 && state.costs.least_rows > kFewerRows * decodes.rows) return plan;
     auto prompts = running_prompts(state, by_expected_finish);
     if (prompts.empty()) return plan;
     Filling filling(state, plan, decodes);

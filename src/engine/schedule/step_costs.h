@@ -66,6 +66,7 @@ struct StepCosts {
     int64_t logits = 0;            // picoseconds a row through the head and the sampler
     int64_t late_permille = 1100;  // what nearly all steps stay below, of their estimate
     int64_t most_rows = 0;         // in a layer of the steps that these were learnt from
+    int64_t least_rows = 0;        // the same; 0 where they were not learnt
 
     // Picoseconds that the layers take; no more than kMostPicoseconds.
     int64_t of(const ModelShape& shape, const LayerWork& work) const;
