@@ -36,8 +36,7 @@ struct CacheSpec {
 
 // The expert choice of one layer for the rows of a pass, and the router's logits [T, experts]; told to whoever listens, in
 // layer order.
-using RouterTap =
-    FunctionRef<void(int32_t layer, math::MatrixView<const float> logits, const math::Routing& routing)>;
+using RouterTap = FunctionRef<void(int32_t layer, math::MatrixView<const float> logits, const math::Routing& routing)>;
 // On the way back: may add to the gradient dlogits [T, experts] of that layer's logits.
 using RouterGradientTap =
     FunctionRef<void(int32_t layer, math::MatrixView<const float> logits, math::MatrixView<float> dlogits)>;
