@@ -1,0 +1,110 @@
+#include "train/full_parameters.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace hone::train {
+
+using math::MatrixView;
+
+constexpr int64_t kPartRows = 64;  // pack_weight shares a matrix among threads by multiples of this
+
+Result<FullParameters> FullParameters::create(model::Model& model, model::WeightChoice choice, ThreadPool& pool) {
+    const auto plan = model::plan_weights(model, choice);
+    if (!plan) return plan.error();
+    FullParameters parameters(pool);
+    if (const Status status = parameters.allocate(*plan); !status) return status.error();
+    parameters.take_values(plan->weights);
+    parameters.attach(plan->weights);
+    parameters.publish();
+    return parameters;
+}
+
+Status FullParameters::allocate(const model::WeightPlan& plan) {
+    size_t count = 0;
+    std::vector<size_t> first;  // value of each parameter in the block
+    for (const auto& weight : plan.weights) {
+        const model::WeightSlot& slot = weight.slot;
+        if (!index_.emplace(slot.name, parameters_.size()).second) continue;
+        const int64_t rows = slot.vector ? 1 : slot.n, cols = slot.vector ? slot.n : slot.k;
+        parameters_.push_back({.name = slot.name,
+                               .value = MatrixView<float>(nullptr, rows, cols),
+                               .dvalue = MatrixView<float>(nullptr, rows, cols),
+                               .decays = slot.matrix != nullptr});
+        first.push_back(count);
+        count += (static_cast<size_t>(rows * cols) + 15) / 16 * 16;
+    }
+    const size_t bytes = 2 * count * sizeof(float);
+    if (const Status status = model::check_memory(bytes + plan.bytes, "weights that are trained"); !status)
+        return status;
+    auto values = HugeMemory::allocate(bytes);
+    if (!values) return values.error();
+    auto packed = HugeMemory::allocate(plan.bytes);
+    if (!packed) return packed.error();
+    values_ = std::move(*values);
+    packed_memory_ = std::move(*packed);
+    auto* const data = reinterpret_cast<float*>(values_.data());
+    for (size_t i = 0; i < parameters_.size(); i++) {
+        parameters_[i].value.data = data + first[i];
+        parameters_[i].dvalue.data = data + count + first[i];
+    }
+    return ok();
+}
+
+void FullParameters::take_values(std::span<const model::PlannedWeight> weights) {
+    for (const auto& weight : weights) {
+        const MatrixView<float> value = parameters_[parameter_of(weight)].value;
+        if (weight.slot.vector) {
+            CHECK_EQ(static_cast<int64_t>(weight.slot.vector->size()), value.cols);
+            std::ranges::copy(*weight.slot.vector, value.data);
+            continue;
+        }
+        const math::Weight& given = *weight.slot.matrix;
+        CHECK(given && given.n == value.rows && given.k == value.cols, "{}", weight.slot.name);
+        pool_->parallel_for(value.rows, [&](int64_t row, int) { math::unpack_row(given, row, value.row(row)); });
+    }
+}
+
+void FullParameters::attach(std::span<const model::PlannedWeight> weights) {
+    for (const auto& weight : weights) {
+        const size_t index = parameter_of(weight);
+        const Parameter& parameter = parameters_[index];
+        auto* data = reinterpret_cast<std::byte*>(parameter.value.data);  // vectors are read as they are
+        if (weight.format) {
+            data = packed_memory_.data() + weight.offset;
+            if (!weight.twin) packed_.push_back({index, *weight.format, data});
+        }
+        model::attach(weight.slot, weight.format, data);
+        gradients_.train(data, parameter.dvalue);
+    }
+}
+
+void FullParameters::clear_gradients() {
+    const auto bytes = values_.bytes().subspan(values_.size() / 2);
+    constexpr size_t kPart = size_t{1} << 20;
+    pool_->parallel_for(static_cast<int64_t>((bytes.size() + kPart - 1) / kPart), [&](int64_t part, int) {
+        const size_t first = static_cast<size_t>(part) * kPart;
+        std::memset(bytes.data() + first, 0, std::min(kPart, bytes.size() - first));
+    });
+}
+
+void FullParameters::publish() {
+    struct Part {
+        const PackedForm* form;
+        int64_t first, rows;
+    };
+    std::vector<Part> parts;
+    for (const PackedForm& form : packed_) {
+        const int64_t rows = parameters_[form.parameter].value.rows;
+        for (int64_t first = 0; first < rows; first += kPartRows)
+            parts.push_back({&form, first, std::min(kPartRows, rows - first)});
+    }
+    pool_->parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t index, int) {
+        const Part& part = parts[static_cast<size_t>(index)];
+        const MatrixView<float> value = parameters_[part.form->parameter].value;
+        math::pack_weight(part.form->format, value.rows, value.cols, part.first, part.rows, value.row(part.first),
+                          part.form->data);
+    });
+}
+
+}  // namespace hone::train

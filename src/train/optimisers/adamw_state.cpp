@@ -1,0 +1,34 @@
+#include "train/optimisers/adamw_state.h"
+
+#include <cmath>
+
+#include "train/optimisers/gradient_norm.h"
+
+namespace hone::train {
+
+AdamwState::AdamwState(std::span<const Parameter> parameters) : parameters_(parameters.begin(), parameters.end()) {
+    for (const Parameter& parameter : parameters_) {
+        m_.emplace_back(parameter.values().size());
+        v_.emplace_back(parameter.values().size());
+    }
+}
+
+double AdamwState::step(ThreadPool& pool, const AdamParams& params) {
+    std::vector<std::span<const float>> gradients;
+    std::vector<AdamwTensor> tensors;
+    for (size_t i = 0; i < parameters_.size(); i++) {
+        const Parameter& parameter = parameters_[i];
+        gradients.push_back(parameter.gradients());
+        tensors.push_back({.parameter = parameter.values(),
+                           .gradient = parameter.gradients(),
+                           .m = m_[i],
+                           .v = v_[i],
+                           .decays = parameter.decays});
+    }
+    const double norm = gradient_norm(pool, gradients);
+    if (!std::isfinite(norm)) return norm;
+    adamw_step(pool, tensors, params, ++steps_, clip_factor(norm, params.grad_clip_norm));
+    return norm;
+}
+
+}  // namespace hone::train
