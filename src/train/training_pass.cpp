@@ -22,11 +22,12 @@ static int64_t rows_of_logits(size_t bytes, int32_t vocabulary) {
 }
 
 TrainingPass::TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
-                           const TrainingMemory& memory)
+                           const TrainingMemory& memory, const model::Adapter* adapter)
     : model_(model),
       ops_(ops),
       weights_(weights),
-      logits_rows_(rows_of_logits(memory.logits_bytes, model.spec().vocabulary)) {}
+      logits_rows_(rows_of_logits(memory.logits_bytes, model.spec().vocabulary)),
+      adapter_{.adapter = adapter} {}
 
 // Every document has pages of its own, in order.
 void TrainingPass::lay_out(const PackedBatch& batch) {
@@ -63,7 +64,14 @@ model::Pass TrainingPass::pass_over(math::Tape* tape) {
             .page_pool = page_memory_,
             .router_tap = nullptr,
             .tape = tape,
-            .one_layer_pages = true};
+            .one_layer_pages = true,
+            .adapters = adapters_of(std::ssize(batch_.tokens))};
+}
+
+std::span<const model::AdapterRun> TrainingPass::adapters_of(int64_t rows) {
+    if (adapter_.adapter == nullptr) return {};
+    adapter_.rows = rows;
+    return {&adapter_, 1};
 }
 
 void TrainingPass::for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body) {
@@ -103,6 +111,7 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
         const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
+        pass.adapters = adapters_of(count);
         model_.head(inputs_.back().rows_from(first, count), logits, pass);
         math::log_normalisers(ops_, logits, 1, normalisers);
         for (int64_t i = 0; i < count; i++) {
@@ -125,6 +134,7 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
         const auto x = inputs_.back().rows_from(first, count);
         const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
         const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
+        pass.adapters = adapters_of(count);
         model_.head(x, logits, pass);
         math::log_normalisers(ops_, logits, 1, normalisers);
         math::logprobs_backward(ops_, normalisers, batch_.targets.rows_from(first, count),
@@ -133,6 +143,7 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
         tape.set_gradient(x, dx.rows_from(first, count));
         tape.run_back();
     });
+    pass.adapters = adapters_of(dx.rows);
     for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {
         const Workspace::Scope layer_scope(ops_.workspace);
         const auto x = ops_.workspace.matrix<float>(dx.rows, dx.cols);

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "math/autograd/tape.h"
-#include "model/model.h"
+#include "model/adapter.h"
 
 namespace hone::train {
 
@@ -26,8 +26,9 @@ struct TrainingMemory {
 
 class TrainingPass {
   public:
+    // `adapter` changes all rows; `weights` may hold gradients of its factors. Null: none.
     TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
-                 const TrainingMemory& memory = {});
+                 const TrainingMemory& memory = {}, const model::Adapter* adapter = nullptr);
 
     // logprobs [T, K] of the targets at temperature 1. What `batch` refers to stays as it is until backward() has ended.
     void forward(const PackedBatch& batch, math::MatrixView<float> logprobs);
@@ -37,6 +38,8 @@ class TrainingPass {
   private:
     void lay_out(const PackedBatch& batch);
     model::Pass pass_over(math::Tape* tape);
+    // The adapter's runs for `rows` rows: one, or none without an adapter. Valid until the next call.
+    std::span<const model::AdapterRun> adapters_of(int64_t rows);
     // Calls body(first row, rows) for blocks of rows whose logits may be held together.
     void for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body);
     void copy(math::MatrixView<const float> from, math::MatrixView<float> to);
@@ -45,6 +48,7 @@ class TrainingPass {
     math::OpContext& ops_;
     const math::WeightGradients& weights_;
     const int64_t logits_rows_;
+    model::AdapterRun adapter_;
 
     PackedBatch batch_;
     std::vector<int32_t> positions_, pages_;

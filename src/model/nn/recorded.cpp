@@ -6,7 +6,9 @@
 #include "math/ops/activation.h"
 #include "math/ops/embedding.h"
 #include "math/ops/linear.h"
+#include "math/ops/lora.h"
 #include "math/ops/parallel.h"
+#include "model/adapter.h"
 
 namespace hone::model {
 
@@ -26,11 +28,35 @@ MatrixView<float> in_place_of(MatrixView<float> x, Pass& pass) {
     return pass.tape ? pass.ops.workspace.matrix<float>(x.rows, x.cols) : x;
 }
 
+// The factors for these matrices of every adapter of the pass; empty if no adapter has any.
+static std::span<const math::LoraRun> lora_runs(std::span<const math::Weight* const> weights, Pass& pass) {
+    const auto runs = pass.ops.workspace.vector<math::LoraRun>(std::ssize(pass.adapters));
+    size_t count = 0;
+    for (const auto& [first_row, rows, adapter] : pass.adapters) {
+        const auto factors = pass.ops.workspace.vector<const math::LoraWeights*>(std::ssize(weights));
+        bool has_any = false;
+        for (size_t i = 0; i < weights.size(); i++) {
+            const auto found = adapter->of(*weights[i]);
+            factors[i] = found.empty() ? nullptr : found.data();
+            has_any |= !found.empty();
+        }
+        if (has_any) runs[count++] = {first_row, rows, factors};
+    }
+    return runs.first(count);
+}
+
+static math::LoraGradients gradients_of(const math::LoraWeights& factors, const Tape& tape) {
+    return {tape.weights().of(factors.a), tape.weights().of(factors.b)};
+}
+
 void linear(MatrixView<const float> x, std::span<const math::Weight* const> weights,
             std::span<const MatrixView<float>> outputs, Pass& pass) {
+    const PassScope scope(pass);
+    const auto runs = lora_runs(weights, pass);
     math::linear(pass.ops, x, weights, outputs);
+    math::lora_linear(pass.ops, x, runs, outputs);
     if (!pass.tape) return;
-    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x,
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, runs,
                      weights = std::vector<const math::Weight*>(weights.begin(), weights.end()),
                      outputs = std::vector<MatrixView<float>>(outputs.begin(), outputs.end())] {
         std::vector<MatrixView<const float>> dy;
@@ -43,6 +69,12 @@ void linear(MatrixView<const float> x, std::span<const math::Weight* const> weig
                                          dy.back(), dweight);
         }
         math::linear_backward_input(ops, dy, weights, tape.gradient(x));
+        std::vector<math::LoraGradients> dfactors;
+        for (const auto& run : runs) {
+            for (const auto* factors : run.weights)
+                dfactors.push_back(factors ? gradients_of(*factors, tape) : math::LoraGradients{});
+        }
+        math::lora_linear_backward(ops, x, runs, dy, tape.gradient(x), dfactors);
     });
 }
 
