@@ -158,7 +158,9 @@ TEST_P(AdapterTrace, StaysWithTheReferenceImplementation) {
     EXPECT_GE(compared, 4 * std::ssize(trace.tensors()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, AdapterTrace, testing::Values("lora_dense"));
+INSTANTIATE_TEST_SUITE_P(Golden, AdapterTrace,
+                         testing::Values("lora_dense", "lora_shared_outer", "lora_per_expert_decay_clip",
+                                         "lora_shared_outer_decay_clip_is"));
 
 }  // namespace
 }  // namespace hone::train

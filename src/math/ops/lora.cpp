@@ -9,6 +9,19 @@
 
 namespace hone::math {
 
+static void check_factors(const LoraWeights& weights, int64_t n, int64_t k) {
+    const auto& [a, b, scale] = weights;
+    CHECK(a.format == WeightFormat::f32 && b.format == WeightFormat::f32 && a.k == k && b.n == n && a.n == b.k,
+          "factors [{}, {}] {} and [{}, {}] {} of a matrix [{}, {}]", a.n, a.k, name_of(a.format), b.n, b.k,
+          name_of(b.format), n, k);
+}
+
+LoraPart LoraPart::take(Workspace& workspace, const LoraWeights& weights, int64_t rows, int64_t n, int64_t k) {
+    check_factors(weights, n, k);
+    const int64_t bytes = rows * activation_row_bytes(ActivationFormat::f32, weights.a.n);
+    return {.weights = &weights, .rows = rows, .h = workspace.vector<std::byte>(bytes).data()};
+}
+
 void LoraPart::project(const KernelTable& kernels, const std::byte* x, float* scratch) const {
     const Weight& a = weights->a;
     kernels.gemm.f32_f32.run({.activations = x,
@@ -47,13 +60,6 @@ void LoraPart::add(const KernelTable& kernels, int64_t column, int64_t columns, 
 
 namespace {
 
-void check_shapes(const LoraWeights& weights, int64_t k, int64_t n) {
-    const auto& [a, b, scale] = weights;
-    CHECK(a.format == WeightFormat::f32 && b.format == WeightFormat::f32 && a.k == k && b.n == n && a.n == b.k,
-          "factors [{}, {}] {} and [{}, {}] {} of a matrix [{}, {}]", a.n, a.k, name_of(a.format), b.n, b.k,
-          name_of(b.format), n, k);
-}
-
 // A part, and which rows of x and of which output it is for.
 struct OutputPart {
     LoraPart part;
@@ -75,10 +81,8 @@ std::span<OutputPart> cut_into_parts(Workspace& workspace, MatrixView<const floa
             const int64_t rows = std::min(kLoraPartRows, run.rows - first);
             for (size_t i = 0; i < outputs.size(); i++) {
                 if (run.weights[i] == nullptr) continue;
-                check_shapes(*run.weights[i], x.cols, outputs[i].cols);
-                OutputPart& part = parts[count++];
-                part = {{run.weights[i], rows, nullptr}, run.first_row + first, outputs[i]};
-                part.part.h = workspace.vector<std::byte>(part.part.bytes()).data();
+                parts[count++] = {LoraPart::take(workspace, *run.weights[i], rows, outputs[i].cols, x.cols),
+                                  run.first_row + first, outputs[i]};
             }
         }
     }
@@ -172,7 +176,7 @@ void lora_linear_backward(OpContext& context, MatrixView<const float> x, std::sp
         size_t count = 0;
         for (size_t i = 0; i < dy.size(); i++) {
             if (weights[i] == nullptr) continue;
-            check_shapes(*weights[i], x.cols, dy[i].cols);
+            check_factors(*weights[i], dy[i].cols, x.cols);
             const auto dy_rows = dy[i].rows_from(first, rows);
             const auto g = gradient_of_h(context, *weights[i], dy_rows);
             if (!gradients.empty()) {

@@ -13,9 +13,10 @@ struct LoraPart {
     int64_t rows = 0;
     std::byte* h = nullptr;  // s (x A^T), in tiles
 
-    // Bytes of h, which project() writes.
-    int64_t bytes() const { return rows * activation_row_bytes(ActivationFormat::f32, weights->a.n); }
-    // `x` is the rows in tiles, as they are; `scratch` holds rows * rank values.
+    // Rows under the factors of a matrix [n, k]; h is room.
+    static LoraPart take(Workspace& workspace, const LoraWeights& weights, int64_t rows, int64_t n, int64_t k);
+
+    // Computes h. `x` is the rows in tiles, as they are; `scratch` holds rows * rank values.
     void project(const KernelTable& kernels, const std::byte* x, float* scratch) const;
     // Adds to columns [column, column + columns) of the output, y being at row 0 and the first of them. They begin and
     // end at multiples of a panel's, or end with the matrix.
