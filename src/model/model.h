@@ -20,6 +20,8 @@ class Tape;  // autograd/tape.h
 
 namespace hone::model {
 
+class Adapter;  // adapter.h
+
 struct ModelSpec {
     std::string architecture;  // config.json's model_type: "qwen3_moe"
     int32_t layers = 0, hidden = 0, vocabulary = 0, max_positions = 0;
@@ -41,6 +43,12 @@ using RouterTap = FunctionRef<void(int32_t layer, math::MatrixView<const float> 
 using RouterGradientTap =
     FunctionRef<void(int32_t layer, math::MatrixView<const float> logits, math::MatrixView<float> dlogits)>;
 
+// Rows that one adapter changes.
+struct AdapterRun {
+    int64_t first_row = 0, rows = 0;
+    const Adapter* adapter = nullptr;
+};
+
 // Everything a pass over some rows needs; lives as long as the call, or until its tape has run.
 struct Pass {
     math::OpContext& ops;
@@ -52,12 +60,14 @@ struct Pass {
     math::Tape* tape = nullptr;  // not null: the pass records its way back
     // The pool's pages hold one layer, that which is being passed: page p begins at page_pool + p * layer_bytes.
     bool one_layer_pages = false;
+    // Of the rows that layer() or head() is given, without a row in common; rows in none of them are the model's own.
+    std::span<const AdapterRun> adapters = {};
 };
 
 enum class WeightRole : uint8_t { embedding, head, linear, expert, router, norm };
 
-// One weight of a model, as Model::visit lists it. The loader, packer, quantiser, `inspect` (and later LoRA and
-// optimisers) all work from this list. Either matrix or vector is set.
+// One weight of a model, as Model::visit lists it. The loader, packer, quantiser, `inspect`, adapters and
+// (later) optimisers all work from this list. Either matrix or vector is set.
 struct WeightSlot {
     std::string name;  // as Hugging Face checkpoints have it
     WeightRole role;

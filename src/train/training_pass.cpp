@@ -22,12 +22,13 @@ static int64_t rows_of_logits(size_t bytes, int32_t vocabulary) {
 }
 
 TrainingPass::TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
-                           const TrainingOptions& options)
+                           const TrainingOptions& options, const model::Adapter* adapter)
     : model_(model),
       ops_(ops),
       weights_(weights),
-      aux_coefficient_(options.aux_coefficient),
+      options_(options),
       logits_rows_(rows_of_logits(options.logits_bytes, model.spec().vocabulary)),
+      adapter_{.adapter = adapter},
       load_(model.spec().experts) {}
 
 // Every document has pages of its own, in order.
@@ -64,7 +65,14 @@ model::Pass TrainingPass::pass_over(math::Tape* tape) {
             .segments = segments_,
             .page_pool = page_memory_,
             .tape = tape,
-            .one_layer_pages = true};
+            .one_layer_pages = true,
+            .adapters = adapters_of(std::ssize(batch_.tokens))};
+}
+
+std::span<const model::AdapterRun> TrainingPass::adapters_of(int64_t rows) {
+    if (adapter_.adapter == nullptr) return {};
+    adapter_.rows = rows;
+    return {&adapter_, 1};
 }
 
 void TrainingPass::for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body) {
@@ -95,12 +103,13 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     for (int64_t i = 0; i <= layers; i++) inputs_.push_back(kept_.matrix<float>(rows, model_.spec().hidden));
 
     load_ = math::RouterLoad(model_.spec().experts);
-    const auto add_load = [&](int32_t, MatrixView<const float> logits, const math::Routing& routing) {
-        math::add_router_load(ops_, logits, routing.experts, {}, load_);
+    const auto see_routes = [&](int32_t layer, MatrixView<const float> logits, const math::Routing& routing) {
+        if (options_.router_tap) (*options_.router_tap)(layer, logits, routing);
+        if (options_.aux_coefficient != 0) math::add_router_load(ops_, logits, routing.experts, {}, load_);
     };
-    const model::RouterTap router_tap(add_load);
+    const model::RouterTap router_tap(see_routes);
     model::Pass pass = pass_over(nullptr);
-    if (aux_coefficient_ != 0) pass.router_tap = &router_tap;
+    pass.router_tap = &router_tap;
     model_.embed(batch.tokens, inputs_[0], pass);
     for (int32_t i = 0; i < layers; i++) {
         const auto at = static_cast<size_t>(i);
@@ -110,6 +119,7 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
         const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
+        pass.adapters = adapters_of(count);
         model_.head(inputs_.back().rows_from(first, count), logits, pass);
         math::log_normalisers(ops_, logits, 1, normalisers);
         for (int64_t i = 0; i < count; i++) {
@@ -127,16 +137,18 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
     const Workspace::Scope scope(ops_.workspace);
     math::Tape tape(ops_, weights_);
     model::Pass pass = pass_over(&tape);
+    pass.router_tap = options_.router_tap;
     const auto balance = [&](int32_t, MatrixView<const float> logits, MatrixView<float> dlogits) {
-        math::aux_loss_backward(ops_, load_, aux_coefficient_, logits, {}, dlogits);
+        math::aux_loss_backward(ops_, load_, options_.aux_coefficient, logits, {}, dlogits);
     };
     const model::RouterGradientTap router_gradient_tap(balance);
-    if (aux_coefficient_ != 0) pass.router_gradient_tap = &router_gradient_tap;
+    if (options_.aux_coefficient != 0) pass.router_gradient_tap = &router_gradient_tap;
     const MatrixView<float> dx = tape.gradient(inputs_.back());  // of the residual stream, from the head down
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto x = inputs_.back().rows_from(first, count);
         const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
         const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
+        pass.adapters = adapters_of(count);
         model_.head(x, logits, pass);
         math::log_normalisers(ops_, logits, 1, normalisers);
         math::logprobs_backward(ops_, normalisers, batch_.targets.rows_from(first, count),
@@ -145,6 +157,7 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
         tape.set_gradient(x, dx.rows_from(first, count));
         tape.run_back();
     });
+    pass.adapters = adapters_of(dx.rows);
     for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {
         const Workspace::Scope layer_scope(ops_.workspace);
         const auto x = ops_.workspace.matrix<float>(dx.rows, dx.cols);

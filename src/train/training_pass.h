@@ -9,7 +9,7 @@
 
 #include "math/autograd/tape.h"
 #include "math/ops/aux_loss.h"
-#include "model/model.h"
+#include "model/adapter.h"
 
 namespace hone::train {
 
@@ -24,12 +24,16 @@ struct PackedBatch {
 struct TrainingOptions {
     float aux_coefficient = 0;               // of the load-balancing loss (math/ops/aux_loss.h) in the gradients
     size_t logits_bytes = size_t{64} << 20;  // of rows that cross the head together, at least 32; changes no bit
+    // Sees the experts chosen in each layer and may choose others, with their factors: in the forward pass, and the same
+    // when it is computed again. Outlives the pass; null: nobody.
+    const model::RouterTap* router_tap = nullptr;
 };
 
 class TrainingPass {
   public:
+    // `adapter` changes all rows; `weights` may hold gradients of its factors. Null: none.
     TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
-                 const TrainingOptions& options = {});
+                 const TrainingOptions& options = {}, const model::Adapter* adapter = nullptr);
 
     // logprobs [T, K] of the targets at temperature 1. What `batch` refers to stays as it is until backward() has ended.
     void forward(const PackedBatch& batch, math::MatrixView<float> logprobs);
@@ -41,6 +45,8 @@ class TrainingPass {
   private:
     void lay_out(const PackedBatch& batch);
     model::Pass pass_over(math::Tape* tape);
+    // The adapter's runs for `rows` rows: one, or none without an adapter. Valid until the next call.
+    std::span<const model::AdapterRun> adapters_of(int64_t rows);
     // Calls body(first row, rows) for blocks of rows whose logits may be held together.
     void for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body);
     void copy(math::MatrixView<const float> from, math::MatrixView<float> to);
@@ -48,8 +54,9 @@ class TrainingPass {
     const model::Model& model_;
     math::OpContext& ops_;
     const math::WeightGradients& weights_;
-    const float aux_coefficient_;
+    const TrainingOptions options_;
     const int64_t logits_rows_;
+    model::AdapterRun adapter_;
 
     PackedBatch batch_;
     std::vector<int32_t> positions_, pages_;

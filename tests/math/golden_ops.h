@@ -2,9 +2,11 @@
 // inputs and outputs of each case and the tolerances of each output. For tests: what is missing or malformed throws.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <numeric>
 #include <span>
 #include <sstream>
 #include <string>
@@ -67,10 +69,12 @@ class GoldenOp {
         const auto expected = values(name, "out/" + output);
         ASSERT_EQ(actual.size(), expected.size()) << name << " " << output;
         double error = 0, norm = 0, worst = 0, largest = 0;
+        std::vector<double> differences;
         for (size_t i = 0; i < actual.size(); i++) {
             const double difference = double{actual[i]} - double{expected[i]};
             error += difference * difference;
             norm += double{expected[i]} * expected[i];
+            differences.push_back(std::abs(difference));
             worst = std::max(worst, std::isnan(difference) ? INFINITY : std::abs(difference));
             largest = std::max(largest, std::abs(double{expected[i]}));
         }
@@ -85,8 +89,17 @@ class GoldenOp {
         expect("l2", std::sqrt(error / norm));
         expect("max", worst / largest);
         expect("abs", worst);
+        if (limits.contains("l1")) {  // of how far parameters moved, without the worst 0.5 % of elements
+            std::ranges::sort(differences);
+            differences.resize(differences.size() - differences.size() / 200);
+            expect("l1", std::accumulate(differences.begin(), differences.end(), 0.0) /
+                             limits.at("moved").to_number<double>());
+        }
         if (limits.contains("exact")) {
             EXPECT_EQ(worst, 0) << name << " " << output;
+        }
+        if (limits.contains("zero")) {
+            EXPECT_TRUE(std::ranges::all_of(actual, [](float x) { return x == 0; })) << name << " " << output;
         }
     }
 

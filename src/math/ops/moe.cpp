@@ -1,12 +1,13 @@
 // Three loops over tiles: prepare each token once; per expert and run of hidden columns, gather its rows, gate, up,
 // SwiGLU and prepare the result; per run of output columns, all experts' down projections and the weighted sum. The
-// second loop ends with the activations of the third, and the third sums what is still in cache.
+// second loop ends with the activations of the third, and the third sums what is still in cache. Adapters project before
+// the second and the third.
 #include "math/ops/moe.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "math/ops/grouped_rows.h"
+#include "math/ops/expert_lora.h"
 #include "math/ops/matrix_product.h"
 #include "math/ops/parallel.h"
 #include "math/ops/phase_clock.h"
@@ -46,8 +47,9 @@ struct Moe {
     OpContext& context;
     const ExpertWeights& weights;
     MatrixProduct up_product, down_product;
-    GroupedRows grouped;
+    const GroupedRows& grouped;
     std::span<const ExpertBlock> blocks;
+    const ExpertLora& lora;
     int64_t x_row_bytes, hidden_row_bytes;
     std::byte* x;       // tokens, prepared, a tile of one row each
     std::byte* hidden;  // grouped rows, prepared in the tiles of their blocks
@@ -102,6 +104,9 @@ void Moe::compute_hidden_columns(const ExpertBlock& block, const std::byte* rows
     run_gemm(up_product.gemm, rows, block.rows, up_weight, panel, panels, up, stride, next);
 
     const int64_t columns = std::min(stride, gate_weight.n - column);
+    const auto lora_parts = lora.parts_of(block.first_row, block.rows);
+    for (const ExpertLoraPart& part : lora_parts)
+        part.add_gate_and_up(context.kernels, block.first_row, column, columns, gate, up, stride);
     const ActivationLine line = line_of(down_product.activations);
     for (int64_t row = 0; row < block.rows; row++) {
         float* values = gate + row * stride;
@@ -110,6 +115,8 @@ void Moe::compute_hidden_columns(const ExpertBlock& block, const std::byte* rows
                                      hidden + block.first_row * hidden_row_bytes, block.rows, row);
         down_product.prepare.run(values, columns, lines.first + column / line.k * lines.stride, lines.stride);
     }
+    for (const ExpertLoraPart& part : lora_parts)
+        part.keep_hidden(context.kernels, block.first_row, column, columns, gate, stride);
 }
 
 void Moe::compute_hidden() {
@@ -168,6 +175,11 @@ void Moe::compute_output(const MatrixView<float>& slot_weights, MatrixView<float
                      weights.down[static_cast<size_t>(block.expert)], runs.first(run), runs.size(run),
                      outputs.row(worker) + block.first_row * stride, stride,
                      panel_of(weights.down[static_cast<size_t>(next.expert)], runs.first(next_run)));
+            for (const ExpertLoraPart& part : lora.parts_of(block.first_row, block.rows)) {
+                if (part.down.weights == nullptr) continue;
+                part.down.add(context.kernels, column, std::min(stride, y.cols - column),
+                              outputs.row(worker) + part.first_row * stride, stride);
+            }
         }
         for (int64_t t = 0; t < y.rows; t++) {
             context.kernels.gemm.weighted_sum.run(
@@ -211,7 +223,7 @@ void check_shapes(MatrixView<const float> x, const Routing& routing, const Exper
 }  // namespace
 
 void moe(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
-         MatrixView<float> y) {
+         MatrixView<float> y, std::span<const ExpertLoraRun> adapters) {
     check_shapes(x, routing, experts, y);
     if (x.rows == 0) return;
     const PhaseScope phase(context, Phase::experts);
@@ -222,17 +234,24 @@ void moe(OpContext& context, MatrixView<const float> x, const Routing& routing, 
         group_rows(context.workspace, routing.experts, static_cast<int64_t>(experts.gate.size()));
     const auto rows = static_cast<int64_t>(grouped.token.size());
     const int64_t hidden_row_bytes = activation_row_bytes(down_product.activations, experts.down[0].k);
+    const auto blocks = cut_into_blocks(context.workspace, grouped, most_block_rows(up_product.activations, x.cols));
+    ExpertLora lora(context, grouped, experts, adapters, std::ssize(blocks));
+    for (const ExpertBlock& block : blocks)
+        lora.add_block(static_cast<size_t>(block.expert), block.first_row, block.rows);
     Moe layer{.context = context,
               .weights = experts,
               .up_product = up_product,
               .down_product = down_product,
               .grouped = grouped,
-              .blocks = cut_into_blocks(context.workspace, grouped, most_block_rows(up_product.activations, x.cols)),
+              .blocks = blocks,
+              .lora = lora,
               .x_row_bytes = activation_row_bytes(up_product.activations, x.cols),
               .hidden_row_bytes = hidden_row_bytes,
               .x = prepare_tokens(context, up_product, x),
               .hidden = context.workspace.vector<std::byte>(rows * hidden_row_bytes).data()};
+    lora.project_tokens(x);
     layer.compute_hidden();
+    lora.project_hidden();
     layer.compute_output(routing.weights, y);
 }
 

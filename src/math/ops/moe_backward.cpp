@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "math/ops/activation.h"
-#include "math/ops/grouped_rows.h"
+#include "math/ops/expert_lora.h"
 #include "math/ops/linear.h"
 #include "math/ops/moe.h"
 #include "math/ops/parallel.h"
@@ -22,6 +22,8 @@ struct ExpertRows {
     MatrixView<float> x, gate, up, hidden;
     MatrixView<float> dy;  // of the token's output; from weigh() on times the routing weight: of the expert's output
     MatrixView<float> dhidden, dgate, dup, dx;
+    std::span<LoraRun> gate_up_lora, down_lora;  // of the rows that have an adapter
+    std::span<LoraGradients> dgate_up_lora, ddown_lora;
 };
 
 // The products of gradients by an expert's weight, and of its gradient, are fp32 where its forward is.
@@ -37,12 +39,14 @@ struct MoeBackward {
     const ExpertWeights& weights;
     MatrixView<const float> dy;
     const MoeGradients& gradients;
+    std::span<const ExpertLoraRun> adapters;
 
     bool wants_weights() const { return !gradients.dgate.empty(); }
     int64_t token_of(int32_t choice) const { return choice / routing.experts.cols; }
 
     void run(size_t expert, std::span<const int32_t> choices);
     ExpertRows allocate(size_t expert, std::span<const int32_t> choices);
+    void find_adapters(ExpertRows& rows);
     void gather(const ExpertRows& rows);
     void weigh(const ExpertRows& rows);
     void add_to_tokens(const ExpertRows& rows);
@@ -52,20 +56,24 @@ struct MoeBackward {
 void MoeBackward::run(size_t expert, std::span<const int32_t> choices) {
     const Workspace::Scope scope(context.workspace);
     const Weight &gate = weights.gate[expert], &up = weights.up[expert], &down = weights.down[expert];
-    const ExpertRows rows = allocate(expert, choices);
+    ExpertRows rows = allocate(expert, choices);
+    find_adapters(rows);
     gather(rows);
-    {
-        const Weight* inputs[] = {&gate, &up};
-        const MatrixView<float> outputs[] = {rows.gate, rows.up};
-        linear(context, rows.x, inputs, outputs);
-        swiglu(context, rows.gate, rows.up, rows.hidden);
-    }
+    const Weight* inputs[] = {&gate, &up};
+    const MatrixView<float> outputs[] = {rows.gate, rows.up};
+    linear(context, rows.x, inputs, outputs);
+    lora_linear(context, rows.x, rows.gate_up_lora, outputs);
+    swiglu(context, rows.gate, rows.up, rows.hidden);
+
+    const MatrixView<const float> dy_of_down[] = {rows.dy};
     linear_backward_input(context, rows.dy, down, rows.dhidden);
+    lora_linear_backward(context, rows.hidden, rows.down_lora, dy_of_down, rows.dhidden, {});
     weigh(rows);
+    lora_linear_backward(context, rows.hidden, rows.down_lora, dy_of_down, {}, rows.ddown_lora);
     swiglu_backward(context, rows.gate, rows.up, rows.dhidden, rows.dgate, rows.dup);
     const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
-    const Weight* inputs[] = {&gate, &up};
     linear_backward_input(context, terms, inputs, rows.dx);
+    lora_linear_backward(context, rows.x, rows.gate_up_lora, terms, rows.dx, rows.dgate_up_lora);
     add_to_tokens(rows);
     if (wants_weights()) add_weight_gradients(rows);
 }
@@ -85,7 +93,36 @@ ExpertRows MoeBackward::allocate(size_t expert, std::span<const int32_t> choices
             .dhidden = matrix(hidden),
             .dgate = matrix(hidden),
             .dup = matrix(hidden),
-            .dx = matrix(x.cols)};
+            .dx = matrix(x.cols),
+            .gate_up_lora = {},
+            .down_lora = {},
+            .dgate_up_lora = {},
+            .ddown_lora = {}};
+}
+
+// The factors and their gradients of the rows' runs, as lora_linear_backward takes them.
+void MoeBackward::find_adapters(ExpertRows& rows) {
+    const size_t most = adapters.size();
+    const auto runs = context.workspace.vector<LoraRun>(static_cast<int64_t>(2 * most));
+    const auto factors = context.workspace.vector<const LoraWeights*>(static_cast<int64_t>(3 * most));
+    const auto dfactors = context.workspace.vector<LoraGradients>(static_cast<int64_t>(3 * most));
+    const auto of_expert = [&](auto all) { return all.empty() ? nullptr : &all[rows.expert]; };
+    const auto gradient_of = [&](auto all) { return all.empty() ? LoraGradients{} : all[rows.expert]; };
+    const auto token = [&](int32_t choice) { return token_of(choice); };
+    size_t count = 0;
+    for_each_run(rows.choices, token, adapters, [&](size_t i, int64_t first, int64_t size) {
+        const auto& [first_row, token_count, gate, up, down] = adapters[i];
+        const auto wanted = gradients.adapters.empty() ? ExpertLoraGradients{} : gradients.adapters[i];
+        const size_t pair = 2 * count, single = 2 * most + count;
+        factors[pair] = of_expert(gate), factors[pair + 1] = of_expert(up), factors[single] = of_expert(down);
+        dfactors[pair] = gradient_of(wanted.gate), dfactors[pair + 1] = gradient_of(wanted.up);
+        dfactors[single] = gradient_of(wanted.down);
+        runs[count] = {first, size, factors.subspan(pair, 2)};
+        runs[most + count] = {first, size, factors.subspan(single, 1)};
+        count++;
+    });
+    rows.gate_up_lora = runs.first(count), rows.down_lora = runs.subspan(most, count);
+    rows.dgate_up_lora = dfactors.first(2 * count), rows.ddown_lora = dfactors.subspan(2 * most, count);
 }
 
 // Copies the tokens' x and dy, and lets what is added to begin at zero.
@@ -106,6 +143,7 @@ void MoeBackward::gather(const ExpertRows& rows) {
 void MoeBackward::weigh(const ExpertRows& rows) {
     const int64_t slots = routing.weights.cols;
     const auto& kernels = context.kernels;
+    const bool scales_dy = wants_weights() || !rows.down_lora.empty();
     for_row_blocks(context, rows.dy.rows, rows.dy.cols + 2 * rows.hidden.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t row = first; row < first + count; row++) {
             const int32_t choice = rows.choices[static_cast<size_t>(row)];
@@ -114,7 +152,7 @@ void MoeBackward::weigh(const ExpertRows& rows) {
             gradients.dweights.row(token)[slot] +=
                 kernels.gemm.dot.run(rows.dhidden.row(row), rows.hidden.row(row), rows.hidden.cols);
             kernels.rows.scale.run(weight, rows.dhidden.row(row), rows.dhidden.cols);
-            if (wants_weights()) kernels.rows.scale.run(weight, rows.dy.row(row), rows.dy.cols);
+            if (scales_dy) kernels.rows.scale.run(weight, rows.dy.row(row), rows.dy.cols);
         }
     });
 }
@@ -140,26 +178,28 @@ void MoeBackward::add_weight_gradients(const ExpertRows& rows) {
 }
 
 void check_shapes(MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
-                  MatrixView<const float> dy, const MoeGradients& gradients) {
+                  MatrixView<const float> dy, const MoeGradients& gradients, std::span<const ExpertLoraRun> adapters) {
     CHECK(!experts.gate.empty() && experts.gate[0].k == x.cols && experts.down[0].n == dy.cols,
           "{} experts for x [{}, {}], dy [{}, {}]", experts.gate.size(), x.rows, x.cols, dy.rows, dy.cols);
     CHECK(routing.experts.rows == x.rows && routing.weights.rows == x.rows && dy.rows == x.rows &&
               routing.experts.cols == routing.weights.cols,
           "routing [{}, {}] for x [{}, {}], dy [{}, {}]", routing.experts.rows, routing.experts.cols, x.rows, x.cols,
           dy.rows, dy.cols);
-    const auto& [dx, dweights, dgate, dup, ddown] = gradients;
+    const auto& [dx, dweights, dgate, dup, ddown, dadapters] = gradients;
     CHECK(dx.rows == x.rows && dx.cols == x.cols && dweights.rows == x.rows && dweights.cols == routing.weights.cols,
           "dx [{}, {}], dweights [{}, {}]", dx.rows, dx.cols, dweights.rows, dweights.cols);
     CHECK(dgate.size() == dup.size() && dgate.size() == ddown.size() &&
               (dgate.empty() || dgate.size() == experts.gate.size()),
           "{}, {}, {} gradients of {} experts", dgate.size(), dup.size(), ddown.size(), experts.gate.size());
+    CHECK(dadapters.empty() || dadapters.size() == adapters.size(), "{} gradients of {} adapters", dadapters.size(),
+          adapters.size());
 }
 
 }  // namespace
 
 void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
-                  MatrixView<const float> dy, const MoeGradients& gradients) {
-    check_shapes(x, routing, experts, dy, gradients);
+                  MatrixView<const float> dy, const MoeGradients& gradients, std::span<const ExpertLoraRun> adapters) {
+    check_shapes(x, routing, experts, dy, gradients, adapters);
     if (x.rows == 0) return;
     const PhaseScope phase(context, Phase::experts);
     const Workspace::Scope scope(context.workspace);
@@ -169,7 +209,7 @@ void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& 
     for (size_t choice = 0; choice < grouped.position.size(); choice++)
         choices[static_cast<size_t>(grouped.position[choice])] = static_cast<int32_t>(choice);
 
-    MoeBackward pass{context, x, routing, experts, dy, gradients};
+    MoeBackward pass{context, x, routing, experts, dy, gradients, adapters};
     for (size_t expert = 0; expert < experts.gate.size(); expert++) {
         const int64_t last = grouped.first[expert + 1];
         for (int64_t first = grouped.first[expert]; first < last; first += kRowsAtOnce)

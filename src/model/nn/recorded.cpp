@@ -1,12 +1,15 @@
 #include "model/nn/recorded.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "math/autograd/tape.h"
 #include "math/ops/activation.h"
 #include "math/ops/embedding.h"
 #include "math/ops/linear.h"
+#include "math/ops/lora.h"
 #include "math/ops/parallel.h"
+#include "model/adapter.h"
 
 namespace hone::model {
 
@@ -26,11 +29,35 @@ MatrixView<float> in_place_of(MatrixView<float> x, Pass& pass) {
     return pass.tape ? pass.ops.workspace.matrix<float>(x.rows, x.cols) : x;
 }
 
+// The factors for these matrices of every adapter of the pass; empty if no adapter has any.
+static std::span<const math::LoraRun> lora_runs(std::span<const math::Weight* const> weights, Pass& pass) {
+    const auto runs = pass.ops.workspace.vector<math::LoraRun>(std::ssize(pass.adapters));
+    size_t count = 0;
+    for (const auto& [first_row, rows, adapter] : pass.adapters) {
+        const auto factors = pass.ops.workspace.vector<const math::LoraWeights*>(std::ssize(weights));
+        bool has_any = false;
+        for (size_t i = 0; i < weights.size(); i++) {
+            const auto found = adapter->of(*weights[i]);
+            factors[i] = found.empty() ? nullptr : found.data();
+            has_any |= !found.empty();
+        }
+        if (has_any) runs[count++] = {first_row, rows, factors};
+    }
+    return runs.first(count);
+}
+
+static math::LoraGradients gradients_of(const math::LoraWeights& factors, const Tape& tape) {
+    return {tape.weights().of(factors.a), tape.weights().of(factors.b)};
+}
+
 void linear(MatrixView<const float> x, std::span<const math::Weight* const> weights,
             std::span<const MatrixView<float>> outputs, Pass& pass) {
+    const PassScope scope(pass);
+    const auto runs = lora_runs(weights, pass);
     math::linear(pass.ops, x, weights, outputs);
+    math::lora_linear(pass.ops, x, runs, outputs);
     if (!pass.tape) return;
-    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x,
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, runs,
                      weights = std::vector<const math::Weight*>(weights.begin(), weights.end()),
                      outputs = std::vector<MatrixView<float>>(outputs.begin(), outputs.end())] {
         std::vector<MatrixView<const float>> dy;
@@ -43,6 +70,12 @@ void linear(MatrixView<const float> x, std::span<const math::Weight* const> weig
                                          dy.back(), dweight);
         }
         math::linear_backward_input(ops, dy, weights, tape.gradient(x));
+        std::vector<math::LoraGradients> dfactors;
+        for (const auto& run : runs) {
+            for (const auto* factors : run.weights)
+                dfactors.push_back(factors ? gradients_of(*factors, tape) : math::LoraGradients{});
+        }
+        math::lora_linear_backward(ops, x, runs, dy, tape.gradient(x), dfactors);
     });
 }
 
@@ -138,11 +171,41 @@ static std::vector<MatrixView<float>> gradients_of(std::span<const math::Weight>
     return gradients;
 }
 
+// The factors for all experts of every adapter of the pass; empty if no adapter has any.
+static std::span<const math::ExpertLoraRun> lora_runs(const math::ExpertWeights& experts, Pass& pass) {
+    const auto runs = pass.ops.workspace.vector<math::ExpertLoraRun>(std::ssize(pass.adapters));
+    size_t count = 0;
+    for (const auto& [first_row, rows, adapter] : pass.adapters) {
+        const math::ExpertLoraRun run{first_row, rows, adapter->of(experts.gate[0]), adapter->of(experts.up[0]),
+                                      adapter->of(experts.down[0])};
+        if (!run.gate.empty() || !run.up.empty() || !run.down.empty()) runs[count++] = run;
+    }
+    return runs.first(count);
+}
+
+// The gradients of some adapters' factors.
+struct ExpertFactorGradients {
+    std::deque<std::vector<math::LoraGradients>> kinds;  // of the experts, what `runs` refers to
+    std::vector<math::ExpertLoraGradients> runs;
+
+    ExpertFactorGradients(std::span<const math::ExpertLoraRun> adapters, const Tape& tape) {
+        const auto of_kind = [&](std::span<const math::LoraWeights> experts) -> std::span<const math::LoraGradients> {
+            auto& all = kinds.emplace_back();
+            for (const math::LoraWeights& factors : experts) all.push_back(gradients_of(factors, tape));
+            return all;
+        };
+        for (const auto& run : adapters) runs.push_back({of_kind(run.gate), of_kind(run.up), of_kind(run.down)});
+    }
+};
+
 void moe(MatrixView<const float> x, const math::Routing& routing, const math::ExpertWeights& experts,
          MatrixView<float> y, Pass& pass) {
-    math::moe(pass.ops, x, routing, experts, y);
+    const PassScope scope(pass);
+    const auto adapters = lora_runs(experts, pass);
+    math::moe(pass.ops, x, routing, experts, y, adapters);
     if (!pass.tape) return;
-    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, routing, experts, y] {
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, routing, experts, adapters, y] {
+        const ExpertFactorGradients dfactors(adapters, tape);
         const auto dgate = gradients_of(experts.gate, tape), dup = gradients_of(experts.up, tape),
                    ddown = gradients_of(experts.down, tape);
         math::moe_backward(ops, x, routing, experts, tape.gradient(y),
@@ -150,7 +213,9 @@ void moe(MatrixView<const float> x, const math::Routing& routing, const math::Ex
                             .dweights = tape.gradient(routing.weights),
                             .dgate = dgate,
                             .dup = dup,
-                            .ddown = ddown});
+                            .ddown = ddown,
+                            .adapters = dfactors.runs},
+                           adapters);
     });
 }
 

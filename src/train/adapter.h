@@ -1,0 +1,71 @@
+// A low-rank adapter in training: which matrices of a model it changes, its factors in fp32 with their gradients, and
+// what is packed of them for passes. Names and layout of its tensors are those of Tinker's adapter files. Owned and
+// called by the trainer's thread; the model outlives it, and packed adapters may outlive it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "math/autograd/tape.h"
+#include "math/tensor/tensor_view.h"
+#include "model/adapter.h"
+
+namespace hone::train {
+
+// Of the factors of a layer's experts: `shared_outer` has one that touches the residual stream for all of them (A of gate
+// and up, B of down), and the other one for each; `per_expert` has both for each.
+enum class ExpertFactors : uint8_t { shared_outer, per_expert };
+
+struct AdapterSpec {
+    int32_t rank = 32;  // >= 1
+    float alpha = 32;   // products are scaled by alpha / rank
+    // Matrices of attention, of feed-forward layers (routers never), and the head.
+    bool attention = true, mlp = true, unembed = true;
+    ExpertFactors experts = ExpertFactors::shared_outer;
+    uint64_t seed = 0;  // of A
+};
+
+// A factor: A [rank, k] or B [n, rank], of experts with their number, or 1, in front.
+struct AdapterTensor {
+    std::string name;  // "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+    math::Shape shape;
+    std::span<float> parameter, gradient;
+};
+
+class TrainedAdapter {
+  public:
+    // A is uniform in +-1 / sqrt(k), a function of the seed, the matrix and the element alone; B is zero. The model's
+    // weights are set. (`visit` of a model may write, here it does not.)
+    TrainedAdapter(model::Model& model, const AdapterSpec& spec, ThreadPool& pool);
+
+    // In the order of the model's matrices, A before B; the spans stay where they are.
+    std::span<const AdapterTensor> tensors() const { return tensors_; }
+    void clear_gradients();
+
+    // The parameters as they are, for any number of passes. Error: no memory.
+    Result<std::shared_ptr<const model::Adapter>> publish(ThreadPool& pool);
+    // Where passes under the adapter that was published last add up gradients.
+    const math::WeightGradients& gradients() const { return gradients_; }
+
+  private:
+    // A matrix, or those of a layer's experts.
+    struct Target {
+        std::string name;
+        uint64_t ordinal;  // among all that could be adapted, whether they are or not
+        math::Weight base;
+        int32_t experts = 1;
+        bool is_expert = false, shares_a = false, shares_b = false;
+    };
+    static std::vector<Target> targets_of(model::Model& model, const AdapterSpec& spec);
+    void add_tensor(const std::string& name, math::Shape shape);
+
+    AdapterSpec spec_;
+    std::vector<Target> targets_;
+    std::vector<AdapterTensor> tensors_;      // A and B of each target
+    std::vector<std::vector<float>> values_;  // parameter and gradient of each tensor
+    std::shared_ptr<const model::Adapter> published_;
+    math::WeightGradients gradients_;
+};
+
+}  // namespace hone::train
