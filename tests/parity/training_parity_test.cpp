@@ -6,6 +6,7 @@
 #include "tests/parity/golden_models.h"
 #include "tests/parity/random_requests.h"
 #include "tests/parity/random_schedule.h"
+#include "train/adapter.h"
 #include "train/losses/group.h"
 #include "train/training_pass.h"
 
@@ -101,6 +102,91 @@ TEST_P(TrainingParity, RecordingChangesNoBit) {
         model.layer(layer, x, plain);
         model.layer(layer, y, recorded);
         for (int64_t i = 0; i < kRows * x.cols; i++) ASSERT_TRUE(same_bits(x.data[i], y.data[i])) << layer << " " << i;
+    }
+}
+
+// An adapter that has learned nothing yet changes no value; one that has, does.
+TEST_P(TrainingParity, AnAdapterWithoutBIsTheModel) {
+    const auto loaded = load_subject(GetParam());
+    auto& model = *loaded.model;
+    ThreadPool pool(2);
+    math::Workspace workspace;
+    math::OpContext ops{pool, workspace, *math::runnable_kernel_tables().back(), GetParam().int4_class};
+    const math::WeightGradients nothing;
+    std::vector<int32_t> tokens(100), targets(100);
+    for (size_t i = 0; i < tokens.size(); i++) {
+        tokens[i] = static_cast<int32_t>(5 * i) % model.spec().vocabulary;
+        targets[i] = static_cast<int32_t>(7 * i) % model.spec().vocabulary;
+    }
+    const auto logprobs = [&](const model::Adapter* adapter) {
+        std::vector<float> lp(tokens.size());
+        const std::vector<int64_t> offsets = {0, 70, std::ssize(tokens)};
+        train::TrainingPass pass(model, ops, nothing, {}, adapter);
+        pass.forward({tokens, offsets, {targets.data(), std::ssize(tokens), 1}}, {lp.data(), std::ssize(lp), 1});
+        return lp;
+    };
+    train::TrainedAdapter adapter(model, {.rank = 5}, pool);
+    const auto fresh = adapter.publish(pool);
+    ASSERT_TRUE(fresh.ok());
+    const auto base = logprobs(nullptr);
+    EXPECT_EQ(logprobs(fresh->get()), base);
+    for (const auto& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.001f);
+    const auto changed = adapter.publish(pool);
+    ASSERT_TRUE(changed.ok());
+    EXPECT_NE(logprobs(changed->get()), base);
+}
+
+// Documents in one pass, each under an adapter of its own or none: each has the bits that it has alone.
+TEST_P(TrainingParity, ARowDoesNotSeeTheAdaptersOfOthers) {
+    const auto loaded = load_subject(GetParam());
+    auto& model = *loaded.model;
+    ThreadPool pool(2);
+    math::Workspace workspace;
+    math::OpContext ops{pool, workspace, *math::runnable_kernel_tables().back(), GetParam().int4_class};
+    std::vector<std::shared_ptr<const model::Adapter>> adapters = {nullptr};
+    for (const int32_t rank : {3, 40}) {
+        train::TrainedAdapter adapter(model, {.rank = rank, .seed = 5}, pool);
+        for (const auto& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.02f);
+        adapters.push_back(*adapter.publish(pool));
+    }
+    constexpr int32_t kRows = 30;  // of a document
+    auto memory = engine::PagePool::create(model.cache_spec().page_bytes, 1 + std::ssize(adapters));
+    ASSERT_TRUE(memory.ok());
+    // The logits of documents [first, first + count).
+    const auto logits_of = [&](int32_t first, int32_t count) {
+        std::vector<int32_t> ids, positions, pages;
+        std::vector<math::AttentionSegment> segments;
+        std::vector<model::AdapterRun> runs;
+        for (int32_t d = first; d < first + count; d++) pages.push_back(d);
+        for (int32_t d = 0; d < count; d++) {
+            segments.push_back({.first_row = kRows * d,
+                                .rows = kRows,
+                                .first_position = 0,
+                                .pages = std::span(pages).subspan(static_cast<size_t>(d), 1)});
+            const auto* adapter = adapters[static_cast<size_t>(first + d)].get();
+            if (adapter) runs.push_back({kRows * d, kRows, adapter});
+            for (int32_t i = 0; i < kRows; i++) {
+                ids.push_back((11 * i + first + d) % model.spec().vocabulary);
+                positions.push_back(i);
+            }
+        }
+        model::Pass pass{.ops = ops, .positions = positions, .segments = segments, .page_pool = memory->data()};
+        pass.adapters = runs;
+        const auto x = workspace.matrix<float>(std::ssize(ids), model.spec().hidden);
+        const auto logits = workspace.matrix<float>(x.rows, model.spec().vocabulary);
+        model.embed(ids, x, pass);
+        for (int32_t layer = 0; layer < model.spec().layers; layer++) model.layer(layer, x, pass);
+        model.head(x, logits, pass);
+        return logits;
+    };
+    const auto documents = static_cast<int32_t>(adapters.size());
+    const auto together = logits_of(0, documents);
+    for (int32_t d = 0; d < documents; d++) {
+        const auto alone = logits_of(d, 1);
+        for (int64_t row = 0; row < kRows; row++) {
+            for (int64_t i = 0; i < alone.cols; i++)
+                ASSERT_TRUE(same_bits(together.row(d * kRows + row)[i], alone.row(row)[i])) << d << " " << row;
+        }
     }
 }
 

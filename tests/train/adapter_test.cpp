@@ -2,7 +2,9 @@
 // adapted and how it begins, and the bits that never change.
 #include "train/adapter.h"
 
+#include <array>
 #include <map>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -161,6 +163,129 @@ TEST_P(AdapterTrace, StaysWithTheReferenceImplementation) {
 INSTANTIATE_TEST_SUITE_P(Golden, AdapterTrace,
                          testing::Values("lora_dense", "lora_shared_outer", "lora_per_expert_decay_clip",
                                          "lora_shared_outer_decay_clip_is"));
+
+// Two losses add up to one gradient, whichever call comes first.
+TEST(AdapterSteps, GradientsOfSeveralCallsAddUp) {
+    Trace trace("grad_accumulation");
+    std::vector<float> first, second, norms;
+    int compared = 0;
+    for (int t = 1; t <= 3; t++) {
+        first.push_back(trace.forward_backward(0, "cross_entropy"));
+        compared += trace.expect_tensors(fmt::format("step{}/grad_first", t));
+        second.push_back(trace.forward_backward(2, "importance_sampling"));
+        compared += trace.expect_tensors(fmt::format("step{}/grad_sum", t));
+        norms.push_back(trace.optimise(t));
+        compared += trace.expect_tensors(fmt::format("step{}/param", t));
+    }
+    trace.expect_within("loss_first", first);
+    trace.expect_within("loss_second", second);
+    trace.expect_within("grad_norm", norms);
+    EXPECT_EQ(compared, 4 * std::ssize(trace.tensors()));
+}
+
+// All factors after some steps: no bit depends on kernels or threads.
+TEST(AdapterSteps, NoBitDependsOnKernelsOrThreads) {
+    for (const char* file : {"lora_dense", "lora_shared_outer", "lora_per_expert_decay_clip"}) {
+        const auto after_steps = [&](const math::KernelTable& kernels, int threads) {
+            Trace trace(file, kernels, threads);
+            std::vector<float> all;
+            for (int t = 1; t <= 3; t++) {
+                all.push_back(trace.forward_backward(t, "cross_entropy"));
+                all.push_back(trace.optimise(t));
+            }
+            for (const AdapterTensor& tensor : trace.tensors())
+                all.insert(all.end(), tensor.parameter.begin(), tensor.parameter.end());
+            return all;
+        };
+        const auto expected = after_steps(*math::runnable_kernel_tables().front(), 1);
+        for (const math::KernelTable* kernels : math::runnable_kernel_tables()) {
+            for (const int threads : {1, 2, 3}) {
+                math::expect_same_bits(after_steps(*kernels, threads), expected,
+                                       fmt::format("{} {} {}", file, math::describe(*kernels), threads));
+            }
+        }
+    }
+}
+
+std::vector<std::string> names_of(const TrainedAdapter& adapter) {
+    std::vector<std::string> names;
+    for (const AdapterTensor& tensor : adapter.tensors()) names.push_back(tensor.name);
+    return names;
+}
+
+TEST(TrainedAdapter, SwitchesChooseMatricesAndChangeNoOther) {
+    for (const char* name : {"dense", "moe"}) {
+        Base base(name);
+        const auto make = [&](bool attention, bool mlp, bool unembed) {
+            const AdapterSpec spec{.rank = 4, .attention = attention, .mlp = mlp, .unembed = unembed, .seed = 7};
+            return TrainedAdapter(*base.loaded.model, spec, base.pool);
+        };
+        const TrainedAdapter all = make(true, true, true);
+        std::map<std::string, std::vector<float>> values;
+        for (const AdapterTensor& tensor : all.tensors())
+            values[tensor.name] = {tensor.parameter.begin(), tensor.parameter.end()};
+        EXPECT_EQ(values.size(), all.tensors().size());
+        size_t parts = 0;
+        for (const auto& [flags, word] : {std::pair{std::array{true, false, false}, "self_attn"},
+                                          {std::array{false, true, false}, ".mlp."},
+                                          {std::array{false, false, true}, "unembed_tokens"}}) {
+            const TrainedAdapter part = make(flags[0], flags[1], flags[2]);
+            for (const AdapterTensor& tensor : part.tensors()) {
+                EXPECT_NE(tensor.name.find(word), std::string::npos) << tensor.name;
+                math::expect_same_bits(tensor.parameter, values.at(tensor.name), tensor.name);
+            }
+            parts += part.tensors().size();
+        }
+        EXPECT_EQ(parts, values.size());
+        EXPECT_EQ(names_of(make(false, false, false)), std::vector<std::string>());
+    }
+}
+
+TEST(TrainedAdapter, BeginsUniformAndWithoutEffect) {
+    Base base("moe");
+    const AdapterSpec spec{.rank = 16, .seed = 1};
+    TrainedAdapter adapter(*base.loaded.model, spec, base.pool);
+    std::set<float> seen;
+    size_t count = 0;
+    for (const AdapterTensor& tensor : adapter.tensors()) {
+        const bool is_b = tensor.name.ends_with(".lora_B.weight");
+        const float limit = is_b ? 0 : 1 / std::sqrt(static_cast<float>(tensor.shape.back()));
+        double squares = 0;
+        for (const float value : tensor.parameter) {
+            ASSERT_LE(std::abs(value), limit);
+            squares += double{value} * value;
+            if (!is_b) seen.insert(value), count++;
+        }
+        const double mean = squares / static_cast<double>(tensor.parameter.size());
+        if (!is_b) {
+            EXPECT_NEAR(mean / (limit * limit / 3), 1, 0.2) << tensor.name;
+        }
+    }
+    EXPECT_GT(seen.size(), count * 99 / 100) << "no two matrices are alike";
+    TrainedAdapter other(*base.loaded.model, {.rank = 16, .seed = 2}, base.pool);
+    EXPECT_NE(adapter.tensors()[0].parameter[0], other.tensors()[0].parameter[0]);
+}
+
+// A published adapter stays as it was, and what is trained is what was published last.
+TEST(TrainedAdapter, WhatIsPublishedStays) {
+    Base base("dense");
+    TrainedAdapter adapter(*base.loaded.model, {.rank = 3}, base.pool);
+    for (const AdapterTensor& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.5f);
+    const auto before = *adapter.publish(base.pool);
+    for (const AdapterTensor& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.25f);
+    const auto after = *adapter.publish(base.pool);
+    base.loaded.model->visit([&](const model::WeightSlot& slot) {
+        if (slot.role != model::WeightRole::linear) return;
+        for (const auto& [published, value] : {std::pair{before, 0.5f}, std::pair{after, 0.25f}}) {
+            const auto& factors = published->of(*slot.matrix)[0];
+            std::vector<float> row(static_cast<size_t>(slot.k));
+            math::unpack_row(factors.a, 2, row.data());
+            EXPECT_EQ(row, std::vector<float>(row.size(), value));
+            EXPECT_EQ(factors.scale, 32.0f / 3.0f);
+            EXPECT_EQ(adapter.gradients().of(factors.a).data != nullptr, published == after);
+        }
+    });
+}
 
 }  // namespace
 }  // namespace hone::train
