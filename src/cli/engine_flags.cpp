@@ -100,13 +100,14 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
         ->capture_default_str();
     verb.add_option(
             "--token-gap", flags.token_gap,
-            "How far apart a stream's tokens may come while prompts are read (--prefill auto): 2x (the gap that "
-            "it would have undisturbed), 80ms, or off")
+            "How far apart a stream's tokens may come while prompts are read (--prefill auto): 2x (times the gap that "
+            "it would have undisturbed; at least 1.125x), 80ms, or off")
         ->capture_default_str();
-    verb.add_option("--token-budget", flags.token_budget,
-                    "Most prompt tokens that a step takes up; 0: auto 8192 (1024 through all layers), chunked 512, "
-                    "layered 8192 "
-                    "(its cohort)")
+    verb.add_option(
+            "--token-budget", flags.token_budget,
+            "Most tokens that a step takes up: with chunked those of prompts and streams together, with layered those "
+            "of a cohort of prompts, with auto those of prompts, 1024 at most where no gap binds; 0: chunked 512, "
+            "layered and auto 8192")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
     verb.add_option("--prefill-memory", flags.prefill_memory,

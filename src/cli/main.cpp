@@ -1,6 +1,8 @@
 // hone: one program, one verb each file. `hone --help` and `hone VERB --help` teach it.
+#include <algorithm>
 #include <clocale>
 #include <csignal>
+#include <numeric>
 
 #include "base/env.h"
 #include "base/log.h"
@@ -12,6 +14,52 @@ int report(const Status& result) {
     if (result) return 0;
     fmt::print(stderr, "hone: {}\n", result.error().message);
     return 1;
+}
+
+// Letters to insert, drop or change that make one word the other.
+static size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), size_t{0});
+    for (size_t i = 0; i < a.size(); i++) {
+        size_t diagonal = std::exchange(row[0], i + 1);
+        for (size_t j = 0; j < b.size(); j++) {
+            const size_t changed = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+// What the verb knows that is closest to the word, an option or a verb of its own; empty if nothing is near.
+static std::string closest_to(const CLI::App& verb, std::string_view word) {
+    std::vector<std::string> known;
+    if (word.starts_with("--")) {
+        for (const CLI::Option* option : verb.get_options())
+            for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    } else {
+        for (const CLI::App* inner : verb.get_subcommands({})) known.push_back(inner->get_name());
+    }
+    std::string closest;
+    size_t least = word.size() / 3 + 2;
+    for (const std::string& name : known) {
+        const size_t distance = edit_distance(word, name);
+        if (distance < least) least = distance, closest = name;
+    }
+    return closest;
+}
+
+// Names what nobody asked for in the order it was given, and what may have been meant.
+static CLI::ExtrasError unexpected_arguments(const CLI::App& app) {
+    const CLI::App* verb = &app;
+    while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
+    const std::vector<std::string> words = app.remaining(true);
+    std::string message = fmt::format("not expected: {}", fmt::join(words, " "));
+    for (const std::string& word : words) {
+        const std::string meant = closest_to(*verb, word.substr(0, word.find('=')));
+        if (!meant.empty()) message += fmt::format("; did you mean {}?", meant);
+    }
+    return {message, CLI::ExitCodes::ExtrasError};
 }
 
 static int run(int argc, char** argv) {
@@ -37,6 +85,9 @@ static int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
         if (app.get_subcommands().empty()) throw CLI::RequiredError("A subcommand");
+    } catch (const CLI::ExtrasError&) {
+        app.exit(unexpected_arguments(app));
+        return 2;
     } catch (const CLI::ParseError& failure) {
         return app.exit(failure) == 0 ? 0 : 2;
     }

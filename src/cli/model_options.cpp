@@ -36,9 +36,11 @@ void add_shape_option(CLI::App& verb, ModelOptions& options) {
 }
 
 void add_model_or_shape(CLI::App& verb, ModelOptions& options) {
-    verb.add_option("MODEL", options.path,
-                    "Checkpoint folder in Hugging Face layout, or a file made by hone pack; none with --shape");
+    CLI::Option* path =
+        verb.add_option("MODEL", options.path,
+                        "Checkpoint folder in Hugging Face layout, or a file made by hone pack; none with --shape");
     add_shape_option(verb, options);
+    verb.get_option("--shape")->excludes(path);
 }
 
 void add_model_options(CLI::App& verb, ModelOptions& options) {

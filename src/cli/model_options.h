@@ -21,7 +21,7 @@ struct ModelOptions {
     bool verify = false;                 // a pack's checksums before it is used
 };
 
-// MODEL, or --shape NAME instead of it; open_model refuses both and neither.
+// MODEL, or --shape NAME instead of it. Both are a mistake of the command line; open_model refuses neither.
 void add_model_or_shape(CLI::App& verb, ModelOptions& options);
 // The flags that tell how to load and compute it.
 void add_model_options(CLI::App& verb, ModelOptions& options);

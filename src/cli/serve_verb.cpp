@@ -57,16 +57,17 @@ std::string url_of(const std::string& host, uint16_t port) {
     return fmt::format("http://{}:{}", is_ipv6 ? fmt::format("[{}]", host) : host, port);
 }
 
-void print_welcome(const std::string& url, const std::string& name, bool reads_text) {
+void print_welcome(const std::string& url, const std::string& name, bool reads_text, bool wants_key) {
     fmt::print("listening on {}\n", url);
     fmt::print("\nTry it:\n");
     const char* const route = reads_text ? "chat/completions" : "completions";
     const char* const prompt =
         reads_text ? R"("messages": [{"role": "user", "content": "Hello"}])" : R"("prompt": [1, 2, 3])";
-    fmt::print("  curl {}/v1/{} -H 'Content-Type: application/json' \\\n", url, route);
+    fmt::print("  curl {}/v1/{} -H 'Content-Type: application/json' {}\\\n", url, route,
+               wants_key ? "-H \"Authorization: Bearer $KEY\" " : "");
     fmt::print("    -d '{{\"model\": \"{}\", {}, \"max_tokens\": 32}}'\n", name, prompt);
-    fmt::print("  python: openai.OpenAI(base_url=\"{}/v1\", api_key=\"none\").{}.create(...)\n", url,
-               reads_text ? "chat.completions" : "completions");
+    fmt::print("  python: openai.OpenAI(base_url=\"{}/v1\", api_key=\"{}\").{}.create(...)\n", url,
+               wants_key ? "$KEY" : "none", reads_text ? "chat.completions" : "completions");
     fmt::print("  curl {}/metrics        Ctrl-C stops the server\n\n", url);
     std::fflush(stdout);
 }
@@ -155,7 +156,8 @@ Status serve_model(ServeFlags& flags) {
                                         .numeric_class = numeric_class_name(*open)},
                                        std::move(*listener));
     if (!server) return server.error();
-    print_welcome(url_of(flags.listener.host, (*server)->port()), name, text->tokenizer->reads_text());
+    print_welcome(url_of(flags.listener.host, (*server)->port()), name, text->tokenizer->reads_text(),
+                  !flags.server.api_keys.empty());
 
     Status verified;
     auto verification = verify_behind(flags, open->loaded, **server, verified);
@@ -203,7 +205,9 @@ void add_serve(CLI::App& app, int& status) {
         ->check(CLI::IsMember({"background", "before", "never"}))
         ->capture_default_str();
     verb->add_option("--host", flags->listener.host, "Address to listen on; 0.0.0.0 for all")->capture_default_str();
-    verb->add_option("--port", flags->listener.port, "Port; 0 takes a free one")->capture_default_str();
+    verb->add_option("--port", flags->listener.port, "Port; 0 takes a free one")
+        ->check(CLI::Range(0, 65535))
+        ->capture_default_str();
     verb->add_option("--api-key", flags->server.api_keys,
                      "Key that clients must send; may be repeated (also: HONE_API_KEY)")
         ->envname("HONE_API_KEY")

@@ -2,12 +2,13 @@
 that fails in every way. Never how fast anything is."""
 
 import json
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from conftest import MODEL
-from hone_server import HoneServer, run_hone
+from hone_server import BINARY, ENVIRONMENT, TESTS, HoneServer, run_hone
 
 SMALL = ["--shape", "tiny-moe", "--threads", 1]
 SERVER_FLAGS = ["--server-flags", "--kv-memory 16M"]
@@ -212,15 +213,24 @@ MISTAKES = [
     (["serve", *SMALL, "--output", "lognormal:5"], "--output"), (["serve", *SMALL, "--rate", "0"], "--rate"),
     (["serve", *SMALL, "--rate", "inf", "--seconds", "1"], "--max-concurrency"),
     (["serve", *SMALL, "--prefixes", "2"], "--prefix-tokens"), (["serve", *SMALL, "--body", "[1]"], "--body"),
-    (["serve", *SMALL, "--save", "/no/such/file"], "--save"), (["serve", *SMALL, "--prompt", "5000"], "4096"),
+    (["serve", *SMALL, "--save", "/no/such/file"], "--save"), (["serve", *SMALL, "--prompt", "70000"], "65536"),
     (["serve", "/no/such"], "/no/such"), (["interference"], "--shape"),
     (["interference", *SMALL, "--policies", "fast"], "fast"),
     (["interference", *SMALL, "--policies", "auto-as-layered,layered"], "before it"), (["soak"], "--shape"),
-    (["agents", *SMALL], "4096"), (["agents", *SMALL, "--answer", "300"], "--answer"),
+    (["agents", *SMALL, "--turns", "330"], "65536"), (["agents", *SMALL, "--answer", "300"], "--answer"),
+    *((([verb, MODEL, *SMALL]), "excludes") for verb in ("serve", "interference", "soak", "agents")),
 ]
 
 
-@pytest.mark.parametrize("arguments, named", MISTAKES, ids=[" ".join(map(str, m[0])) for m in MISTAKES])
+@pytest.mark.parametrize("arguments, named", MISTAKES, ids=[" ".join(map(str, m[0])).replace(str(MODEL), "MODEL")
+                                                            for m in MISTAKES])
 def test_a_mistake_is_named(arguments, named):
     done = run_hone("bench", *arguments)
     assert done.returncode in (1, 2) and named in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("script", ["interference", "soak"])
+def test_a_script_takes_a_model(script):
+    done = subprocess.run([TESTS.parent / f"bench/{script}.sh", "/no/such/model", "--seed", "3"], capture_output=True,
+                          text=True, timeout=60, env=ENVIRONMENT | {"HONE": BINARY})
+    assert done.returncode == 1 and "/no/such/model" in done.stderr

@@ -32,6 +32,19 @@ def test_every_sub_verb_explains_itself(verb):
     assert done.returncode == 0 and "Rows:" in done.stdout and "--compare" in done.stdout
 
 
+def test_constrained_output_and_its_part_of_a_step():
+    flags = ["grammar", "--vocabulary", 1000, "--repeats", 1, "--quiet"]
+    table = run_hone("bench", *flags).stdout
+    assert "grammar/ebnf/known-state" in table and "of-step" not in table
+    assert "limits of this run" not in table and "of it" not in table
+    rows = report_of(*flags, "--shape", "tiny-moe")
+    for name in ("object", "schema", "regex", "ebnf", "choice"):
+        added = rows[f"grammar/{name}/known-state"]["value"] + max(
+            0, rows["grammar/draw/masked"]["value"] - rows["grammar/draw/free"]["value"])
+        assert rows[f"grammar/{name}/of-step"]["value"] == pytest.approx(
+            100 * 32 * added / rows["grammar/step"]["value"])
+
+
 def test_limits_by_threads():
     rows = report_of("limits", "--threads", 2, "--repeats", 1)
     assert set(rows) == {f"limits/{kind}/threads{threads}" for kind in ("int8", "bf16", "fp32", "dram") for threads in (1, 2)}

@@ -28,7 +28,7 @@ def test_version():
 
 MISTAKES = [
     (["serve", "/no/such"], "/no/such"), (["serve"], "MODEL"), (["serve", MODEL, "--weights", "nonsense"], "--weights"),
-    (["serve", MODEL, "--nonsense"], "--nonsense"), (["serve", MODEL, "--port", "70000"], "--port"),
+    (["serve", MODEL, "--nonsense"], "--nonsense"), (["serve", MODEL, "--port", "70000"], "0 to 65535"),
     (["serve", MODEL, "--port", "x"], "--port"), (["serve", MODEL, "--threads", "-1"], "--threads"),
     (["serve", MODEL, "--kv-memory", "lots"], "--kv-memory"), (["serve", MODEL, "--kv-memory", "1K"], "--kv-memory"),
     (["serve", MODEL, "--kv-spill", "/proc/no/such"], "--kv-spill"),
@@ -52,11 +52,13 @@ MISTAKES = [
     (["pack", "--shape", "tiny-moe", "/no/such/out"], "--random"), (["pack", "--random", "/no/such/out"], "--shape"),
     (["pack", "--shape", "tiny-moe", "--random"], "OUT"),
     (["pack", "--shape", "tiny-moe", "--random", MODEL, "/no/such/out"], "not both"),
-    (["serve", MODEL, "--shape", "tiny-moe"], "--shape"), (["serve", MODEL, "--verify", "sometimes"], "--verify"),
+    (["serve", MODEL, "--shape", "tiny-moe"], "excludes"), (["serve", MODEL, "--verify", "sometimes"], "--verify"),
     (["score", MODEL], "--input"), (["dance"], "dance"),
     (["serve", MODEL, "--key-streams", "2"], "--key-streams is a limit of each API key"),
     (["serve", MODEL, "--key-waiting", "2"], "--key-waiting is a limit of each API key"),
-    ([], "subcommand"), (["serve", MODEL, "--api-key", ""], "--api-key"), (["serve", MODEL, "--name"], "--name"),
+    (["serve", MODEL, "--max-strems", "5"], "not expected: --max-strems 5; did you mean --max-streams?"),
+    (["serve", MODEL, "--max-strems=5"], "did you mean --max-streams?"), (["sevre", MODEL], "did you mean serve?"),
+    (["bench", "kernels", "--quik"], "did you mean --quick?"), ([], "subcommand"), (["serve", MODEL, "--api-key", ""], "--api-key"), (["serve", MODEL, "--name"], "--name"),
 ]
 
 
@@ -74,6 +76,12 @@ def test_flags_that_may_be_repeated_leave_the_model_alone():
     flags = ["--api-key", "a", "--api-key", "b", "--cors-origin", "http://x"]
     with HoneServer(*flags, MODEL, "--kv-memory", "1M") as server:
         assert [server.request("GET", "/v1/models", headers={"X-Api-Key": key})[0] for key in "abc"] == [200, 200, 401]
+
+
+def test_a_try_at_the_start_has_the_key_that_it_needs():
+    with HoneServer("--api-key", "secret", MODEL, "--kv-memory", "1M") as server:
+        assert '-H "Authorization: Bearer $KEY"' in server.output and 'api_key="$KEY"' in server.output
+        assert "secret" not in server.output
 
 
 def test_a_port_in_use_is_told_before_the_model_is_loaded(server):

@@ -72,6 +72,13 @@ def test_a_chat_names_the_field_at_fault(client, model, field, fault):
     assert refused.value.param == field and field in refused.value.message
 
 
+def test_forced_calls_without_a_dialect_tell_the_flag(client, model):
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    for choice in ("required", {"type": "function", "function": {"name": "f"}}):
+        with pytest.raises(openai.BadRequestError, match="--tool-parser"):
+            client.chat.completions.create(model=model, messages=MESSAGES, tools=tools, tool_choice=choice)
+
+
 def test_an_unknown_model_is_not_found(client):
     for ask in (lambda: client.completions.create(model="gpt-9", prompt="x"),
                 lambda: client.chat.completions.create(model="gpt-9", messages=MESSAGES, stream=True),

@@ -102,7 +102,7 @@ TEST(Inspect, PrintsTheTable) {
     TestFolder folder;
     write_checkpoint(folder.path, shape("tiny-moe"));
     const std::string text = to_text(inspect(folder.path, WeightChoice::int4));
-    EXPECT_CONTAINS(text, "qwen3_moe: 3 layers, hidden 64, vocabulary 288, up to 4096 positions");
+    EXPECT_CONTAINS(text, "qwen3_moe: 3 layers, hidden 64, vocabulary 288, up to 65536 positions");
     EXPECT_CONTAINS(text, "4 heads of 32, 2 key-value heads");
     EXPECT_CONTAINS(text, "8, 2 a token");
     EXPECT_CONTAINS(text, "model.layers.*.mlp.experts.*.gate_proj.weight");

@@ -259,5 +259,14 @@ TEST_F(CallGrammarOfAModel, TellsTheToolWhoseSchemaIsNotSupported) {
     EXPECT_NE(grammar.error().message.find("'odd'"), std::string::npos) << grammar.error().message;
 }
 
+TEST_F(CallGrammarOfAModel, TellsTheToolWhoseSchemaNothingSatisfies) {
+    const json::value none = json::parse(R"({"properties": {"a": {"minItems": 2, "maxItems": 1}}, "required": ["a"]})");
+    const DeclaredTools odd{{.name = "odd", .parameters = none.get_object()}};
+    const auto grammar = ModelDialect(kQwen3, true, *tokenizer_).call_grammar(odd, true, false);
+    ASSERT_FALSE(grammar.ok());
+    for (const char* part : {"'odd'", "#/properties/a: minItems", "no value satisfies"})
+        EXPECT_NE(grammar.error().message.find(part), std::string::npos) << grammar.error().message;
+}
+
 }  // namespace
 }  // namespace hone::text

@@ -237,7 +237,37 @@ TEST(GrammarSchema, WhatCannotBeFollowedIsNamed) {
     fails(R"({"required":"a"})", "#", "required");
     fails(R"({"allOf":[{"$ref":"#"}]})", "#", "refers to itself");
     fails("{", "schema", "JSON");
-    fails(R"({"type":"object","properties":{"a":false},"required":["a"]})", "grammar", "no text");
+}
+
+TEST(GrammarSchema, WhatNothingSatisfiesIsAnErrorThatNamesKeywordAndPlace) {
+    const auto fails = [](std::string_view text, std::string_view pointer, std::string_view keyword) {
+        const auto result = schema(text);
+        ASSERT_FALSE(result.ok()) << text;
+        for (const std::string_view part : {pointer, keyword, std::string_view("no value satisfies the schema")})
+            EXPECT_NE(result.error().find(part), std::string::npos) << result.error();
+    };
+    const auto member = [](std::string_view of_a) {
+        return fmt::format(R"({{"type":"object","properties":{{"a":{}}},"required":["a"]}})", of_a);
+    };
+    const std::string a = "#/properties/a: ";
+    fails(member(R"({"type":"integer","minimum":9,"maximum":3})"), a, "minimum and maximum");
+    fails(member(R"({"type":"number","exclusiveMinimum":3,"maximum":3})"), a, "exclusiveMinimum and maximum");
+    fails(member(R"({"type":"string","minLength":3,"maxLength":2})"), a, "minLength is more than maxLength");
+    fails(member(R"({"type":"array","minItems":3,"maxItems":2})"), a, "minItems is more than maxItems");
+    fails(member(R"({"type":"object","minProperties":3,"maxProperties":2})"), a, "minProperties is more");
+    fails(member(R"({"type":"string","const":3})"), a, "const");
+    fails(member(R"({"type":"string","enum":[1,null]})"), a, "enum");
+    fails(member(R"({"enum":[]})"), a, "enum");
+    fails(member(R"({"allOf":[{"type":"string"},{"type":"null"}]})"), a, "type");
+    fails(member(R"({"type":"integer","allOf":[{"minimum":9},{"maximum":3}]})"), a, "minimum and maximum");
+    fails(member("false"), "#: ", "required: no member 'a'");
+    fails(R"({"type":"object","properties":{},"required":["a"],"additionalProperties":false})", "#: ", "required");
+    fails("false", "schema", "");
+    fails(R"({"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]})", "schema", "");
+    fails(R"({"type":"integer","minimum":3.2,"maximum":3.8})", "schema", "");
+    // Where it may be left out, it is.
+    schema(R"({"type":"object","properties":{"a":{"minimum":9,"maximum":3}}})").expect({"{}"}, {R"({"a":5})"});
+    schema(R"({"anyOf":[{"type":"integer","minimum":9,"maximum":3},{"type":"null"}]})").expect({"null"}, {"5"});
 }
 
 // As generators of schemas write that there is none.
@@ -283,7 +313,7 @@ TEST(GrammarSchema, WhatMultipliesIsRefused) {
     refused(fmt::format(R"({{"properties":{{{}}}}})", list(50'000, property)), "#: properties: 50000 names");
     const std::string numbers = list(50'000, [](int i) { return std::to_string(i * 2); });
     const std::string others = list(50'000, [](int i) { return std::to_string(i * 2 + 1); });
-    refused(fmt::format(R"({{"allOf":[{{"enum":[{}]}},{{"enum":[{}]}}]}})", numbers, others), "no text");
+    refused(fmt::format(R"({{"allOf":[{{"enum":[{}]}},{{"enum":[{}]}}]}})", numbers, others), "enum: no value is left");
 }
 
 }  // namespace hone::text

@@ -1,8 +1,9 @@
 // hone bench grammar: what constrained output costs beside a decode step: compilation, masks of states seen for the
-// first time and again, and what a mask adds to a draw.
+// first time and again, what a mask adds to a draw, and how much of a model's step all that is.
 #include "base/clock.h"
 #include "base/rng.h"
 #include "cli/bench/bench_verbs.h"
+#include "cli/bench/workloads.h"
 #include "cli/model_options.h"
 #include "engine/decode/sampler.h"
 #include "text/grammar/grammar_cache.h"
@@ -12,7 +13,7 @@ namespace hone::cli {
 namespace {
 
 struct GrammarFlags {
-    ModelOptions model;  // ISA
+    ModelOptions model;  // whose step is timed, if there is one; ISA
     OutputFlags output;
     std::string tokenizer;  // folder
     int32_t vocabulary = 151'936;
@@ -161,10 +162,56 @@ std::pair<double, double> time_draws(const math::KernelTable& kernels, int32_t v
     return {draw({}), draw(mask)};
 }
 
+constexpr int32_t kStreams = 32;
+
+// A step of so many streams of the model that decode, from an empty cache on, in microseconds. Its vocabulary is taken.
+Result<Repetition> time_model(GrammarFlags& flags, BenchReport& report) {
+    constexpr int32_t kSteps = 8;
+    const bool quiet = flags.output.hides_progress();
+    const auto open = open_model(flags.model, quiet);
+    if (!open) return open.error();
+    auto meter = LimitMeter::create(*open->pool, *open->kernels);
+    if (!meter) return meter.error();
+    const int64_t pages = BenchWorkloads::decode_pages(kStreams, 0, kSteps);
+    auto workloads = BenchWorkloads::create(*open, *meter, pages, quiet);
+    if (!workloads) return workloads.error();
+    const BenchRow row = (*workloads)->decode("a step", kStreams, 0, kSteps, flags.repeats).front();
+    flags.vocabulary = open->loaded.model->spec().vocabulary;
+    report.machine.threads = open->pool->threads();
+    report.machine.numeric_class = numeric_class_name(*open);
+    report.limits = meter->medians();
+    return Repetition{.value = 1e6 * kStreams / row.value, .is_clean = !row.is_void};
+}
+
+// The step, and the part of it, in percent, that known states and what a mask adds to a draw take for all streams.
+void add_shares(const Repetition& step, std::vector<BenchRow>& rows) {
+    const auto value_of = [&](const std::string& name) {
+        const auto row = std::ranges::find(rows, name, &BenchRow::name);
+        CHECK(row != rows.end(), "no row {}", name);
+        return row->value;
+    };
+    const double draw = std::max(value_of("grammar/draw/masked") - value_of("grammar/draw/free"), 0.0);
+    rows.push_back(summarise("grammar/step", "us", std::span(&step, 1), 1));
+    for (const auto& [name, source] : sources()) {
+        const double added = value_of(fmt::format("grammar/{}/known-state", name)) + draw;
+        rows.push_back({.name = fmt::format("grammar/{}/of-step", name),
+                        .value = 100 * kStreams * added / step.value,
+                        .unit = "%",
+                        .is_void = !step.is_clean});
+    }
+}
+
 Status bench_grammar(GrammarFlags& flags) {
     if (const Status read = read_earlier(flags.output); !read) return read;
     const auto kernels = kernels_for(flags.model);
     if (!kernels) return kernels.error();
+    BenchReport report{.machine = this_machine(math::name_of((*kernels)->isa), 1), .limits = {}, .rows = {}};
+    std::optional<Repetition> step;
+    if (!flags.model.path.empty() || !flags.model.shape.empty()) {
+        const auto timed = time_model(flags, report);
+        if (!timed) return timed.error();
+        step = *timed;
+    }
     std::unique_ptr<text::Tokenizer> tokenizer;
     std::shared_ptr<const text::MaskVocabulary> vocabulary;
     const double started = monotonic_seconds();
@@ -177,7 +224,6 @@ Status bench_grammar(GrammarFlags& flags) {
         vocabulary = std::make_shared<const text::MaskVocabulary>(
             *tokenizer, std::vector<text::TokenId>{tokenizer->eos().value_or(0)}, tokenizer->vocabulary_size());
     }
-    BenchReport report{.machine = this_machine(math::name_of((*kernels)->isa), 1), .limits = {}, .rows = {}};
     const auto add = [&](const std::string& name, std::vector<Repetition> repetitions) {
         report.rows.push_back(summarise("grammar/" + name, "us", repetitions, static_cast<int>(repetitions.size())));
     };
@@ -205,6 +251,7 @@ Status bench_grammar(GrammarFlags& flags) {
     }
     add("draw/free", std::move(free));
     add("draw/masked", std::move(masked));
+    if (step) add_shares(*step, report.rows);
     print_report(report, flags.output);
     return ok();
 }
@@ -218,13 +265,16 @@ void add_bench_grammar(CLI::App& bench, int& status) {
         "Rows, in microseconds of one thread: grammar/vocabulary once a model; grammar/NAME/compile once a grammar;\n"
         "new-state: a token in a state of the grammar that is met for the first time; known-state: any other token;\n"
         "draw/free and draw/masked: one draw. What constrained output adds to a token is known-state and what\n"
-        "draw/masked takes more than draw/free.");
+        "draw/masked takes more than draw/free. With MODEL or --shape: step, a decode step of 32 streams of it, and\n"
+        "NAME/of-step, the part of it that this takes for all 32, as if one thread did it all; the made-up vocabulary\n"
+        "is as large as the model's then.");
+    add_model_or_shape(*verb, flags->model);
     verb->add_option("--tokenizer", flags->tokenizer, "Folder of a model's tokenizer; else a vocabulary is made up");
     verb->add_option("--vocabulary", flags->vocabulary, "Tokens of the one that is made up")
         ->check(CLI::Range(1000, 1'000'000))
         ->capture_default_str();
     verb->add_option("--repeats", flags->repeats, "Samples of each")->check(CLI::Range(1, 1000))->capture_default_str();
-    add_isa_option(*verb, flags->model);
+    add_model_options(*verb, flags->model);
     add_output_flags(*verb, flags->output);
     verb->callback([flags, &status] { status = report(bench_grammar(*flags)); });
 }

@@ -69,6 +69,7 @@ std::string to_header(const BenchReport& report) {
                                    machine.memory_gib, machine.threads, machine.isa);
     if (!machine.numeric_class.empty()) text += ", class " + machine.numeric_class;
     if (!machine.tells_load) text += "; foreign load unknown: rows that others disturbed are not marked";
+    if (std::ranges::none_of(report.limits.rates, [](double rate) { return rate > 0; })) return text + "\n\n";
     return text + fmt::format(
                       "\nlimits of this run: int8 {:.0f} GOP/s, bf16 {:.0f} GFLOP/s, fp32 {:.0f} GFLOP/s, "
                       "memory {:.1f} GB/s\n\n",
@@ -77,7 +78,7 @@ std::string to_header(const BenchReport& report) {
 }
 
 bool is_cost(std::string_view unit) {
-    return unit == "us" || unit == "ms" || unit == "s" || unit == "GiB" || unit == "MiB";
+    return unit == "us" || unit == "ms" || unit == "s" || unit == "GiB" || unit == "MiB" || unit == "%";
 }
 
 BenchRow summarise(std::string name, std::string unit, std::span<const Repetition> repetitions, int wanted) {
@@ -149,19 +150,23 @@ std::string to_table(const BenchReport& report) {
     }
     const auto percent = [](double part) { return fmt::format("{:.1f} %", 100 * part); };
     std::string table = to_header(report);
-    table += fmt::format("{:<{}} {:>10} {:<9} {:>9} {:>7} {:>7} {:>7}\n", "", width, "value", "unit", "limit", "of it",
-                         "spread", "share");
+    const bool has_limits = std::ranges::any_of(rows, [](const BenchRow& row) { return row.limit.has_value(); });
+    const auto add_line = [&](auto name, auto value, auto unit, auto limit, auto of_it, auto spread, auto share) {
+        std::string line = fmt::format("{:<{}} {:>10} {:<9}", name, width, value, unit);
+        if (has_limits) line += fmt::format(" {:>9} {:>7}", limit, of_it);
+        line += fmt::format(" {:>7} {:>7}", spread, share);
+        line.resize(line.find_last_not_of(' ') + 1);
+        table += line + '\n';
+    };
+    const bool has_parts = std::ranges::any_of(parts, [](double part) { return part > 0; });
+    add_line("", "value", "unit", "limit", "of it", "spread", has_parts ? "share" : "");
     for (size_t i = 0; i < rows.size(); i++) {
         const BenchRow& row = rows[i];
         const auto whole = whole_of(rows, i);
         const std::string name = whole ? "    " + row.name.substr(rows[*whole].name.size() + 1) : row.name;
         const std::string share = row.is_void ? "VOID" : whole ? percent(row.value / parts[*whole]) : "";
-        table +=
-            fmt::format("{:<{}} {:>10} {:<9} {:>9} {:>7} {:>7} {:>7}", name, width, format_value(row.value), row.unit,
-                        row.limit ? format_value(*row.limit) : "", row.fraction ? percent(*row.fraction) : "",
-                        row.spread ? percent(*row.spread) : "-", share);
-        table.resize(table.find_last_not_of(' ') + 1);
-        table += '\n';
+        add_line(name, format_value(row.value), row.unit, row.limit ? format_value(*row.limit) : "",
+                 row.fraction ? percent(*row.fraction) : "", row.spread ? percent(*row.spread) : "-", share);
     }
     if (!std::ranges::any_of(rows, &BenchRow::is_void)) return table;
     return table + fmt::format(

@@ -25,14 +25,14 @@ struct BenchRow {
     // "decode/qwen3-30b-a3b/int4/depth8192". A part of the row above it adds a last word: ".../depth8192/attention".
     std::string name;
     double value = 0;
-    std::string unit;                // "tokens/s", "GOP/s", "GB/s", "us", "ms", "s", "GiB", "MiB"
+    std::string unit;                // "tokens/s", "GOP/s", "GB/s", "us", "ms", "s", "GiB", "MiB", "%"
     std::optional<double> limit;     // in the unit; nothing where none is defined
     std::optional<double> fraction;  // of the limit that was reached: 1 is best, for times too
     std::optional<double> spread;    // range of the middle half of the repetitions over their median; not of one
     bool is_void = false;            // too few repetitions were measured undisturbed
 };
 
-// Where more is worse: times and sizes.
+// Where more is worse: times, sizes and what something takes of another.
 bool is_cost(std::string_view unit);
 
 // One repetition of what becomes a row; limit 0 where none is defined.
@@ -66,7 +66,7 @@ struct BenchReport {
     std::vector<BenchRow> rows;
 };
 
-// The machine and its limits, two lines and an empty one; the table begins with them.
+// The machine and its limits, if they were measured, a line each and an empty one; the table begins with them.
 std::string to_header(const BenchReport& report);
 std::string to_table(const BenchReport& report);
 boost::json::object to_json(const BenchReport& report);

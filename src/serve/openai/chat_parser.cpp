@@ -142,9 +142,11 @@ void refuse_completion_fields(FieldReader& fields) {
 ForcedCalls read_forced_calls(FieldReader& fields, const RequestRules& rules, ToolUse& use) {
     if (use.choice != ToolChoice::required && use.choice != ToolChoice::named) return ForcedCalls::none;
     if (!rules.dialect || !rules.dialect->can_call()) {
-        fields.refuse("tool_choice",
-                      "this server knows no way in which the model writes calls, so it supports 'none' and 'auto' only",
-                      "unsupported_parameter");
+        fields.refuse(
+            "tool_choice",
+            "this server knows no way in which the model writes calls, so it supports 'none' and 'auto' only; "
+            "hone serve --tool-parser NAME tells it one",
+            "unsupported_parameter");
     }
     if (use.choice == ToolChoice::required) return ForcedCalls::any;
     std::erase_if(use.tools, [&](const text::DeclaredTool& tool) { return tool.name != use.named; });

@@ -37,10 +37,10 @@ void GrammarAssembly::add_repetition(std::string name, const Grammar::Repetition
     grammar_.states_.push_back({place, place, place, place, kNever, repetition.least == 0, true});
 }
 
-Result<Grammar> GrammarAssembly::finish() {
+Result<Grammar> GrammarAssembly::finish(const Error& empty) {
     count_needs();
     const uint32_t need = grammar_.states_[grammar_.start()].need;
-    if (need == kNever) return error("the grammar has no text: every way through it calls itself for ever or is empty");
+    if (need == kNever) return empty;
     if (need > grammar_.depth_) return error("every text of the grammar is nested deeper than {}", grammar_.depth_);
     drop_dead_ends();
     find_empty_states();

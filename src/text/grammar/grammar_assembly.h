@@ -18,7 +18,8 @@ class GrammarAssembly {
     // Rule 0 is the root; calls name rules in the order in which they are added.
     void add(std::string name, const Automaton& automaton);
     void add_repetition(std::string name, const Grammar::Repetition& repetition);
-    Result<Grammar> finish();
+    // `empty`: the error where no text is left.
+    Result<Grammar> finish(const Error& empty);
 
   private:
     static constexpr uint32_t kNever = UINT32_MAX;

@@ -141,6 +141,10 @@ void GrammarBuilder::fail(Error failure) {
     if (!failure_) failure_ = std::move(failure);
 }
 
+void GrammarBuilder::explain_empty(Error reason) {
+    if (!empty_reason_) empty_reason_ = std::move(reason);
+}
+
 Result<Grammar> GrammarBuilder::build(Expression root) {
     GrammarAssembly assembly(limits_.depth);
     const GrammarRule first = rule("root");
@@ -173,7 +177,8 @@ Result<Grammar> GrammarBuilder::build(Expression root) {
     }
     work(0);
     if (failed()) return *failure_;
-    return assembly.finish();
+    explain_empty(error("the grammar has no text: every way through it calls itself for ever or is empty"));
+    return assembly.finish(*empty_reason_);
 }
 
 }  // namespace hone::text

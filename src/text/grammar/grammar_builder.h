@@ -88,6 +88,10 @@ class GrammarBuilder {
     void fail(Error failure);
     bool failed() const { return failure_.has_value(); }
     const Error& failure() const { return *failure_; }
+    // Why the language may turn out to have no text: build() tells the first reason if it has none, and only then.
+    void explain_empty(Error reason);
+    bool explains_empty() const { return empty_reason_.has_value(); }
+    void explain_empty_within(std::string_view context) { empty_reason_ = empty_reason_->within(context); }
 
     // The grammar of all texts that `root` matches. Errors: rules that are not defined or begin with themselves; a
     // language without any text; too large for the limits. What can never end (a rule that always calls itself) is left
@@ -131,7 +135,7 @@ class GrammarBuilder {
     WorkBudget budget_;
     std::vector<Node> nodes_;
     std::vector<Rule> rules_;
-    std::optional<Error> failure_;
+    std::optional<Error> failure_, empty_reason_;
 };
 
 }  // namespace hone::text

@@ -58,6 +58,7 @@ Result<Grammar> compile_grammar(const GrammarSource& source, const GrammarLimits
     GrammarBuilder builder(limits);
     auto root = add_source(builder, source, parsed);
     if (!root) return root.error();
+    if (source.kind == GrammarKind::kJsonSchema) builder.explain_empty(error("schema: no value satisfies the schema"));
     if (source.reasoning) root = add_reasoning(builder, *source.reasoning, builder.as_rule("answer", *root));
     return builder.build(*root);
 }

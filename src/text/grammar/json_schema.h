@@ -11,7 +11,8 @@
 // satisfy nothing, it is left out. Names of additional members may repeat. Unknown formats and unknown keywords say
 // nothing, as the specification has it. Keywords that would say something, but cannot be followed, are refused: not, if,
 // contains, uniqueItems, multipleOf, dependent*, propertyNames, unevaluated*, references to other documents. Errors name
-// the keyword and where it is (a JSON pointer), but for a schema as a whole that is too large or has no text. Counts: least
+// the keyword and where it is (a JSON pointer), but for a schema as a whole that is too large. Where no value satisfies a
+// schema, that is an error too; it names the first keywords that were found to exclude each other, if any. Counts: least
 // ones up to 100,000; greatest ones beyond that are 100,000, from 2^30 on none. Pure, any thread.
 #pragma once
 

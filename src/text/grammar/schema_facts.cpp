@@ -260,12 +260,58 @@ Status SchemaReader::read_arrays(const SchemaAt& at, Facts& facts) const {
     return ok();
 }
 
+static unsigned type_of(const json::value& value) {
+    switch (value.kind()) {
+        case json::kind::null:
+            return kNullType;
+        case json::kind::bool_:
+            return kBooleanType;
+        case json::kind::object:
+            return kObjectType;
+        case json::kind::array:
+            return kArrayType;
+        case json::kind::string:
+            return kStringType;
+        default:
+            return kIntegerType | kFractionType;
+    }
+}
+
+// Which keywords exclude each other; empty where none do, as far as they are compared.
+static std::string contradiction(const Facts& facts) {
+    if (facts.values && facts.values->empty()) return "enum: no value is left";
+    if (facts.types == 0) return "type, enum, const: no value is left";
+    if (facts.values && std::ranges::none_of(*facts.values, [&](const ListedValue& listed) {
+            return facts.types & type_of(*listed.value);
+        })) {
+        return "type: none of the values of enum or const has it";
+    }
+    const auto is_above = [](uint32_t least, const std::optional<uint32_t>& most) { return most && least > *most; };
+    if (is_above(facts.min_length, facts.max_length)) return "minLength is more than maxLength";
+    if (is_above(facts.min_items, facts.max_items)) return "minItems is more than maxItems";
+    if (is_above(facts.min_properties, facts.max_properties)) return "minProperties is more than maxProperties";
+    if (!facts.low || !facts.high) return {};
+    const auto order = facts.low->value <=> facts.high->value;
+    const bool is_open = facts.low->exclusive || facts.high->exclusive;
+    if (order < 0 || (order == 0 && !is_open)) return {};
+    return fmt::format("{} and {} leave no number", facts.low->exclusive ? "exclusiveMinimum" : "minimum",
+                       facts.high->exclusive ? "exclusiveMaximum" : "maximum");
+}
+
+void SchemaReader::explain_contradiction(const SchemaAt& at, const Facts& facts) const {
+    if (b_.explains_empty()) return;
+    const std::string found = contradiction(facts);
+    if (!found.empty())
+        b_.explain_empty(hone::error("schema: {}: {}; no value satisfies the schema", at.pointer, found));
+}
+
 Result<Facts> SchemaReader::own_facts(const SchemaAt& at) const {
     Facts facts;
     for (const auto read : {&SchemaReader::read_types, &SchemaReader::read_numbers, &SchemaReader::read_strings,
                             &SchemaReader::read_objects, &SchemaReader::read_arrays}) {
         if (const Status status = (this->*read)(at, facts); !status) return status.error();
     }
+    explain_contradiction(at, facts);
     return facts;
 }
 
@@ -365,7 +411,9 @@ Result<SchemaReader::Alternatives> SchemaReader::conjunction(const Alternatives&
         for (const Facts& second : b) {
             if (!b_.work(weight(first) + weight(second))) return b_.failure();
             Facts both = first;
-            if (merge(both, second)) result.push_back(std::move(both));
+            const bool is_possible = merge(both, second);
+            explain_contradiction(at, both);
+            if (is_possible) result.push_back(std::move(both));
         }
     }
     return result;

@@ -89,6 +89,8 @@ class SchemaReader {
 
     Result<Alternatives> expand(const SchemaAt& at, size_t depth);
     Result<Alternatives> conjunction(const Alternatives& a, const Alternatives& b, const SchemaAt& at) const;
+    // Keeps why nothing satisfies the facts, should that be so.
+    void explain_contradiction(const SchemaAt& at, const Facts& facts) const;
     Result<Facts> own_facts(const SchemaAt& at) const;
     SchemaAt child(const SchemaAt& at, std::string_view keyword, const boost::json::value& schema) const;
     Status read_types(const SchemaAt& at, Facts& facts) const;

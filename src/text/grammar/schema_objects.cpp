@@ -23,6 +23,10 @@ std::vector<std::string> SchemaCompiler::names_of(const Facts& facts) const {
     return names;
 }
 
+static bool allows_nothing(const SchemaSet& schemas) {
+    return std::ranges::any_of(schemas, [](const SchemaAt& at) { return *at.schema == false; });
+}
+
 std::vector<SchemaCompiler::Member> SchemaCompiler::listed_members(const Facts& facts,
                                                                    const std::vector<std::string>& names) {
     std::vector<Member> members(names.size());
@@ -34,6 +38,11 @@ std::vector<SchemaCompiler::Member> SchemaCompiler::listed_members(const Facts& 
     for (const auto& object : facts.objects) {
         if (b_.failed()) break;
         add_members(*object, names, members);
+    }
+    for (size_t i = 0; i < names.size() && !b_.explains_empty(); i++) {
+        if (!members[i].required || !allows_nothing(members[i].schemas)) continue;
+        b_.explain_empty(
+            error("schema: {}: required: no member '{}' is allowed; no value satisfies the schema", place_, names[i]));
     }
     return members;
 }
@@ -64,10 +73,6 @@ void SchemaCompiler::add_members(const ObjectFacts& object, const std::vector<st
     for (size_t i = 0; i < names.size() && object.additional; i++) {
         if (!is_named[i]) add(i, *object.additional);
     }
-}
-
-static bool allows_nothing(const SchemaSet& schemas) {
-    return std::ranges::any_of(schemas, [](const SchemaAt& at) { return *at.schema == false; });
 }
 
 // The kinds of names that are not listed: one for every set of patterns that a name may match.

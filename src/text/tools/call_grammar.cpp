@@ -41,9 +41,10 @@ Expression CallGrammar::arguments(const DeclaredTool& tool) {
 }
 
 Result<Grammar> CallGrammar::build(Expression root) {
+    builder_.explain_empty(error("no value satisfies the parameters of any tool"));
     auto grammar = builder_.build(root);
     if (grammar.ok() || faulty_tool_.empty()) return grammar;
-    return grammar.error().within(fmt::format("the parameters of '{}'", faulty_tool_));
+    return grammar.error().within(parameters_of(faulty_tool_));
 }
 
 Expression CallGrammar::json_call(std::string_view key) {

@@ -45,7 +45,11 @@ class CallGrammar {
     template <class Write>
     Expression any_tool(const Write& write) {
         std::vector<Expression> calls;
-        for (const DeclaredTool& tool : tools_) calls.push_back(write(tool));
+        for (const DeclaredTool& tool : tools_) {
+            const bool is_explained = builder_.explains_empty();
+            calls.push_back(write(tool));
+            if (!is_explained && builder_.explains_empty()) builder_.explain_empty_within(parameters_of(tool.name));
+        }
         return builder_.choice(std::move(calls));
     }
     // One, or several where that is allowed, with that text between them.
@@ -57,6 +61,8 @@ class CallGrammar {
     Result<Grammar> build(Expression root);
 
   private:
+    static std::string parameters_of(std::string_view tool) { return fmt::format("the parameters of '{}'", tool); }
+
     GrammarBuilder& builder_;
     const AddedTexts& added_;
     const DeclaredTools& tools_;

@@ -132,7 +132,7 @@ json::object to_json(const std::vector<Turn>& turns, size_t miscounted, const st
 }
 
 Status bench_agents(const AgentFlags& flags) {
-    if (flags.model.path.empty() == flags.model.shape.empty()) return error("give either MODEL or --shape NAME");
+    if (flags.model.path.empty() && flags.model.shape.empty()) return error("give either MODEL or --shape NAME");
     if (flags.answer_tokens > flags.turn_tokens)
         return error("--answer is part of --turn-tokens; give at most {}", flags.turn_tokens);
     auto server = std::make_unique<Result<MeasuredServer>>(start_server(flags.model, words_of(flags.server_flags), {}));

@@ -26,7 +26,7 @@ double rate(int64_t amount, double seconds) {
 std::string row(const char* name, const LatencySpread& spread) {
     std::string text = fmt::format("{:<28}", name);
     for (const double seconds : {spread.mean, spread.p50, spread.p90, spread.p99, spread.max})
-        text += fmt::format(" {:>9}", format_value(1e3 * seconds));
+        text += fmt::format(" {:>9}", spread.count > 0 ? format_value(1e3 * seconds) : "-");
     return text + "\n";
 }
 
@@ -118,6 +118,7 @@ std::string to_table(const LoadSummary& summary, const LatencyTargets& targets) 
                                     summary.failed, summary.seconds);
     for (const auto& [status, failure] : summary.failures)
         table += fmt::format("  {} times {}: {}\n", failure.count, failure_name(status), failure.message);
+    if (summary.successful == 0) return table;
     table += fmt::format(
         "{:.2f} requests/s; input {:.1f} tokens/s ({} tokens, {} of them cached); output {:.1f} tokens/s ({})\n",
         rate(summary.successful, summary.seconds), rate(summary.input_tokens, summary.seconds), summary.input_tokens,

@@ -56,7 +56,6 @@ Result<MeasuredServer> open_server(const ServeFlags& flags) {
         return error("give either --url of a running server, or MODEL or --shape NAME to start one of our own");
     if (!flags.url.empty() && !flags.server_flags.empty())
         return error("--server-flags are for a server that is started here; leave out --url or them");
-    if (!flags.model.path.empty() && !flags.model.shape.empty()) return error("give MODEL or --shape, not both");
     return flags.url.empty() ? start_server(flags.model, words_of(flags.server_flags), flags.client)
                              : reach_server(flags.url, flags.model_name, flags.client);
 }
@@ -209,7 +208,11 @@ Status bench_serve(ServeFlags& flags) {
         if (const Status written = file->write(json::serialize(report) + "\n"); !written) return written;
         if (const Status committed = file->commit(); !committed) return committed;
     }
-    if (summary.successful == 0) return error("no request succeeded");
+    if (summary.successful == 0) {
+        const auto& failures = summary.failures;
+        return error("no request succeeded{}",
+                     failures.empty() ? "" : fmt::format("; the first said: {}", failures.begin()->second.message));
+    }
     return ok();
 }
 

@@ -154,7 +154,7 @@ Result<SoakResult> Soak::run() {
 }
 
 Status bench_soak(const SoakFlags& flags) {
-    if (flags.model.path.empty() == flags.model.shape.empty()) return error("give either MODEL or --shape NAME");
+    if (flags.model.path.empty() && flags.model.shape.empty()) return error("give either MODEL or --shape NAME");
     auto server = start_server(flags.model, words_of(flags.server_flags), {});
     if (!server) return server.error();
     if (server->context > 0 && server->context < flags.most_prompt + flags.most_output)

@@ -71,7 +71,9 @@ void read_choice(const json::object& choice, double now, StreamRecord& record) {
 }
 
 std::string shortened(std::string_view text) {
-    return text.size() <= kShownBytes ? std::string(text) : std::string(text.substr(0, kShownBytes)) + "...";
+    std::string shown(text.substr(0, kShownBytes));
+    if (text.size() > kShownBytes) shown.append(3, '.');
+    return shown;
 }
 
 }  // namespace
