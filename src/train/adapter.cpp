@@ -106,28 +106,28 @@ TrainedAdapter::TrainedAdapter(model::Model& model, const AdapterSpec& spec, Thr
         const auto shape = [&](int64_t n, int64_t k, bool is_shared) {
             return target.is_expert ? math::Shape{is_shared ? 1 : target.experts, n, k} : math::Shape{n, k};
         };
-        add_tensor(target.name + ".lora_A.weight", shape(spec.rank, target.base.k, target.shares_a));
-        add_tensor(target.name + ".lora_B.weight", shape(target.base.n, spec.rank, target.shares_b));
+        add_parameter(target.name + ".lora_A.weight", shape(spec.rank, target.base.k, target.shares_a));
+        add_parameter(target.name + ".lora_B.weight", shape(target.base.n, spec.rank, target.shares_b));
     }
     pool.parallel_for(std::ssize(targets_), [&](int64_t i, int) {
         const Target& target = targets_[static_cast<size_t>(i)];
         const double limit = 1 / std::sqrt(static_cast<double>(target.base.k));
-        const std::span<float> a = tensors_[static_cast<size_t>(2 * i)].parameter;
+        const std::span<float> a = parameters_[static_cast<size_t>(2 * i)].values;
         for (size_t j = 0; j < a.size(); j++)
             a[j] = static_cast<float>((2 * uniform_at(spec.seed, target.ordinal, j) - 1) * limit);
     });
 }
 
-void TrainedAdapter::add_tensor(const std::string& name, math::Shape shape) {
+void TrainedAdapter::add_parameter(const std::string& name, math::Shape shape) {
     const auto size = static_cast<size_t>(math::element_count(shape));
     values_.emplace_back(size);
-    const std::span<float> parameter = values_.back();
+    const std::span<float> values = values_.back();
     values_.emplace_back(size);
-    tensors_.push_back({name, std::move(shape), parameter, values_.back()});
+    parameters_.push_back({.name = name, .shape = std::move(shape), .values = values, .gradient = values_.back()});
 }
 
 void TrainedAdapter::clear_gradients() {
-    for (const AdapterTensor& tensor : tensors_) std::ranges::fill(tensor.gradient, 0.0f);
+    for (const Parameter& parameter : parameters_) std::ranges::fill(parameter.gradient, 0.0f);
 }
 
 Result<std::shared_ptr<const model::Adapter>> TrainedAdapter::publish(ThreadPool& pool) {
@@ -137,23 +137,23 @@ Result<std::shared_ptr<const model::Adapter>> TrainedAdapter::publish(ThreadPool
                             .experts = targets_[i].experts,
                             .rank = spec_.rank,
                             .scale = spec_.alpha / static_cast<float>(spec_.rank),
-                            .a = tensors_[2 * i].parameter,
-                            .b = tensors_[2 * i + 1].parameter});
+                            .a = parameters_[2 * i].values,
+                            .b = parameters_[2 * i + 1].values});
     }
     auto packed = model::Adapter::pack(matrices, pool);
     if (!packed) return packed.error();
     published_ = *packed;
     gradients_ = {};
-    const auto train = [&](const math::Weight& factor, const AdapterTensor& tensor, size_t expert) {
+    const auto train = [&](const math::Weight& factor, const Parameter& parameter, size_t expert) {
         const size_t size = static_cast<size_t>(factor.n) * static_cast<size_t>(factor.k);
-        const size_t at = expert * size % tensor.gradient.size();  // 0 for every expert if they share it
-        gradients_.train(factor.data, MatrixView<float>(&tensor.gradient[at], factor.n, factor.k));
+        const size_t at = expert * size % parameter.gradient.size();  // 0 for every expert if they share it
+        gradients_.train(factor.data, MatrixView<float>(&parameter.gradient[at], factor.n, factor.k));
     };
     for (size_t i = 0; i < targets_.size(); i++) {
         const auto factors = published_->of(targets_[i].base);
         for (size_t e = 0; e < factors.size(); e++) {
-            train(factors[e].a, tensors_[2 * i], e);
-            train(factors[e].b, tensors_[2 * i + 1], e);
+            train(factors[e].a, parameters_[2 * i], e);
+            train(factors[e].b, parameters_[2 * i + 1], e);
         }
     }
     return published_;

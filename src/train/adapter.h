@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "math/autograd/tape.h"
-#include "math/tensor/tensor_view.h"
 #include "model/adapter.h"
+#include "train/parameter.h"
 
 namespace hone::train {
 
@@ -26,21 +26,16 @@ struct AdapterSpec {
     uint64_t seed = 0;  // of A
 };
 
-// A factor: A [rank, k] or B [n, rank], of experts with their number, or 1, in front.
-struct AdapterTensor {
-    std::string name;  // "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
-    math::Shape shape;
-    std::span<float> parameter, gradient;
-};
-
 class TrainedAdapter {
   public:
     // A is uniform in +-1 / sqrt(k), a function of the seed, the matrix and the element alone; B is zero. The model's
     // weights are set. (`visit` of a model may write, here it does not.)
     TrainedAdapter(model::Model& model, const AdapterSpec& spec, ThreadPool& pool);
 
-    // In the order of the model's matrices, A before B; the spans stay where they are.
-    std::span<const AdapterTensor> tensors() const { return tensors_; }
+    // The factors, A [rank, k] and B [n, rank], of experts with their number, or 1, in front:
+    // "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight". In the order of the model's matrices, A before B;
+    // the spans stay where they are.
+    std::span<const Parameter> parameters() const { return parameters_; }
     void clear_gradients();
 
     // The parameters as they are, for any number of passes. Error: no memory.
@@ -58,12 +53,12 @@ class TrainedAdapter {
         bool is_expert = false, shares_a = false, shares_b = false;
     };
     static std::vector<Target> targets_of(model::Model& model, const AdapterSpec& spec);
-    void add_tensor(const std::string& name, math::Shape shape);
+    void add_parameter(const std::string& name, math::Shape shape);
 
     AdapterSpec spec_;
     std::vector<Target> targets_;
-    std::vector<AdapterTensor> tensors_;      // A and B of each target
-    std::vector<std::vector<float>> values_;  // parameter and gradient of each tensor
+    std::vector<Parameter> parameters_;       // A and B of each target
+    std::vector<std::vector<float>> values_;  // and gradient of each
     std::shared_ptr<const model::Adapter> published_;
     math::WeightGradients gradients_;
 };

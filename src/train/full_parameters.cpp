@@ -26,13 +26,11 @@ Status FullParameters::allocate(const model::WeightPlan& plan) {
     for (const auto& weight : plan.weights) {
         const model::WeightSlot& slot = weight.slot;
         if (!index_.emplace(slot.name, parameters_.size()).second) continue;
-        const int64_t rows = slot.vector ? 1 : slot.n, cols = slot.vector ? slot.n : slot.k;
-        parameters_.push_back({.name = slot.name,
-                               .value = MatrixView<float>(nullptr, rows, cols),
-                               .dvalue = MatrixView<float>(nullptr, rows, cols),
-                               .decays = slot.matrix != nullptr});
+        const math::Shape shape = slot.vector ? math::Shape{slot.n} : math::Shape{slot.n, slot.k};
+        parameters_.push_back(
+            {.name = slot.name, .shape = shape, .values = {}, .gradient = {}, .decays = slot.matrix != nullptr});
         first.push_back(count);
-        count += (static_cast<size_t>(rows * cols) + 15) / 16 * 16;
+        count += (static_cast<size_t>(math::element_count(shape)) + 15) / 16 * 16;
     }
     const size_t bytes = 2 * count * sizeof(float);
     if (const Status status = model::check_memory(bytes + plan.bytes, "weights that are trained"); !status)
@@ -45,15 +43,22 @@ Status FullParameters::allocate(const model::WeightPlan& plan) {
     packed_memory_ = std::move(*packed);
     auto* const data = reinterpret_cast<float*>(values_.data());
     for (size_t i = 0; i < parameters_.size(); i++) {
-        parameters_[i].value.data = data + first[i];
-        parameters_[i].dvalue.data = data + count + first[i];
+        const auto size = static_cast<size_t>(math::element_count(parameters_[i].shape));
+        parameters_[i].values = {data + first[i], size};
+        parameters_[i].gradient = {data + count + first[i], size};
     }
     return ok();
 }
 
+// Of a matrix [n, k]; of a vector [1, n].
+MatrixView<float> FullParameters::matrix_of(size_t parameter) const {
+    const auto& [name, shape, values, gradient, decays] = parameters_[parameter];
+    return {values.data(), shape.size() == 1 ? 1 : shape[0], shape.back()};
+}
+
 void FullParameters::take_values(std::span<const model::PlannedWeight> weights) {
     for (const auto& weight : weights) {
-        const MatrixView<float> value = parameters_[parameter_of(weight)].value;
+        const MatrixView<float> value = matrix_of(parameter_of(weight));
         if (weight.slot.vector) {
             CHECK_EQ(static_cast<int64_t>(weight.slot.vector->size()), value.cols);
             std::ranges::copy(*weight.slot.vector, value.data);
@@ -68,14 +73,15 @@ void FullParameters::take_values(std::span<const model::PlannedWeight> weights) 
 void FullParameters::attach(std::span<const model::PlannedWeight> weights) {
     for (const auto& weight : weights) {
         const size_t index = parameter_of(weight);
-        const Parameter& parameter = parameters_[index];
-        auto* data = reinterpret_cast<std::byte*>(parameter.value.data);  // vectors are read as they are
+        auto* data = reinterpret_cast<std::byte*>(parameters_[index].values.data());  // vectors are read as they are
         if (weight.format) {
             data = packed_memory_.data() + weight.offset;
             if (!weight.twin) packed_.push_back({index, *weight.format, data});
         }
         model::attach(weight.slot, weight.format, data);
-        gradients_.train(data, parameter.dvalue);
+        MatrixView<float> dvalue = matrix_of(index);
+        dvalue.data = parameters_[index].gradient.data();
+        gradients_.train(data, dvalue);
     }
 }
 
@@ -95,13 +101,13 @@ void FullParameters::publish() {
     };
     std::vector<Part> parts;
     for (const PackedForm& form : packed_) {
-        const int64_t rows = parameters_[form.parameter].value.rows;
+        const int64_t rows = matrix_of(form.parameter).rows;
         for (int64_t first = 0; first < rows; first += kPartRows)
             parts.push_back({&form, first, std::min(kPartRows, rows - first)});
     }
     pool_->parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t index, int) {
         const Part& part = parts[static_cast<size_t>(index)];
-        const MatrixView<float> value = parameters_[part.form->parameter].value;
+        const MatrixView<float> value = matrix_of(part.form->parameter);
         math::pack_weight(part.form->format, value.rows, value.cols, part.first, part.rows, value.row(part.first),
                           part.form->data);
     });

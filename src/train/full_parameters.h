@@ -42,6 +42,7 @@ class FullParameters {
     Status allocate(const model::WeightPlan& plan);
     void take_values(std::span<const model::PlannedWeight> weights);
     void attach(std::span<const model::PlannedWeight> weights);
+    math::MatrixView<float> matrix_of(size_t parameter) const;
     // The parameter that a weight of the plan is.
     size_t parameter_of(const model::PlannedWeight& weight) const { return index_.at(weight.slot.name); }
 

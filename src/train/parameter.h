@@ -2,6 +2,7 @@
 // the gradients, optimisers change the values.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "math/tensor/tensor_view.h"
@@ -9,13 +10,10 @@
 namespace hone::train {
 
 struct Parameter {
-    std::string name;                // as checkpoints have it
-    math::MatrixView<float> value;   // [n, k]; a vector is [1, n]
-    math::MatrixView<float> dvalue;  // of value's shape; both dense
-    bool decays = true;              // false for vectors
-
-    std::span<float> values() const { return {value.data, static_cast<size_t>(value.rows * value.cols)}; }
-    std::span<float> gradients() const { return {dvalue.data, static_cast<size_t>(dvalue.rows * dvalue.cols)}; }
+    std::string name;                   // as checkpoints, or adapter files, have it
+    math::Shape shape;                  // [n], [n, k], of experts with their number in front
+    std::span<float> values, gradient;  // row-major
+    bool decays = true;                 // false for vectors
 };
 
 }  // namespace hone::train

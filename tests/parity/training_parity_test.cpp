@@ -130,7 +130,7 @@ TEST_P(TrainingParity, AnAdapterWithoutBIsTheModel) {
     ASSERT_TRUE(fresh.ok());
     const auto base = logprobs(nullptr);
     EXPECT_EQ(logprobs(fresh->get()), base);
-    for (const auto& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.001f);
+    for (const auto& parameter : adapter.parameters()) std::ranges::fill(parameter.values, 0.001f);
     const auto changed = adapter.publish(pool);
     ASSERT_TRUE(changed.ok());
     EXPECT_NE(logprobs(changed->get()), base);
@@ -146,7 +146,7 @@ TEST_P(TrainingParity, ARowDoesNotSeeTheAdaptersOfOthers) {
     std::vector<std::shared_ptr<const model::Adapter>> adapters = {nullptr};
     for (const int32_t rank : {3, 40}) {
         train::TrainedAdapter adapter(model, {.rank = rank, .seed = 5}, pool);
-        for (const auto& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.02f);
+        for (const auto& parameter : adapter.parameters()) std::ranges::fill(parameter.values, 0.02f);
         adapters.push_back(*adapter.publish(pool));
     }
     constexpr int32_t kRows = 30;  // of a document

@@ -12,8 +12,7 @@
 #include "tests/math/golden_ops.h"
 #include "tests/math/test_context.h"
 #include "train/losses/tinker.h"
-#include "train/optimisers/adamw.h"
-#include "train/optimisers/gradient_norm.h"
+#include "train/optimisers/adamw_state.h"
 #include "train/training_pass.h"
 
 namespace hone::train {
@@ -52,18 +51,17 @@ class Trace {
                .experts = golden_.manifest().at("layout").as_string() == "per_expert" ? ExpertFactors::per_expert
                                                                                       : ExpertFactors::shared_outer},
               base_.pool) {
-        for (const AdapterTensor& tensor : adapter_.tensors()) {
-            const std::string name = "in/init/" + tensor.name;
-            EXPECT_EQ(golden_.shape(kCase, name), tensor.shape) << name;
-            std::ranges::copy(golden_.values(kCase, name), tensor.parameter.begin());
-            m_.emplace_back(tensor.parameter.size());
-            v_.emplace_back(tensor.parameter.size());
+        for (const Parameter& parameter : adapter_.parameters()) {
+            const std::string name = "in/init/" + parameter.name;
+            EXPECT_EQ(golden_.shape(kCase, name), parameter.shape) << name;
+            std::ranges::copy(golden_.values(kCase, name), parameter.values.begin());
         }
+        optimiser_.emplace(parameters());
         publish();
     }
 
     const GoldenOp& golden() const { return golden_; }
-    std::span<const AdapterTensor> tensors() const { return adapter_.tensors(); }
+    std::span<const Parameter> parameters() const { return adapter_.parameters(); }
 
     // Adds to the gradients those of a batch; the sum of its loss.
     float forward_backward(int batch_index, const std::string& loss_name) {
@@ -85,38 +83,30 @@ class Trace {
     }
 
     // One step of AdamW with the gradients as they are, which are then zero; their norm.
-    float optimise(int64_t t) {
-        std::vector<std::span<const float>> gradients;
-        std::vector<AdamwTensor> adamw;
-        for (size_t i = 0; i < tensors().size(); i++) {
-            gradients.push_back(tensors()[i].gradient);
-            adamw.push_back({tensors()[i].parameter, tensors()[i].gradient, m_[i], v_[i]});
-        }
-        const double norm = gradient_norm(base_.pool, gradients);
-        adamw_step(base_.pool, adamw,
-                   {.learning_rate = number("lr"),
-                    .beta1 = number("beta1"),
-                    .beta2 = number("beta2"),
-                    .eps = number("eps"),
-                    .weight_decay = number("weight_decay")},
-                   t, clip_factor(norm, number("clip")));
+    float optimise() {
+        const double norm = optimiser_->step(base_.pool, {.learning_rate = number("lr"),
+                                                          .beta1 = number("beta1"),
+                                                          .beta2 = number("beta2"),
+                                                          .eps = number("eps"),
+                                                          .weight_decay = number("weight_decay"),
+                                                          .grad_clip_norm = number("clip")});
         adapter_.clear_gradients();
         publish();
         return static_cast<float>(norm);
     }
 
     // Compares every tensor that the golden data has of this kind; how many there were.
-    int expect_tensors(const std::string& what) const {
+    int expect_tensors(const std::string& what) {
         int compared = 0;
-        for (size_t i = 0; i < tensors().size(); i++) {
-            const AdapterTensor& tensor = tensors()[i];
-            const std::string output = what + "/" + tensor.name;
+        for (size_t i = 0; i < parameters().size(); i++) {
+            const Parameter& parameter = parameters()[i];
+            const std::string output = what + "/" + parameter.name;
             if (!golden_.has(kCase, "out/" + output)) continue;
             const std::string kind = what.substr(what.find('/') + 1);
-            const std::span<const float> values = kind == "param" ? tensor.parameter
-                                                  : kind == "m"   ? std::span<const float>(m_[i])
-                                                  : kind == "v"   ? std::span<const float>(v_[i])
-                                                                  : tensor.gradient;
+            const std::span<const float> values = kind == "param" ? parameter.values
+                                                  : kind == "m"   ? optimiser_->m(i)
+                                                  : kind == "v"   ? optimiser_->v(i)
+                                                                  : parameter.gradient;
             golden_.expect_within(kCase, output, values, GoldenPrecision::bf16);
             compared++;
         }
@@ -139,7 +129,7 @@ class Trace {
     Base base_;
     TrainedAdapter adapter_;
     std::shared_ptr<const model::Adapter> published_;
-    std::vector<std::vector<float>> m_, v_;
+    std::optional<AdamwState> optimiser_;
 };
 
 class AdapterTrace : public testing::TestWithParam<const char*> {};
@@ -151,13 +141,13 @@ TEST_P(AdapterTrace, StaysWithTheReferenceImplementation) {
     int compared = 0;
     for (int t = 1; t <= 20; t++) {
         losses.push_back(trace.forward_backward((t - 1) % 4, loss));
-        norms.push_back(trace.optimise(t));
+        norms.push_back(trace.optimise());
         for (const char* kind : {"param", "m", "v"})
             compared += trace.expect_tensors(fmt::format("step{}/{}", t, kind));
     }
     trace.expect_within("loss", losses);
     trace.expect_within("grad_norm", norms);
-    EXPECT_GE(compared, 4 * std::ssize(trace.tensors()));
+    EXPECT_GE(compared, 4 * std::ssize(trace.parameters()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, AdapterTrace,
@@ -174,13 +164,13 @@ TEST(AdapterSteps, GradientsOfSeveralCallsAddUp) {
         compared += trace.expect_tensors(fmt::format("step{}/grad_first", t));
         second.push_back(trace.forward_backward(2, "importance_sampling"));
         compared += trace.expect_tensors(fmt::format("step{}/grad_sum", t));
-        norms.push_back(trace.optimise(t));
+        norms.push_back(trace.optimise());
         compared += trace.expect_tensors(fmt::format("step{}/param", t));
     }
     trace.expect_within("loss_first", first);
     trace.expect_within("loss_second", second);
     trace.expect_within("grad_norm", norms);
-    EXPECT_EQ(compared, 4 * std::ssize(trace.tensors()));
+    EXPECT_EQ(compared, 4 * std::ssize(trace.parameters()));
 }
 
 // All factors after some steps: no bit depends on kernels or threads.
@@ -191,10 +181,10 @@ TEST(AdapterSteps, NoBitDependsOnKernelsOrThreads) {
             std::vector<float> all;
             for (int t = 1; t <= 3; t++) {
                 all.push_back(trace.forward_backward(t, "cross_entropy"));
-                all.push_back(trace.optimise(t));
+                all.push_back(trace.optimise());
             }
-            for (const AdapterTensor& tensor : trace.tensors())
-                all.insert(all.end(), tensor.parameter.begin(), tensor.parameter.end());
+            for (const Parameter& parameter : trace.parameters())
+                all.insert(all.end(), parameter.values.begin(), parameter.values.end());
             return all;
         };
         const auto expected = after_steps(*math::runnable_kernel_tables().front(), 1);
@@ -209,7 +199,7 @@ TEST(AdapterSteps, NoBitDependsOnKernelsOrThreads) {
 
 std::vector<std::string> names_of(const TrainedAdapter& adapter) {
     std::vector<std::string> names;
-    for (const AdapterTensor& tensor : adapter.tensors()) names.push_back(tensor.name);
+    for (const Parameter& parameter : adapter.parameters()) names.push_back(parameter.name);
     return names;
 }
 
@@ -222,19 +212,19 @@ TEST(TrainedAdapter, SwitchesChooseMatricesAndChangeNoOther) {
         };
         const TrainedAdapter all = make(true, true, true);
         std::map<std::string, std::vector<float>> values;
-        for (const AdapterTensor& tensor : all.tensors())
-            values[tensor.name] = {tensor.parameter.begin(), tensor.parameter.end()};
-        EXPECT_EQ(values.size(), all.tensors().size());
+        for (const Parameter& parameter : all.parameters())
+            values[parameter.name] = {parameter.values.begin(), parameter.values.end()};
+        EXPECT_EQ(values.size(), all.parameters().size());
         size_t parts = 0;
         for (const auto& [flags, word] : {std::pair{std::array{true, false, false}, "self_attn"},
                                           {std::array{false, true, false}, ".mlp."},
                                           {std::array{false, false, true}, "unembed_tokens"}}) {
             const TrainedAdapter part = make(flags[0], flags[1], flags[2]);
-            for (const AdapterTensor& tensor : part.tensors()) {
-                EXPECT_NE(tensor.name.find(word), std::string::npos) << tensor.name;
-                math::expect_same_bits(tensor.parameter, values.at(tensor.name), tensor.name);
+            for (const Parameter& parameter : part.parameters()) {
+                EXPECT_NE(parameter.name.find(word), std::string::npos) << parameter.name;
+                math::expect_same_bits(parameter.values, values.at(parameter.name), parameter.name);
             }
-            parts += part.tensors().size();
+            parts += part.parameters().size();
         }
         EXPECT_EQ(parts, values.size());
         EXPECT_EQ(names_of(make(false, false, false)), std::vector<std::string>());
@@ -247,32 +237,32 @@ TEST(TrainedAdapter, BeginsUniformAndWithoutEffect) {
     TrainedAdapter adapter(*base.loaded.model, spec, base.pool);
     std::set<float> seen;
     size_t count = 0;
-    for (const AdapterTensor& tensor : adapter.tensors()) {
-        const bool is_b = tensor.name.ends_with(".lora_B.weight");
-        const float limit = is_b ? 0 : 1 / std::sqrt(static_cast<float>(tensor.shape.back()));
+    for (const Parameter& parameter : adapter.parameters()) {
+        const bool is_b = parameter.name.ends_with(".lora_B.weight");
+        const float limit = is_b ? 0 : 1 / std::sqrt(static_cast<float>(parameter.shape.back()));
         double squares = 0;
-        for (const float value : tensor.parameter) {
+        for (const float value : parameter.values) {
             ASSERT_LE(std::abs(value), limit);
             squares += double{value} * value;
             if (!is_b) seen.insert(value), count++;
         }
-        const double mean = squares / static_cast<double>(tensor.parameter.size());
+        const double mean = squares / static_cast<double>(parameter.values.size());
         if (!is_b) {
-            EXPECT_NEAR(mean / (limit * limit / 3), 1, 0.2) << tensor.name;
+            EXPECT_NEAR(mean / (limit * limit / 3), 1, 0.2) << parameter.name;
         }
     }
     EXPECT_GT(seen.size(), count * 99 / 100) << "no two matrices are alike";
     TrainedAdapter other(*base.loaded.model, {.rank = 16, .seed = 2}, base.pool);
-    EXPECT_NE(adapter.tensors()[0].parameter[0], other.tensors()[0].parameter[0]);
+    EXPECT_NE(adapter.parameters()[0].values[0], other.parameters()[0].values[0]);
 }
 
 // A published adapter stays as it was, and what is trained is what was published last.
 TEST(TrainedAdapter, WhatIsPublishedStays) {
     Base base("dense");
     TrainedAdapter adapter(*base.loaded.model, {.rank = 3}, base.pool);
-    for (const AdapterTensor& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.5f);
+    for (const Parameter& parameter : adapter.parameters()) std::ranges::fill(parameter.values, 0.5f);
     const auto before = *adapter.publish(base.pool);
-    for (const AdapterTensor& tensor : adapter.tensors()) std::ranges::fill(tensor.parameter, 0.25f);
+    for (const Parameter& parameter : adapter.parameters()) std::ranges::fill(parameter.values, 0.25f);
     const auto after = *adapter.publish(base.pool);
     base.loaded.model->visit([&](const model::WeightSlot& slot) {
         if (slot.role != model::WeightRole::linear) return;

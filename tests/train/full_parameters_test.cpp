@@ -94,7 +94,7 @@ class Trace {
                 golden_.expect_within(kCase, output, values, GoldenPrecision::bf16);
                 compared++;
             };
-            compare("param", parameter.values());
+            compare("param", parameter.values);
             compare("m", optimiser_->m(i));
             compare("v", optimiser_->v(i));
         }
@@ -109,10 +109,9 @@ class Trace {
             if (!golden_.has(kCase, "out/" + output)) continue;
             const auto expected = golden_.values<int8_t>(kCase, "out/" + output);
             std::vector<int8_t> codes(expected.size());
-            std::vector<math::bf16> scales(static_cast<size_t>(parameter.value.cols));
-            for (int64_t row = 0; row < parameter.value.rows; row++) {
-                math::quantise_int4_row(parameter.value.row(row), parameter.value.cols,
-                                        codes.data() + row * parameter.value.cols, scales.data());
+            std::vector<math::bf16> scales(static_cast<size_t>(parameter.shape[1]));
+            for (size_t first = 0; first < codes.size(); first += static_cast<size_t>(parameter.shape[1])) {
+                math::quantise_int4_row(&parameter.values[first], parameter.shape[1], &codes[first], scales.data());
             }
             size_t off = 0;
             for (size_t i = 0; i < codes.size(); i++) off += codes[i] != expected[i];
@@ -186,9 +185,8 @@ TEST(FullParameters, NoBitDependsOnKernelsOrThreads) {
                 for (int t = 1; t <= 50; t++) trace.step(t);
                 for (size_t i = 0; i < trace.parameters().size(); i++) {
                     const Parameter& parameter = trace.parameters()[i];
-                    if (expected.size() == i)
-                        expected.emplace_back(parameter.values().begin(), parameter.values().end());
-                    math::expect_same_bits(parameter.values(), expected[i], parameter.name);
+                    if (expected.size() == i) expected.emplace_back(parameter.values.begin(), parameter.values.end());
+                    math::expect_same_bits(parameter.values, expected[i], parameter.name);
                 }
             }
         }
@@ -199,10 +197,10 @@ TEST(FullParameters, NothingMovesAtALearningRateOfZero) {
     Trace trace("full_adamw_aux");
     std::vector<std::vector<float>> before;
     for (const Parameter& parameter : trace.parameters())
-        before.emplace_back(parameter.values().begin(), parameter.values().end());
+        before.emplace_back(parameter.values.begin(), parameter.values.end());
     for (int t = 1; t <= 1000; t++) trace.step(t, 0);
     for (size_t i = 0; i < before.size(); i++)
-        math::expect_same_bits(trace.parameters()[i].values(), before[i], trace.parameters()[i].name);
+        math::expect_same_bits(trace.parameters()[i].values, before[i], trace.parameters()[i].name);
     EXPECT_EQ(trace.losses[0], trace.losses[996]);
 }
 

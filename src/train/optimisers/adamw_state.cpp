@@ -8,8 +8,8 @@ namespace hone::train {
 
 AdamwState::AdamwState(std::span<const Parameter> parameters) : parameters_(parameters.begin(), parameters.end()) {
     for (const Parameter& parameter : parameters_) {
-        m_.emplace_back(parameter.values().size());
-        v_.emplace_back(parameter.values().size());
+        m_.emplace_back(parameter.values.size());
+        v_.emplace_back(parameter.values.size());
     }
 }
 
@@ -18,9 +18,9 @@ double AdamwState::step(ThreadPool& pool, const AdamParams& params) {
     std::vector<AdamwTensor> tensors;
     for (size_t i = 0; i < parameters_.size(); i++) {
         const Parameter& parameter = parameters_[i];
-        gradients.push_back(parameter.gradients());
-        tensors.push_back({.parameter = parameter.values(),
-                           .gradient = parameter.gradients(),
+        gradients.push_back(parameter.gradient);
+        tensors.push_back({.parameter = parameter.values,
+                           .gradient = parameter.gradient,
                            .m = m_[i],
                            .v = v_[i],
                            .decays = parameter.decays});
