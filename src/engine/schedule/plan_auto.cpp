@@ -51,6 +51,8 @@ class Filling {
         // time is taken in any case.
         const int64_t filled = budget / state.costs.late_permille * 1000;
         left_ps_ = whole_ps_ = open_ ? kMostPicoseconds : std::max(filled - step_ps_, step_ps_ / 8);
+        // Beside the first streams prompts take the least step there is, so that the gap becomes known that they have to fit.
+        if (!open_ && state.costs.least_rows > kFewerRows * decodes.rows) left_ps_ = whole_ps_ = 0;
         const int64_t known = std::max<int64_t>(kFewTokens, 2 * state.costs.most_rows);
         tokens_left_ = static_cast<int32_t>(std::min<int64_t>(state.limits.token_budget, open_ ? kOpenTokens : known));
         rest_left_ = state.limits.resting_rows;
@@ -270,8 +272,6 @@ Plan plan_auto(ScheduleState& state) {
     LayerWork decodes;
     for (const Segment& segment : plan.segments) decodes.add(segment);
     admit_if_calm(state, plan, by_expected_finish);
-    // The first streams decode a step alone, so that a gap is known that prompts can be fitted to.
-    if (step_budget(state, decodes) > 0 && state.costs.least_rows > kFewerRows * decodes.rows) return plan;
     auto prompts = running_prompts(state, by_expected_finish);
     if (prompts.empty()) return plan;
     Filling filling(state, plan, decodes);
