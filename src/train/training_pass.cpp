@@ -4,8 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "math/ops/logprob.h"
-#include "math/ops/parallel.h"
+#include "math/ops/activation.h"
 
 namespace hone::train {
 
@@ -83,10 +82,13 @@ void TrainingPass::for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)
     }
 }
 
-void TrainingPass::copy(MatrixView<const float> from, MatrixView<float> to) {
-    math::for_row_blocks(ops_, from.rows, from.cols, [&](int64_t first, int64_t count, int) {
-        std::copy_n(from.row(first), count * from.cols, to.row(first));
-    });
+TrainingPass::HeadBlock TrainingPass::head_of(MatrixView<const float> x, model::Pass& pass) {
+    const HeadBlock block{ops_.workspace.matrix<float>(x.rows, model_.spec().vocabulary),
+                          ops_.workspace.vector<math::LogNormaliser>(x.rows)};
+    pass.adapters = adapters_of(x.rows);
+    model_.head(x, block.logits, pass);
+    math::log_normalisers(ops_, block.logits, 1, block.normalisers);
+    return block;
 }
 
 void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs) {
@@ -113,15 +115,11 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     model_.embed(batch.tokens, inputs_[0], pass);
     for (int32_t i = 0; i < layers; i++) {
         const auto at = static_cast<size_t>(i);
-        copy(inputs_[at], inputs_[at + 1]);
+        math::copy(ops_, inputs_[at], inputs_[at + 1]);
         model_.layer(i, inputs_[at + 1], pass);
     }
     for_head_blocks([&](int64_t first, int64_t count) {
-        const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
-        const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
-        pass.adapters = adapters_of(count);
-        model_.head(inputs_.back().rows_from(first, count), logits, pass);
-        math::log_normalisers(ops_, logits, 1, normalisers);
+        const auto [logits, normalisers] = head_of(inputs_.back().rows_from(first, count), pass);
         for (int64_t i = 0; i < count; i++) {
             for (int64_t k = 0; k < logprobs.cols; k++) {
                 const int32_t target = batch_.targets.row(first + i)[k];
@@ -146,11 +144,7 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
     const MatrixView<float> dx = tape.gradient(inputs_.back());  // of the residual stream, from the head down
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto x = inputs_.back().rows_from(first, count);
-        const auto logits = ops_.workspace.matrix<float>(count, model_.spec().vocabulary);
-        const auto normalisers = ops_.workspace.vector<math::LogNormaliser>(count);
-        pass.adapters = adapters_of(count);
-        model_.head(x, logits, pass);
-        math::log_normalisers(ops_, logits, 1, normalisers);
+        const auto [logits, normalisers] = head_of(x, pass);
         math::logprobs_backward(ops_, normalisers, batch_.targets.rows_from(first, count),
                                 dlogprobs.rows_from(first, count), logits);
         tape.set_gradient(logits, logits);
@@ -161,7 +155,7 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
     for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {
         const Workspace::Scope layer_scope(ops_.workspace);
         const auto x = ops_.workspace.matrix<float>(dx.rows, dx.cols);
-        copy(inputs_[static_cast<size_t>(i)], x);
+        math::copy(ops_, inputs_[static_cast<size_t>(i)], x);
         tape.set_gradient(x, dx);
         model_.layer(i, x, pass);
         tape.run_back();

@@ -9,6 +9,7 @@
 
 #include "math/autograd/tape.h"
 #include "math/ops/aux_loss.h"
+#include "math/ops/logprob.h"
 #include "model/adapter.h"
 
 namespace hone::train {
@@ -49,7 +50,12 @@ class TrainingPass {
     std::span<const model::AdapterRun> adapters_of(int64_t rows);
     // Calls body(first row, rows) for blocks of rows whose logits may be held together.
     void for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body);
-    void copy(math::MatrixView<const float> from, math::MatrixView<float> to);
+    // Some rows through the head, in the workspace.
+    struct HeadBlock {
+        math::MatrixView<float> logits;              // [rows, vocabulary]
+        std::span<math::LogNormaliser> normalisers;  // a row each
+    };
+    HeadBlock head_of(math::MatrixView<const float> x, model::Pass& pass);
 
     const model::Model& model_;
     math::OpContext& ops_;

@@ -30,6 +30,13 @@ void swiglu_backward(OpContext& context, MatrixView<const float> gate, MatrixVie
     });
 }
 
+void copy(OpContext& context, MatrixView<const float> x, MatrixView<float> y) {
+    CHECK(x.rows == y.rows && x.cols == y.cols, "[{}, {}] to [{}, {}]", x.rows, x.cols, y.rows, y.cols);
+    for_row_blocks(context, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
+        for (int64_t i = first; i < first + count; i++) std::copy_n(x.row(i), x.cols, y.row(i));
+    });
+}
+
 void add(OpContext& context, MatrixView<const float> y, MatrixView<float> x) {
     CHECK(y.rows == x.rows && y.cols == x.cols, "[{}, {}] to [{}, {}]", y.rows, y.cols, x.rows, x.cols);
     for_row_blocks(context, x.rows, x.cols, [&](int64_t first, int64_t count, int) {

@@ -13,6 +13,9 @@ void swiglu(OpContext& context, MatrixView<const float> gate, MatrixView<const f
 void swiglu_backward(OpContext& context, MatrixView<const float> gate, MatrixView<const float> up,
                      MatrixView<const float> dy, MatrixView<float> dgate, MatrixView<float> dup);
 
+// y = x, [T, D].
+void copy(OpContext& context, MatrixView<const float> x, MatrixView<float> y);
+
 // x += y, [T, D]. Its gradient goes to both as it is.
 void add(OpContext& context, MatrixView<const float> y, MatrixView<float> x);
 

@@ -25,6 +25,10 @@ void linear_backward_input(OpContext& context, MatrixView<const float> dy, const
 
 // bf16: rounded, as those of the products with bf16 and INT4 weights; fp32: as they are (router, LoRA).
 enum class GradientOperands { bf16, fp32 };
+// Of the gradient of a weight: as its forward product has them.
+inline GradientOperands operands_of(const Weight& weight) {
+    return weight.format == WeightFormat::f32 ? GradientOperands::fp32 : GradientOperands::bf16;
+}
 
 // dweight [n, k] += dy^T x, x [T, k], dy [T, n]. One chain an element: from dweight on, rows ascending (in bf16 by pairs,
 // the odd one first).

@@ -26,11 +26,6 @@ struct ExpertRows {
     std::span<LoraGradients> dgate_up_lora, ddown_lora;
 };
 
-// The products of gradients by an expert's weight, and of its gradient, are fp32 where its forward is.
-GradientOperands operands_of(const Weight& weight) {
-    return weight.format == WeightFormat::f32 ? GradientOperands::fp32 : GradientOperands::bf16;
-}
-
 // One call of moe_backward().
 struct MoeBackward {
     OpContext& context;

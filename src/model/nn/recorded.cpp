@@ -1,6 +1,5 @@
 #include "model/nn/recorded.h"
 
-#include <algorithm>
 #include <deque>
 
 #include "math/autograd/tape.h"
@@ -8,7 +7,6 @@
 #include "math/ops/embedding.h"
 #include "math/ops/linear.h"
 #include "math/ops/lora.h"
-#include "math/ops/parallel.h"
 #include "model/adapter.h"
 
 namespace hone::model {
@@ -19,9 +17,7 @@ using math::Tape;
 
 static MatrixView<const float> copy_of(MatrixView<const float> x, OpContext& ops) {
     const auto copy = ops.workspace.matrix<float>(x.rows, x.cols);
-    math::for_row_blocks(ops, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
-        for (int64_t i = first; i < first + count; i++) std::copy_n(x.row(i), x.cols, copy.row(i));
-    });
+    math::copy(ops, x, copy);
     return copy;
 }
 
@@ -65,9 +61,7 @@ void linear(MatrixView<const float> x, std::span<const math::Weight* const> weig
             dy.push_back(tape.gradient(outputs[i]));
             const MatrixView<float> dweight = tape.weights().of(*weights[i]);
             if (!dweight.data) continue;
-            const bool rounds = weights[i]->format != math::WeightFormat::f32;
-            math::linear_backward_weight(ops, rounds ? math::GradientOperands::bf16 : math::GradientOperands::fp32, x,
-                                         dy.back(), dweight);
+            math::linear_backward_weight(ops, math::operands_of(*weights[i]), x, dy.back(), dweight);
         }
         math::linear_backward_input(ops, dy, weights, tape.gradient(x));
         std::vector<math::LoraGradients> dfactors;
@@ -98,9 +92,7 @@ void rms_norm(MatrixView<const float> x, std::span<const float> weight, const No
 
 void rms_norm_heads(MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec, MatrixView<float> y,
                     Pass& pass) {
-    if (y.data != x.data) {
-        for (int64_t i = 0; i < x.rows; i++) std::copy_n(x.row(i), x.cols, y.row(i));
-    }
+    if (y.data != x.data) math::copy(pass.ops, x, y);
     math::rms_norm_heads(pass.ops, y, weight, spec.epsilon, spec.kind);
     if (!pass.tape) return;
     pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, weight, spec, y] {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "math/ops/activation.h"
 #include "math/ops/linear.h"
 #include "math/ops/parallel.h"
 #include "train/optimisers/gradient_norm.h"
@@ -87,7 +88,7 @@ void orthogonalise(OpContext& context, MatrixView<const float> x, MatrixView<flo
     if (is_tall) {
         transpose(context, x, wide);
     } else {
-        for_rows(context, x.rows, x.cols, [&](int64_t i) { std::copy_n(x.row(i), x.cols, wide.row(i)); });
+        math::copy(context, x, wide);
     }
     // Of the wide form in both cases, so that both sum in the same order.
     const auto scale = static_cast<float>(1 / (norm_of(context, wide) + 1e-7));
@@ -98,7 +99,7 @@ void orthogonalise(OpContext& context, MatrixView<const float> x, MatrixView<flo
     if (is_tall) {
         transpose(context, wide, y);
     } else {
-        for_rows(context, y.rows, y.cols, [&](int64_t i) { std::copy_n(wide.row(i), y.cols, y.row(i)); });
+        math::copy(context, wide, y);
     }
 }
 
