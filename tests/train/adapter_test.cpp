@@ -8,12 +8,10 @@
 
 #include <gtest/gtest.h>
 
-#include "model/checkpoint/load.h"
-#include "tests/math/golden_ops.h"
 #include "tests/math/test_context.h"
+#include "tests/train/golden_training.h"
 #include "train/losses/tinker.h"
 #include "train/optimisers/adamw_state.h"
-#include "train/training_pass.h"
 
 namespace hone::train {
 namespace {
@@ -31,9 +29,7 @@ struct Base {
     explicit Base(const std::string& name, const math::KernelTable& kernels = *math::runnable_kernel_tables().back(),
                   int threads = 2)
         : pool(threads), ops{pool, workspace, kernels} {
-        auto result = model::load_model(golden_folder() / "training/models" / name, {.quiet = true}, pool);
-        CHECK(result.ok(), "{}", result.error().message);
-        loaded = std::move(*result);
+        loaded = load_golden_model(name, pool);
     }
 };
 
@@ -65,18 +61,16 @@ class Trace {
 
     // Adds to the gradients those of a batch; the sum of its loss.
     float forward_backward(int batch_index, const std::string& loss_name) {
-        const auto name = [&](const char* tensor) { return fmt::format("in/batch{}/{}", batch_index, tensor); };
-        const auto tokens = golden_.values<int32_t>(kCase, name("tokens")),
-                   targets = golden_.values<int32_t>(kCase, name("targets"));
-        std::vector<int64_t> offsets;
-        for (const int32_t offset : golden_.values<int32_t>(kCase, name("offsets"))) offsets.push_back(offset);
-        const auto rows = std::ssize(tokens);
-        std::vector<float> lp(tokens.size());
+        const std::string prefix = fmt::format("in/batch{}", batch_index);
+        const GoldenBatch batch(golden_, kCase, prefix);
+        const auto rows = std::ssize(batch.tokens);
+        std::vector<float> lp(batch.tokens.size());
         TrainingPass pass(*base_.loaded.model, base_.ops, adapter_.gradients(), {}, published_.get());
-        pass.forward({tokens, offsets, {targets.data(), rows, 1}}, {lp.data(), rows, 1});
-        const auto q = golden_.values(kCase, name("logprobs")), advantages = golden_.values(kCase, name("advantages"));
+        pass.forward(batch.view(), {lp.data(), rows, 1});
+        const auto q = golden_.values(kCase, prefix + "/logprobs"),
+                   advantages = golden_.values(kCase, prefix + "/advantages");
         const TokenLoss loss = loss_name == "cross_entropy"
-                                   ? cross_entropy(lp, golden_.values(kCase, name("weights")))
+                                   ? cross_entropy(lp, golden_.values(kCase, prefix + "/weights"))
                                    : importance_sampling(base_.ops.kernels, {lp, q, advantages});
         pass.backward({loss.dlp.data(), rows, 1});
         return static_cast<float>(loss.sum);

@@ -5,12 +5,10 @@
 #include <gtest/gtest.h>
 
 #include "math/quant/int4_g32.h"
-#include "model/checkpoint/load.h"
-#include "tests/math/golden_ops.h"
 #include "tests/math/test_context.h"
+#include "tests/train/golden_training.h"
 #include "train/losses/tinker.h"
 #include "train/optimisers/adamw_state.h"
-#include "train/training_pass.h"
 
 namespace hone::train {
 namespace {
@@ -28,9 +26,7 @@ class Trace {
                    int threads = 2)
         : golden_(file, "traces"), pool_(threads), ops_{pool_, workspace_, kernels, math::NumericClass::f32seq} {
         const std::string name(golden_.manifest().at("model").as_string());
-        auto loaded = model::load_model(golden_folder() / "training/models" / name, {.quiet = true}, pool_);
-        CHECK(loaded.ok(), "{}", loaded.error().message);
-        loaded_ = std::move(*loaded);
+        loaded_ = load_golden_model(name, pool_);
         const bool is_int4 = file.find("int4") != std::string::npos;
         auto created = FullParameters::create(
             *loaded_.model, is_int4 ? model::WeightChoice::int4_experts : model::WeightChoice::as_stored, pool_);
@@ -50,13 +46,10 @@ class Trace {
 
     // Step t = 1, 2, ...; learning rate times `rate_factor`.
     void step(int t, double rate_factor = 1) {
-        const auto name = [&](const char* tensor) { return fmt::format("in/batch{}/{}", (t - 1) % 4, tensor); };
-        const auto tokens = golden_.values<int32_t>(kCase, name("tokens")),
-                   targets = golden_.values<int32_t>(kCase, name("targets"));
-        std::vector<int64_t> offsets;
-        for (const int32_t offset : golden_.values<int32_t>(kCase, name("offsets"))) offsets.push_back(offset);
-        const auto rows = std::ssize(tokens);
-        std::vector<float> lp(tokens.size());
+        const std::string prefix = fmt::format("in/batch{}", (t - 1) % 4);
+        const GoldenBatch batch(golden_, kCase, prefix);
+        const auto rows = std::ssize(batch.tokens);
+        std::vector<float> lp(batch.tokens.size());
         const auto coefficient = static_cast<float>(number("aux_coefficient"));
         const auto route = [&](int32_t layer, MatrixView<const float> logits, const math::Routing& routing) {
             for (const Route& other : other_routes) {
@@ -67,8 +60,8 @@ class Trace {
         const model::RouterTap router_tap(route);
         TrainingPass pass(*loaded_.model, ops_, parameters_->gradients(),
                           {.aux_coefficient = coefficient, .router_tap = &router_tap});
-        pass.forward({tokens, offsets, {targets.data(), rows, 1}}, {lp.data(), rows, 1});
-        const TokenLoss loss = cross_entropy(lp, golden_.values(kCase, name("weights")));
+        pass.forward(batch.view(), {lp.data(), rows, 1});
+        const TokenLoss loss = cross_entropy(lp, golden_.values(kCase, prefix + "/weights"));
         aux_losses.push_back(static_cast<float>(pass.aux_loss()));
         losses.push_back(static_cast<float>(loss.sum + number("aux_coefficient") * pass.aux_loss()));
         pass.backward({loss.dlp.data(), rows, 1});

@@ -4,9 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "model/checkpoint/load.h"
-#include "tests/math/golden_ops.h"
 #include "tests/math/test_context.h"
+#include "tests/train/golden_training.h"
 #include "train/losses/tinker.h"
 #include "train/training_pass.h"
 
@@ -21,9 +20,7 @@ class TrainedModel {
   public:
     explicit TrainedModel(const std::string& name, const math::KernelTable& kernels, int threads = 2)
         : pool_(threads), ops_{pool_, workspace_, kernels} {
-        auto loaded = model::load_model(golden_folder() / "training/models" / name, {.quiet = true}, pool_);
-        CHECK(loaded.ok(), "{}", loaded.error().message);
-        loaded_ = std::move(*loaded);
+        loaded_ = load_golden_model(name, pool_);
         loaded_.model->visit([&](const model::WeightSlot& slot) {
             const bool is_new = !gradients_.contains(slot.name);
             auto& gradient = gradients_[slot.name];
@@ -58,19 +55,10 @@ class TrainedModel {
 struct Case {
     const GoldenOp& golden;
     std::string name;
-    std::vector<int32_t> tokens, targets;
-    std::vector<int64_t> offsets;
+    GoldenBatch batch;
 
-    Case(const GoldenOp& file, const std::string& case_name) : golden(file), name(case_name) {
-        tokens = golden.values<int32_t>(name, "in/tokens");
-        const bool has_several = golden.has(name, "in/target_tokens");
-        targets = golden.values<int32_t>(name, has_several ? "in/target_tokens" : "in/targets");
-        for (const int32_t offset : golden.values<int32_t>(name, "in/offsets")) offsets.push_back(offset);
-    }
-    PackedBatch batch() const {
-        const auto rows = std::ssize(tokens);
-        return {tokens, offsets, {targets.data(), rows, std::ssize(targets) / rows}};
-    }
+    Case(const GoldenOp& file, const std::string& case_name)
+        : golden(file), name(case_name), batch(file, case_name, "in") {}
 
     TokenLoss loss(const math::KernelTable& kernels, std::span<const float> lp) const {
         if (name.starts_with("cross_entropy")) return cross_entropy(lp, golden.values(name, "in/weights"));
@@ -80,7 +68,7 @@ struct Case {
         if (name == "ppo") return ppo(kernels, in);
         if (name == "cispo") return cispo(kernels, in);
         if (name == "dro") return dro(in);
-        if (name == "gspo") return gspo(kernels, in, golden.values(name, "in/sequence_ratio_mask"), offsets);
+        if (name == "gspo") return gspo(kernels, in, golden.values(name, "in/sequence_ratio_mask"), batch.offsets);
         CHECK(false, "loss {}", name);
     }
 };
@@ -93,8 +81,8 @@ struct Outcome {
 
 Outcome run(TrainedModel& model, const Case& test, const TrainingOptions& options = {}) {
     Outcome out;
-    const PackedBatch batch = test.batch();
-    out.logprobs.resize(test.targets.size());
+    const PackedBatch batch = test.batch.view();
+    out.logprobs.resize(test.batch.targets.size());
     TrainingPass pass = model.pass(options);
     pass.forward(batch, {out.logprobs.data(), batch.targets.rows, batch.targets.cols});
     out.loss = test.loss(model.kernels(), out.logprobs);
