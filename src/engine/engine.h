@@ -20,7 +20,7 @@
 #include "engine/decode/token_record.h"
 #include "engine/schedule/policy.h"
 #include "engine/schedule/step_costs.h"
-#include "model/model.h"
+#include "model/adapter.h"
 
 namespace hone::engine {
 
@@ -35,6 +35,9 @@ struct Request {
     double max_wait = 0;       // seconds within which a step must begin it, or it ends (expired); 0: no limit
     std::string cache_salt{};  // pages of the prefix cache are shared only between requests of equal salts
     std::shared_ptr<const TokenConstraint> constraint{};  // null: any text
+    // The version that every token of the request is computed with; null: the model's own weights. Nothing that one
+    // version computed is reused by another.
+    std::shared_ptr<const model::Adapter> adapter{};
 };
 
 enum class FinishReason { stop, length, cancelled, error, expired };

@@ -21,17 +21,28 @@ struct Executor::Batch {
     std::vector<double> layer_seconds;
 };
 
+// Rows that follow those of the runs; neighbours under one adapter are one run.
+static void add_run(std::vector<model::AdapterRun>& runs, const model::Adapter* adapter, int64_t first, int64_t rows) {
+    if (adapter == nullptr) return;
+    if (!runs.empty() && runs.back().adapter == adapter && runs.back().first_row + runs.back().rows == first)
+        runs.back().rows += rows;
+    else
+        runs.push_back({.first_row = first, .rows = rows, .adapter = adapter});
+}
+
 // What a pass needs to know about some of the batch's rows, in the order of a matrix that holds just them.
 struct Executor::RowLayout {
     std::vector<RowRange> ranges;
     std::vector<int32_t> positions;
     std::vector<math::AttentionSegment> attention;
+    std::vector<model::AdapterRun> adapters;
 
     // `count` rows of a segment, from its row `begin` on.
     void add(int32_t segment, const ExecutorSegment& rows, int32_t begin, int32_t count) {
         const auto first = static_cast<int32_t>(positions.size());
         ranges.push_back({segment, first, count, begin});
         attention.push_back({first, count, rows.first_position + begin, rows.pages});
+        add_run(adapters, rows.adapter, first, count);
         positions.resize(positions.size() + static_cast<size_t>(count));
         std::iota(positions.begin() + first, positions.end(), rows.first_position + begin);
     }
@@ -210,7 +221,8 @@ void Executor::run_block(const RowLayout& block, int32_t layer, math::MatrixView
                      .positions = block.positions,
                      .segments = block.attention,
                      .page_pool = page_pool_,
-                     .router_tap = taps.router ? &router_tap : nullptr};
+                     .router_tap = taps.router ? &router_tap : nullptr,
+                     .adapters = block.adapters};
     model_.layer(layer, x, pass);
     if (taps.hidden) taps.hidden(layer, block.ranges, x);
 }
@@ -295,12 +307,15 @@ void Executor::run_head(const Batch& batch, LogitsSink sink) {
         const auto x = ops_.workspace.matrix<float>(std::ssize(block), batch.x.cols);
         const auto logits = ops_.workspace.matrix<float>(std::ssize(block), model_.spec().vocabulary);
         std::vector<int32_t> positions;
+        std::vector<model::AdapterRun> adapters;
         for (size_t i = 0; i < block.size(); i++) {
             const auto segment = static_cast<size_t>(block[i].segment);
             std::ranges::copy(batch.x.row_span(first_row[segment] + block[i].row), x.row(static_cast<int64_t>(i)));
             positions.push_back(batch.segments[segment].first_position + block[i].row);
+            add_run(adapters, batch.segments[segment].adapter, static_cast<int64_t>(i), 1);
         }
-        model::Pass pass{.ops = ops_, .positions = positions, .segments = {}, .page_pool = page_pool_};
+        model::Pass pass{
+            .ops = ops_, .positions = positions, .segments = {}, .page_pool = page_pool_, .adapters = adapters};
         model_.head(x, logits, pass);
         sink(block, logits);
     }

@@ -33,6 +33,7 @@ struct ExecutorSegment {
     // When the gate closes within the segment it ends there, and gets no logits.
     bool may_stop = false;
     int32_t logits_begin = 0, logits_end = 0;  // rows of the segment that want logits; needs end_layer == layers
+    const model::Adapter* adapter = nullptr;   // null: the model's own weights
 };
 
 // Where rows of a segment lie in a matrix.

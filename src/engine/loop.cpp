@@ -46,6 +46,14 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
     metrics_.pages_total = pages_.total();
 }
 
+// What the pages of a request are found by: its salt and the version of its weights, so that no two pairs look alike. A
+// zero byte before a hexadecimal digit is a version's.
+static std::string root_of(const Request& request) {
+    const std::string& salt = request.cache_salt;
+    if (request.adapter) return std::string(1, '\0') + request.adapter->fingerprint() + salt;
+    return salt.starts_with('\0') ? std::string("\0-", 2) + salt : salt;
+}
+
 void Loop::add(RequestId id, Request request, EventSink sink) {
     CHECK(request.sampling.seed.has_value(), "request {}", id.value);
     SequenceState sequence;
@@ -55,11 +63,12 @@ void Loop::add(RequestId id, Request request, EventSink sink) {
     sequence.priority = request.priority;
     sequence.tenant = request.tenant;
     sequence.arrival_ns = static_cast<int64_t>(monotonic_seconds() * 1e9);
-    if (options_.limits.prefix_cache) sequence.root = tree_.hold_root(request.cache_salt);
+    if (options_.limits.prefix_cache) sequence.root = tree_.hold_root(root_of(request));
     LiveRequest live;
     live.sampling = std::move(request.sampling);
     live.sink = std::move(sink);
     if (request.constraint) live.constraint = request.constraint->begin();
+    live.adapter = std::move(request.adapter);
     live.prompt_tokens = sequence.length();
     live.max_wait = request.max_wait;
     live.deadline = request.max_wait > 0 ? monotonic_seconds() + request.max_wait : 0;
@@ -215,7 +224,8 @@ ExecutorReport Loop::run_layers(std::vector<BatchSegment>& batch, const LayerGat
                             .chunk_rows = laid.sequence->issued - laid.segment.first_token,
                             .may_stop = laid.segment.may_stop,
                             .logits_begin = laid.logits_begin,
-                            .logits_end = laid.logits_end});
+                            .logits_end = laid.logits_end,
+                            .adapter = laid.live->adapter.get()});
     }
     const auto sink = [&](std::span<const LogitsRow> rows, math::MatrixView<const float> logits) {
         sample(batch, rows, logits);

@@ -68,6 +68,7 @@ class Loop {
         EventSink sink;
         std::unique_ptr<ConstrainedText> constraint;  // null: any text
         std::deque<int32_t> forced;                   // what has to come next, in this order
+        std::shared_ptr<const model::Adapter> adapter;
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
         double scheduled_at = 0;                   // when a step first had rows of it; 0: none had

@@ -1,5 +1,7 @@
 #include "model/adapter.h"
 
+#include <xxhash.h>
+
 namespace hone::model {
 
 namespace {
@@ -25,6 +27,19 @@ void list_packings(std::span<const float> values, int32_t n, int32_t k, int32_t 
     }
 }
 
+// Of the packed factors, and of what they change and how.
+std::string fingerprint_of(std::span<const AdaptedMatrix> matrices, std::span<const std::byte> packed) {
+    std::string facts;
+    for (const AdaptedMatrix& matrix : matrices) {
+        const auto scale = static_cast<double>(matrix.scale);
+        facts += fmt::format("{} {} {} {:a} {} {};", matrix.name, matrix.experts, matrix.rank, scale, matrix.a.size(),
+                             matrix.b.size());
+    }
+    const XXH128_hash_t content = XXH3_128bits(packed.data(), packed.size());
+    const XXH128_hash_t both = XXH3_128bits_withSeed(facts.data(), facts.size(), content.low64 ^ content.high64);
+    return fmt::format("{:016x}{:016x}", content.low64 ^ both.low64, content.high64 ^ both.high64);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Adapter>> Adapter::pack(std::span<const AdaptedMatrix> matrices, ThreadPool& pool) {
@@ -44,6 +59,7 @@ Result<std::shared_ptr<const Adapter>> Adapter::pack(std::span<const AdaptedMatr
         math::pack_weight(kFormat, n, k, 0, n, values, data + offset);
     });
 
+    adapter->fingerprint_ = fingerprint_of(matrices, adapter->memory_.bytes());
     size_t next = 0;
     for (const AdaptedMatrix& matrix : matrices) {
         const auto weights_of = [&](std::span<const float> values, int32_t n, int32_t k) {

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace hone::model {
 
 // A matrix [n, k], or the matrices of all experts of a layer (their gates, ups or downs), and its factors, row-major.
 struct AdaptedMatrix {
+    std::string name;     // its own, or that of all experts
     math::Weight base;    // of experts, that of expert 0
     int32_t experts = 1;  // that there are; 1 for a matrix of its own
     int32_t rank = 0;
@@ -36,9 +38,12 @@ class Adapter {
         return found == factors_.end() ? std::span<const math::LoraWeights>{} : found->second;
     }
     size_t bytes() const { return memory_.size(); }
+    // 32 hexadecimal digits; equal for equal factors of the same matrices, however often they are packed.
+    const std::string& fingerprint() const { return fingerprint_; }
 
   private:
     HugeMemory memory_;
+    std::string fingerprint_;
     std::unordered_map<const std::byte*, std::vector<math::LoraWeights>> factors_;
 };
 

@@ -133,7 +133,8 @@ void TrainedAdapter::clear_gradients() {
 Result<std::shared_ptr<const model::Adapter>> TrainedAdapter::publish(ThreadPool& pool) {
     std::vector<model::AdaptedMatrix> matrices;
     for (size_t i = 0; i < targets_.size(); i++) {
-        matrices.push_back({.base = targets_[i].base,
+        matrices.push_back({.name = targets_[i].name,
+                            .base = targets_[i].base,
                             .experts = targets_[i].experts,
                             .rank = spec_.rank,
                             .scale = spec_.alpha / static_cast<float>(spec_.rank),

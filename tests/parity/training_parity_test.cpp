@@ -73,6 +73,53 @@ TEST_P(TrainingParity, TrainingSaysWhatSamplingSaid) {
     }
 }
 
+// The same where every request has the model's own weights or one of two adapters, all in one batch: what was sampled under
+// a version is what training says of it under that version.
+TEST_P(TrainingParity, EveryVersionSaysWhatItSampled) {
+    auto loaded = load_subject(GetParam());
+    auto& model = *loaded.model;
+    const auto& kernels = *math::runnable_kernel_tables().back();
+    ThreadPool pool(2);
+    std::vector<std::shared_ptr<const model::Adapter>> versions = {nullptr};
+    for (const uint64_t seed : {1, 2}) {
+        train::TrainedAdapter adapter(model, {.rank = 4, .seed = seed}, pool);
+        Random random(seed);
+        for (const auto& parameter : adapter.parameters()) {
+            for (float& value : parameter.values) value = 0.05f * random.normal();
+        }
+        auto published = adapter.publish(pool);
+        ASSERT_TRUE(published.ok()) << published.error().message;
+        versions.push_back(*published);
+        EXPECT_EQ((*adapter.publish(pool))->fingerprint(), versions.back()->fingerprint());
+    }
+    EXPECT_NE(versions[1]->fingerprint(), versions[2]->fingerprint());
+
+    auto requests = random_requests(5, model.spec().vocabulary, 300, true);
+    const size_t given = requests.size();
+    for (size_t i = 0; i < given; i++) requests.push_back(requests[i]);  // the same prompts under another version
+    for (size_t i = 0; i < requests.size(); i++) requests[i].adapter = versions[(i + i / given) % versions.size()];
+    for (const uint64_t seed : {1, 2, 3}) {
+        const RandomScheduleOptions options{.max_threads = 2, .int4_class = GetParam().int4_class};
+        const auto outcomes = run_random_schedule(model, kernels, requests, seed, options);
+        for (size_t i = 0; i < requests.size(); i++) {
+            ASSERT_TRUE(outcomes[i].finish) << outcomes[i].message;
+            Documents document;
+            document.add(requests[i], outcomes[i]);
+            math::Workspace workspace;
+            math::OpContext ops{pool, workspace, kernels, GetParam().int4_class};
+            const math::WeightGradients nothing;
+            train::TrainingPass pass(model, ops, nothing, {}, requests[i].adapter.get());
+            const auto rows = std::ssize(document.tokens);
+            std::vector<float> lp(static_cast<size_t>(rows));
+            pass.forward({document.tokens, document.offsets, {document.targets.data(), rows, 1}}, {lp.data(), rows, 1});
+            for (size_t t = 0; t < lp.size(); t++) {
+                if (document.advantages[t] == 0) continue;
+                ASSERT_TRUE(same_bits(lp[t], document.sampled[t])) << "request " << i << " token " << t;
+            }
+        }
+    }
+}
+
 // A layer that records is the layer that serves.
 TEST_P(TrainingParity, RecordingChangesNoBit) {
     const auto loaded = load_subject(GetParam());
