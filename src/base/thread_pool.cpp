@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/cpu_features.h"
+#include "base/turns.h"
 
 namespace hone {
 
@@ -11,7 +12,11 @@ namespace hone {
 // is short enough that an idle server burns nothing.
 constexpr int kSpins = 4000;
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(Turns& turns) : threads_(turns.threads()), turns_(&turns) {
+    flush_denormals();
+}
+
+ThreadPool::ThreadPool(int threads) : threads_(threads) {
     CHECK_GE(threads, 1);
     for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { work(worker); });
     flush_denormals();
@@ -44,6 +49,7 @@ void ThreadPool::take_tiles(int worker) {
 
 void ThreadPool::parallel_for(int64_t tiles, Body body) {
     if (tiles <= 0) return;
+    if (turns_) return turns_->run(tiles, body);
     if (workers_.empty() || tiles == 1) {
         for (int64_t tile = 0; tile < tiles; tile++) body(tile, 0);
         return;

@@ -30,15 +30,19 @@ class FunctionRef<R(Args...)> {
     R (*call_)(void*, Args...);
 };
 
+class Turns;
+
 class ThreadPool {
   public:
     // `threads` counts the caller: 1 starts no thread.
     explicit ThreadPool(int threads);
+    // A guest's view of another pool (turns.h): no threads of its own. Waits for the host.
+    explicit ThreadPool(Turns& turns);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
 
-    int threads() const { return static_cast<int>(workers_.size()) + 1; }
+    int threads() const { return threads_; }
 
     // Runs body(tile, worker) once for every tile in [0, tiles), in any order and on any worker in [0, threads());
     // returns when all are done. Fewer than 2^32 - 1 tiles. Which worker takes which tile never changes a result.
@@ -49,6 +53,8 @@ class ThreadPool {
     void work(int worker);
     void take_tiles(int worker);
 
+    int threads_;
+    Turns* turns_ = nullptr;  // of a guest
     std::vector<std::thread> workers_;
     std::atomic<uint32_t> announced_{0};  // a new loop, or the end, is announced by a new value
     std::atomic<bool> stopping_{false};

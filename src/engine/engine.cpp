@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/topology.h"
+#include "engine/check_request.h"
 #include "engine/loop.h"
 #include "engine/mailbox.h"
 
@@ -29,6 +30,7 @@ class Engine::Worker {
         thread_ = std::thread([this, &model, &kernels, pages = std::move(pages), options = std::move(options),
                                spill = std::move(spill)]() mutable {
             options.interrupted = [this] { return mailbox_.has_messages(); };
+            options.wake = [this] { mailbox_.post(GuestWaits{}); };
             Loop loop(model, kernels, std::move(pages), std::move(options), std::move(spill));
             run(loop);
         });
@@ -52,6 +54,7 @@ class Engine::Worker {
             if (!loop.idle()) loop.step();
             mailbox_.publish(loop.metrics(), loop.held_tokens());  // who hears of the end finds it counted
             loop.report();
+            loop.give_turn();
             mailbox_.publish(loop.metrics(), loop.held_tokens());
         }
     }
@@ -60,14 +63,14 @@ class Engine::Worker {
     // cancelled to stop.
     bool receive(Loop& loop) {
         bool stopping = false;
-        for (Message& message : mailbox_.collect(loop.idle())) {
+        for (Message& message : mailbox_.collect(loop.idle() && !loop.guest_waits())) {
             if (auto* submission = std::get_if<Submission>(&message)) {
                 loop.add(submission->id, std::move(submission->request), std::move(submission->sink));
             } else if (const auto* cancellation = std::get_if<Cancellation>(&message)) {
                 loop.cancel(cancellation->id);
             } else if (const auto* pause = std::get_if<Pause>(&message)) {
                 loop.set_paused(pause->id, pause->paused);
-            } else {
+            } else if (std::holds_alternative<Stop>(message)) {
                 loop.cancel_all();
                 stopping = true;
             }
@@ -172,7 +175,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
                                 .prefix_cache = options.prefix_cache},
                      .policy = policy_of(options.prefill),
                      .threads = options.threads > 0 ? options.threads : static_cast<int>(usable_cpus().size()),
-                     .int4_class = options.int4_class};
+                     .int4_class = options.int4_class,
+                     .turns = options.turns};
     return std::unique_ptr<Engine>(new Engine(
         std::make_unique<Worker>(model, kernels, std::move(*pages), std::move(loop), std::move(spill), max_context)));
 }

@@ -15,6 +15,7 @@
 
 #include "base/result.h"
 #include "base/strong_type.h"
+#include "base/turns.h"
 #include "engine/decode/sampling_params.h"
 #include "engine/decode/token_constraint.h"
 #include "engine/decode/token_record.h"
@@ -86,6 +87,7 @@ struct EngineOptions {
     bool prefix_cache = true;
     SpillOptions spill;
     math::NumericClass int4_class = math::NumericClass::i8g32;
+    Turns* turns = nullptr;  // of a guest that computes on the engine's threads in the time that requests leave
 };
 
 // Bytes that cache pages take unless told: half of what is available beside files that should stay in memory (which the
@@ -133,7 +135,8 @@ struct EngineMetrics {
     uint64_t queried_tokens = 0;                                  // prompt tokens looked for in the prefix cache
     uint64_t evicted_pages = 0;
     SpillMetrics spill;
-    double busy_seconds = 0;  // in steps
+    double busy_seconds = 0;   // in steps
+    double guest_seconds = 0;  // in turns of the guest
     StepSizes step_sizes;
     PrefillMetrics prefill;
 };

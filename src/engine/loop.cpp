@@ -12,6 +12,9 @@ namespace hone::engine {
 
 constexpr size_t kMostForced = 64;  // tokens that are appended at once: rows of one step
 
+// Of a guest's turn, in seconds: as long as a request that comes may wait, and what pays for changing over.
+constexpr double kIdleTurn = 0.004, kLeastTurn = 0.001;
+
 static SequenceId sequence_of(RequestId id) {
     return {id.value};
 }
@@ -44,6 +47,11 @@ Loop::Loop(const model::Model& model, const math::KernelTable& kernels, PagePool
         [&model](const std::byte* from, std::byte* to, int32_t rows) { model.copy_cache_rows(from, to, rows); });
     if (spill_) schedule_.source = &fetcher_.emplace(schedule_, *spill_);
     metrics_.pages_total = pages_.total();
+    if (options_.turns) options_.turns->open(threads_, options_.wake);
+}
+
+Loop::~Loop() {
+    if (options_.turns) options_.turns->close();
 }
 
 // What the pages of a request are found by: its salt and the version of its weights, so that no two pairs look alike. A
@@ -125,6 +133,7 @@ void Loop::expire(double now) {
 
 void Loop::step() {
     const double started = monotonic_seconds();
+    turn_end_ = 0;
     if (fetcher_) fetcher_->advance();
     Plan plan = make_plan();
     if (plan.segments.empty()) return fetcher_->wait();
@@ -145,16 +154,31 @@ void Loop::step() {
     commit_step(plan, batch);
     const double seconds = monotonic_seconds() - started;
     int64_t logits_rows = 0;
-    for (const BatchSegment& segment : batch) logits_rows += segment.logits_end - segment.logits_begin;
+    LayerWork decodes;
+    for (const BatchSegment& segment : batch) {
+        logits_rows += segment.logits_end - segment.logits_begin;
+        if (!segment.prompt) decodes.add(segment.segment);
+    }
     cost_model_.observe(plan.segments, {.layer_seconds = report.layer_seconds,
                                         .logits_rows = logits_rows,
                                         .head_seconds = report.head_seconds,
                                         .seconds = seconds});
     schedule_.costs = cost_model_.costs();
     count_prompts(plan, batch);
+    const bool prompts = std::ranges::any_of(batch, &BatchSegment::prompt);
+    const int64_t turn_end =
+        turn_end_ps(schedule_, decodes, prompts, static_cast<int64_t>(seconds * kPicosecondsPerSecond));
+    turn_end_ = started + static_cast<double>(turn_end) / kPicosecondsPerSecond;
     metrics_.steps++;
     metrics_.busy_seconds += seconds;
     count_sequences_and_pages();
+}
+
+void Loop::give_turn() {
+    if (!guest_waits()) return;
+    const double seconds = idle() ? kIdleTurn : turn_end_ - monotonic_seconds();
+    if (seconds < kLeastTurn) return;
+    metrics_.guest_seconds += options_.turns->give(seconds);
 }
 
 // There was no memory to run the plan. Nothing of it is computed yet by the schedule's account, and what its rows wrote
@@ -457,32 +481,6 @@ void Loop::count_sequences_and_pages() {
     metrics_.pages_cached = pages_.cached_only();
     metrics_.evicted_pages = tree_.evictions();
     if (spill_) metrics_.spill = spill_->metrics();
-}
-
-Status check_request(const Request& request, int32_t vocabulary, int32_t max_context) {
-    if (const Status status = request.sampling.validate(); !status) return status;
-    if (!(request.max_wait >= 0)) return error("max_wait is {}; it must be 0 (no limit) or more", request.max_wait);
-    if (request.prompt.empty()) return error("the prompt is empty; it needs at least one token");
-    const int64_t length = std::ssize(request.prompt) + int64_t{request.sampling.max_tokens};
-    if (length > max_context) {
-        return error("the prompt has {} tokens and max_tokens is {}, but a request may have {} in all",
-                     request.prompt.size(), request.sampling.max_tokens, max_context);
-    }
-    if (request.constraint && request.constraint->vocabulary() != vocabulary) {
-        return error("the constraint is for a vocabulary of {}, but the model's is {}",
-                     request.constraint->vocabulary(), vocabulary);
-    }
-    for (size_t i = 0; i < request.prompt.size(); i++) {
-        const int32_t token = request.prompt[i];
-        if (token < 0 || token >= vocabulary) {
-            return error("prompt token {} is {}, outside the vocabulary of {}", i, token, vocabulary);
-        }
-    }
-    for (const auto& [token, addend] : request.sampling.logit_bias) {
-        if (token >= vocabulary)
-            return error("logit_bias: token {} is outside the vocabulary of {}", token, vocabulary);
-    }
-    return ok();
 }
 
 }  // namespace hone::engine

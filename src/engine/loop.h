@@ -33,6 +33,9 @@ struct LoopOptions {
     int threads = 1;
     math::NumericClass int4_class = math::NumericClass::i8g32;
     RowBlocks blocks;
+    Turns* turns = nullptr;  // of a guest on the loop's threads; outlives the loop
+    // Called on the guest's thread when it begins to wait for a turn, so that whoever sleeps calls give_turn().
+    std::function<void()> wake = [] {};
 };
 
 class Loop {
@@ -41,6 +44,7 @@ class Loop {
     // `spill`: where evicted pages go, if anywhere.
     Loop(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
          std::unique_ptr<SpillStore> spill = nullptr);
+    ~Loop();  // the guest has left
 
     // The request was checked (check_request) and has its seed; ids ascend.
     void add(RequestId id, Request request, EventSink sink);
@@ -55,6 +59,9 @@ class Loop {
     void step();
     // Tells the events since the last report to their sinks and forgets the requests that have ended.
     void report();
+    bool guest_waits() const { return options_.turns && options_.turns->wanted(); }
+    // Gives a guest that waits what the last step leaves until the next one has to begin; a few milliseconds if idle.
+    void give_turn();
 
     // Nobody has anything to compute: no requests, or paused ones only.
     bool idle() const;
@@ -129,12 +136,9 @@ class Loop {
     // When requests that may not wait for ever expire; those that were begun meanwhile are ignored.
     std::set<std::pair<double, RequestId>> deadlines_;
     bool prompts_stood_ = false;  // in the last step
+    double turn_end_ = 0;         // monotonic seconds: when the guest's turn behind the last step ends
     int64_t held_tokens_ = 0;
     EngineMetrics metrics_;
 };
-
-// What a request must satisfy: valid parameters, a prompt of at least one token, ids inside the vocabulary, prompt and
-// generated tokens within max_context.
-Status check_request(const Request& request, int32_t vocabulary, int32_t max_context);
 
 }  // namespace hone::engine

@@ -25,8 +25,9 @@ struct Pause {
     RequestId id;
     bool paused;
 };
-struct Stop {};  // cancel all, then leave
-using Message = std::variant<Submission, Cancellation, Pause, Stop>;
+struct GuestWaits {};  // there is something to do, though not of requests
+struct Stop {};        // cancel all, then leave
+using Message = std::variant<Submission, Cancellation, Pause, GuestWaits, Stop>;
 
 class Mailbox {
   public:

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/check_request.h"
 #include "engine/decode/sampler.h"
 #include "engine/loop.h"
 #include "tests/engine/loop_fixture.h"

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/check_request.h"
 #include "tests/engine/loop_fixture.h"
 
 namespace hone::engine {

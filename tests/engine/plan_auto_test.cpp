@@ -337,5 +337,19 @@ TEST_F(PlanAutoTest, time_is_kept_for_the_most_urgent_prompt_where_it_begins_dee
     EXPECT_FALSE(short_of_time.allows(0, 0, false));
 }
 
+TEST_F(PlanAutoTest, a_guest_gets_what_decoding_rows_leave_of_their_budget) {
+    LayerWork decodes;
+    decodes.add({.sequence = {1}, .first_token = 10, .end_token = 11});
+    const int64_t millisecond = 1000 * kMicrosecond;
+    state.limits.token_gap = {.milliseconds = 50};
+    state.costs.late_permille = 1250;
+    EXPECT_EQ(turn_end_ps(state, decodes, false, 10 * millisecond), 40 * millisecond);
+    EXPECT_EQ(turn_end_ps(state, decodes, true, 45 * millisecond), 40 * millisecond);  // over: no turn
+    state.limits.token_gap = {.factor_percent = 0};
+    EXPECT_EQ(turn_end_ps(state, decodes, false, 10 * millisecond), 20 * millisecond);
+    EXPECT_EQ(turn_end_ps(state, decodes, true, 10 * millisecond), 0);
+    EXPECT_EQ(turn_end_ps(state, {}, true, 10 * millisecond), 0);
+}
+
 }  // namespace
 }  // namespace hone::engine

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/schedule/policy.h"
+#include "engine/schedule/time_budget.h"
 
 namespace hone::engine {
 

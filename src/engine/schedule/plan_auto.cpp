@@ -4,6 +4,7 @@
 #include <span>
 
 #include "engine/schedule/policy.h"
+#include "engine/schedule/time_budget.h"
 
 namespace hone::engine {
 
@@ -29,16 +30,6 @@ LayerWork plus(LayerWork work, const Segment& segment) {
     return work;
 }
 
-// Picoseconds a step may take beside the rows of `decodes`: 0 if nothing bounds it.
-int64_t step_budget(const ScheduleState& state, const LayerWork& decodes) {
-    const TokenGap& gap = state.limits.token_gap;
-    if (decodes.rows == 0 || (gap.milliseconds == 0 && gap.factor_percent == 0)) return 0;
-    const int64_t alone = decode_picoseconds(state, decodes);
-    const int64_t target =
-        gap.milliseconds > 0 ? gap.milliseconds * (kPicosecondsPerSecond / 1000) : alone / 100 * gap.factor_percent;
-    return std::max(target, alone + alone / 8);  // prompts get on even where the target is not to be met
-}
-
 // A step being filled beside the rows that decode.
 class Filling {
   public:
@@ -47,9 +38,8 @@ class Filling {
         const int64_t budget = step_budget(state, decodes);
         plan.budget_ps = budget;
         open_ = budget == 0;
-        // Steps take up to late_permille of their estimate, so that much is left free; an eighth of the decoding rows'
-        // time is taken in any case.
-        const int64_t filled = budget / state.costs.late_permille * 1000;
+        // An eighth of the decoding rows' time is taken in any case.
+        const int64_t filled = planned_part(state, budget);
         left_ps_ = whole_ps_ = open_ ? kMostPicoseconds : std::max(filled - step_ps_, step_ps_ / 8);
         // Beside the first streams prompts take the least step there is, so that the gap becomes known that they have to fit.
         if (!open_ && state.costs.least_rows > kFewerRows * decodes.rows) left_ps_ = whole_ps_ = 0;
@@ -247,15 +237,6 @@ class Filling {
 };
 
 }  // namespace
-
-int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes) {
-    if (decodes.rows == 0) return state.costs.step;
-    LayerWork work = decodes;
-    work.first_layer = 0;
-    work.end_layer = state.limits.layers;
-    const int64_t layers = state.costs.of(state.shape, work);
-    return std::min(layers + state.costs.step + decodes.rows * state.costs.logits, kMostPicoseconds);
-}
 
 Turn by_expected_finish(const ScheduleState& state, const SequenceState& sequence) {
     LayerWork work{.first_layer = 0, .end_layer = state.limits.layers};

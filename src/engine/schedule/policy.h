@@ -47,7 +47,4 @@ void admit_if_calm(ScheduleState& state, Plan& plan, SequenceOrder order);
 // Running sequences that are not computed up to their last known token and do not stand still, in this order.
 std::vector<SequenceState*> running_prompts(ScheduleState& state, SequenceOrder order);
 
-// Picoseconds of a step with only the rows of `decodes`.
-int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes);
-
 }  // namespace hone::engine

@@ -5,6 +5,31 @@
 
 namespace hone::engine {
 
+int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes) {
+    if (decodes.rows == 0) return state.costs.step;
+    LayerWork work = decodes;
+    work.first_layer = 0;
+    work.end_layer = state.limits.layers;
+    const int64_t layers = state.costs.of(state.shape, work);
+    return std::min(layers + state.costs.step + decodes.rows * state.costs.logits, kMostPicoseconds);
+}
+
+int64_t step_budget(const ScheduleState& state, const LayerWork& decodes) {
+    const TokenGap& gap = state.limits.token_gap;
+    if (decodes.rows == 0 || (gap.milliseconds == 0 && gap.factor_percent == 0)) return 0;
+    const int64_t alone = decode_picoseconds(state, decodes);
+    const int64_t target =
+        gap.milliseconds > 0 ? gap.milliseconds * (kPicosecondsPerSecond / 1000) : alone / 100 * gap.factor_percent;
+    return std::max(target, alone + alone / 8);  // prompts get on even where the target is not to be met
+}
+
+int64_t turn_end_ps(const ScheduleState& state, const LayerWork& decodes, bool prompts, int64_t elapsed_ps) {
+    if (decodes.rows == 0) return 0;
+    const int64_t budget = step_budget(state, decodes);
+    if (budget > 0) return planned_part(state, budget);
+    return prompts ? 0 : 2 * elapsed_ps;
+}
+
 TimeBudget::TimeBudget(const ScheduleState& state, const Plan& plan, bool must_move)
     : budget_ps_(plan.budget_ps), must_move_(must_move) {
     if (budget_ps_ == 0) return;

@@ -7,6 +7,19 @@
 
 namespace hone::engine {
 
+// Picoseconds of a step of the rows of `decodes` alone, by estimate.
+int64_t decode_picoseconds(const ScheduleState& state, const LayerWork& decodes);
+// Picoseconds a step may take beside the rows of `decodes`: 0 if nothing bounds it.
+int64_t step_budget(const ScheduleState& state, const LayerWork& decodes);
+// What of a budget is planned for: steps take up to late_permille of their estimate, so that much is left free.
+inline int64_t planned_part(const ScheduleState& state, int64_t budget_ps) {
+    return budget_ps / state.costs.late_permille * 1000;
+}
+// When the turn of a guest (base/turns.h) should end that follows a step of the rows of `decodes`, and of prompts or not,
+// which took `elapsed_ps`: picoseconds after the step began; not beyond elapsed_ps: no turn. Decoding rows leave what
+// their budget leaves, or, where nothing bounds it, as long as the step took. Prompts leave nothing of their own.
+int64_t turn_end_ps(const ScheduleState& state, const LayerWork& decodes, bool prompts, int64_t elapsed_ps);
+
 class TimeBudget {
   public:
     // must_move: prompts did not get on in the last step, so they do in this one.
