@@ -105,9 +105,10 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
         ->capture_default_str();
     verb.add_option(
             "--token-budget", flags.token_budget,
-            "Most tokens that a step takes up: with chunked those of prompts and streams together, with layered those "
-            "of a cohort of prompts, with auto those of prompts, 1024 at most where no gap binds; 0: chunked 512, "
-            "layered and auto 8192")
+            "Most tokens that a step takes up: with chunked those of prompts and streams together, with auto those of "
+            "prompts, 1024 at most where no gap binds; with layered the tokens that would take as much work through "
+            "all "
+            "layers as the step's (a cohort has up to 16 times as many); 0: chunked and layered 512, auto 8192")
         ->check(CLI::Range(0, 1 << 20))
         ->capture_default_str();
     verb.add_option("--prefill-memory", flags.prefill_memory,

@@ -141,7 +141,7 @@ Policy policy_of(PrefillPolicy prefill) {
 }
 
 int32_t default_token_budget(PrefillPolicy prefill) {
-    return prefill == PrefillPolicy::chunked ? 512 : 8192;
+    return prefill == PrefillPolicy::automatic ? 8192 : 512;
 }
 
 static int32_t resting_rows_of(const model::Model& model, size_t bytes) {

@@ -79,7 +79,7 @@ struct EngineOptions {
     size_t kv_bytes = 0;       // memory for cache pages; 0: a share of what is free
     size_t mapped_bytes = 0;   // of files that should stay in memory, though the system calls them free
     int32_t max_batch = 64;    // sequences decoding at once
-    int32_t token_budget = 0;  // most prompt tokens that a step takes up; 0: what suits the policy
+    int32_t token_budget = 0;  // prompt tokens that a step takes up at most, or has the work of; 0: what suits the policy
     int32_t max_context = 0;   // tokens of one sequence; 0: what the model and the cache allow
     PrefillPolicy prefill = PrefillPolicy::automatic;
     TokenGap token_gap;                        // of the automatic policy

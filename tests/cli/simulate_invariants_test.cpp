@@ -103,7 +103,8 @@ TEST(SimulatorInvariants, any_workload_under_any_policy) {
         const SimulatedPolicy policy = any_policy();
         const int32_t pages = *rc::gen::inRange(1, 60);
         const bool is_auto = policy.name == "auto";
-        Watched watched({.in_budget = !is_auto, .most_steps_without_rows = is_auto ? 200'000 : 0}, pages);
+        const int32_t most_budgets = is_auto ? 0 : policy.name == "layered" ? engine::kCohortBudgets : 1;
+        Watched watched({.most_budgets = most_budgets, .most_steps_without_rows = is_auto ? 200'000 : 0}, pages);
         Simulator simulator(machine, policy, pages, *requests, 5, &watched);
         watched.shadow().follow_copies(simulator.schedule().pool);
         while (simulator.step() && !testing::Test::HasFailure()) {

@@ -17,7 +17,7 @@
 namespace hone::engine {
 
 struct ShadowRules {
-    bool in_budget = true;                // the policy takes no more work than token_budget rows through all layers
+    int32_t most_budgets = 1;             // that a step's work may be, of token_budget rows through all layers; 0: any
     int64_t most_steps_without_rows = 0;  // of the oldest sequence; 0: what first come first served needs
     int audit_every = 1;                  // steps between full looks at every page
 };
@@ -154,8 +154,8 @@ class ScheduleShadow {
             if (shadows_.at(segment.sequence).decoding) continue;
             work += int64_t{segment.end_token - segment.first_token} * (segment.end_layer - segment.first_layer);
         }
-        if (rules_.in_budget) {
-            ASSERT_LE(work, int64_t{state.limits.token_budget} * state.limits.layers);
+        if (rules_.most_budgets > 0) {
+            ASSERT_LE(work, int64_t{rules_.most_budgets} * state.limits.token_budget * state.limits.layers);
         }
     }
 

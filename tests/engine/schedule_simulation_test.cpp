@@ -15,7 +15,8 @@ LayerCosts any_costs() {
 
 // 0 chunked, 1 layered, 2 auto, 3 another one in every step.
 void set_policy(SimulationSetup& setup, int policy) {
-    setup.rules.in_budget = policy < 2;
+    // A short cohort has fewer groups than it has budgets.
+    setup.rules.most_budgets = policy == 0 ? 1 : policy == 1 ? kCohortBudgets : 0;
     if (policy < 3) {
         const Policy policies[] = {plan_chunked, plan_layered, plan_auto};
         setup.policy = policies[policy];
@@ -51,7 +52,7 @@ SimulationSetup any_setup() {
     setup.seed = *rc::gen::arbitrary<uint64_t>();
     const int policy = *rc::gen::inRange(0, 4);
     set_policy(setup, policy);
-    if (setup.rules.in_budget) return with_arrivals(setup);
+    if (policy < 2) return with_arrivals(setup);
     if (policy == 2) setup.limits.resting_rows = *rc::gen::element(1, 50, 1 << 30);
     setup.limits.token_gap.factor_percent = *rc::gen::element(0, 120, 200, 1000);
     setup.stops = *rc::gen::arbitrary<bool>();

@@ -95,9 +95,10 @@ int32_t most_layered_groups(int32_t layers) {
     return std::min(layers, kMost);
 }
 
-int32_t layered_groups(int32_t tokens, int32_t most_groups) {
-    if (tokens > 4096) return most_groups;
-    int32_t groups = tokens <= 512 ? 1 : tokens <= 1024 ? 2 : tokens <= 2048 ? 4 : 8;
+int32_t layered_groups(int32_t tokens, int32_t most_groups, int32_t token_budget) {
+    int32_t groups = 1;
+    while (groups < kCohortBudgets && tokens > int64_t{groups} * token_budget) groups *= 2;
+    if (groups == kCohortBudgets) return most_groups;
     groups = std::min(groups, most_groups);
     int32_t divisor = groups;
     while (most_groups % divisor != 0) divisor--;
@@ -125,11 +126,13 @@ Plan plan_layered(ScheduleState& state) {
     }
     if (plan.segments.size() > decodes) return plan;
 
-    issue_prompts(state, plan, std::min(state.limits.token_budget, state.limits.resting_rows), layers);
+    const int64_t most_tokens = int64_t{kCohortBudgets} * state.limits.token_budget;
+    const auto cohort_tokens = static_cast<int32_t>(std::min<int64_t>(most_tokens, state.limits.resting_rows));
+    issue_prompts(state, plan, cohort_tokens, layers);
     const auto cohort = std::span(plan.segments).subspan(decodes);
     int32_t tokens = 0;
     for (const Segment& segment : cohort) tokens += segment.end_token - segment.first_token;
-    state.cohort_groups = layered_groups(tokens, most_layered_groups(layers));
+    state.cohort_groups = layered_groups(tokens, most_layered_groups(layers), state.limits.token_budget);
     for (Segment& segment : cohort) segment.end_layer = group_end(0, layers, state.cohort_groups);
     return plan;
 }

@@ -16,9 +16,9 @@ using Policy = std::function<Plan(ScheduleState&)>;
 // token_budget, at least one row, with chunks that cross all layers.
 Plan plan_chunked(ScheduleState& state);
 
-// Layered prefill (arXiv 2510.08055): one cohort of prompts, token_budget tokens together at most, first come first
-// served, passes one group of layers a step; nothing joins it until its tokens are computed. Its number of groups
-// depends on its tokens (layered_groups).
+// Layered prefill (arXiv 2510.08055): one cohort of prompts, kCohortBudgets times token_budget tokens together at most,
+// first come first served, passes one group of layers a step; nothing joins it until its tokens are computed. Its number
+// of groups depends on its tokens (layered_groups), so that a step does about the work of a chunk of token_budget tokens.
 Plan plan_layered(ScheduleState& state);
 
 // Two-dimensional: each step is filled, up to the time that limits.token_gap leaves beside the decoding rows, with the
@@ -26,9 +26,10 @@ Plan plan_layered(ScheduleState& state);
 // Without decoding rows or a target, up to 1024 tokens (token_budget if that is less) cross all layers.
 Plan plan_auto(ScheduleState& state);
 
-// Groups of layers that a cohort of `tokens` takes: 1 up to 512 tokens, 2 up to 1024, 4 up to 2048, 8 up to 4096, then
-// most_groups; each lowered to a divisor of most_groups, as the published table has it, if there is one but 1.
-int32_t layered_groups(int32_t tokens, int32_t most_groups);
+// Groups of layers that a cohort of `tokens` takes: 1 up to the budget (published: 512 tokens), 2 up to twice as many, 4,
+// 8, then most_groups; each lowered to a divisor of most_groups, as the published table has it, if there is one but 1.
+int32_t layered_groups(int32_t tokens, int32_t most_groups, int32_t token_budget);
+constexpr int32_t kCohortBudgets = 16;  // published: cohorts of up to 8192 tokens
 // The most groups a model of `layers` layers is cut into: its largest divisor from 8 to 16, else 16 unequal ones.
 int32_t most_layered_groups(int32_t layers);
 

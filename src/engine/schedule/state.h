@@ -59,7 +59,7 @@ std::span<const int32_t> page_tokens(const SequenceState& sequence, int32_t page
 struct ScheduleLimits {
     int32_t layers = 1;
     int32_t max_batch = 64;          // sequences running at once
-    int32_t token_budget = 512;      // most prompt tokens a step takes up (all policies) or a cohort has (layered)
+    int32_t token_budget = 512;      // most prompt tokens a step takes up, or has the work of (layered)
     int32_t resting_rows = 1 << 30;  // most rows between layers at once (auto), so that their memory is bounded
     TokenGap token_gap;
     bool prefix_cache = true;

@@ -37,15 +37,16 @@ json::value or_null(const std::optional<bool>& claim) {
 }  // namespace
 
 Result<InterferencePolicy> interference_policy(const std::string& name) {
-    constexpr std::string_view kChunked = "chunked-", kAuto = "auto-", kAs = "auto-as-";
+    constexpr std::string_view kChunked = "chunked-", kLayered = "layered-", kAuto = "auto-", kAs = "auto-as-";
     if (name == "layered" || name == "auto") return InterferencePolicy{.name = name, .flags = {"--prefill", name}};
-    if (name.starts_with(kChunked)) {
+    if (name.starts_with(kChunked) || name.starts_with(kLayered)) {
         int budget = 0;
-        const char* const begin = name.data() + kChunked.size();
-        const auto [end, failure] = std::from_chars(begin, name.data() + name.size(), budget);
-        if (failure == std::errc() && end == name.data() + name.size() && budget > 0)
-            return InterferencePolicy{.name = name,
-                                      .flags = {"--prefill", "chunked", "--token-budget", std::to_string(budget)}};
+        const size_t dash = name.find('-');
+        const char* const end_of_name = name.data() + name.size();
+        const auto [end, failure] = std::from_chars(name.data() + dash + 1, end_of_name, budget);
+        if (failure == std::errc() && end == end_of_name && budget > 0)
+            return InterferencePolicy{
+                .name = name, .flags = {"--prefill", name.substr(0, dash), "--token-budget", std::to_string(budget)}};
     } else if (name.starts_with(kAs)) {
         if (name.size() > kAs.size())
             return InterferencePolicy{.name = name, .flags = {"--prefill", "auto"}, .gap_of = name.substr(kAs.size())};
@@ -54,7 +55,8 @@ Result<InterferencePolicy> interference_policy(const std::string& name) {
                                   .flags = {"--prefill", "auto", "--token-gap", name.substr(kAuto.size())}};
     }
     return error(
-        "--policies: '{}' is none; give chunked-TOKENS, layered, auto, auto-GAP (2x, 80ms or off, as hone serve "
+        "--policies: '{}' is none; give chunked-TOKENS, layered, layered-TOKENS, auto, auto-GAP (2x, 80ms or off, as "
+        "hone serve "
         "--token-gap) or auto-as-POLICY (the gap that POLICY, named before, gave in this run)",
         name);
 }
@@ -106,7 +108,7 @@ std::vector<InterferenceBar> interference_bars(std::span<const InterferenceRow> 
         }
         if (name == "auto-off")
             bars.push_back(bar_of(row, "first token <= 1.05 x idle, s", row.ttft, kMostOpenTtft * row.idle_ttft));
-        const bool is_compared = name == "layered" || (name.starts_with("auto") && name != "auto-off");
+        const bool is_compared = name.starts_with("layered") || (name.starts_with("auto") && name != "auto-off");
         const auto chunked = chunked_ttft_at(rows, row.during.gaps.p50);
         if (is_compared && chunked)
             bars.push_back(

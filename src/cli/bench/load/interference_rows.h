@@ -25,7 +25,7 @@ struct InterferencePolicy {
     std::string gap_of;  // another policy, measured before, whose gap this one is given as its target; empty: none
 };
 
-// "chunked-512" (a budget of so many tokens), "layered", "auto", "auto-2x", "auto-80ms" and "auto-off" (a target for the
+// "chunked-512" (a budget of so many tokens), "layered", "layered-16", "auto", "auto-2x", "auto-80ms" and "auto-off" (a target for the
 // gap), "auto-as-chunked-128" (the gap that chunked-128 gave in this run). The error lists them.
 Result<InterferencePolicy> interference_policy(const std::string& name);
 

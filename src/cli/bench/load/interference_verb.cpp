@@ -17,8 +17,8 @@ namespace {
 struct InterferenceFlags {
     ModelOptions model;
     std::string server_flags;
-    std::vector<std::string> policies = {"chunked-512", "chunked-128", "layered",
-                                         "auto",        "auto-off",    "auto-as-chunked-128"};
+    std::vector<std::string> policies = {"chunked-512", "chunked-128", "chunked-32", "chunked-16",         "layered",
+                                         "layered-16",  "auto",        "auto-off",   "auto-as-chunked-128"};
     int32_t streams = 4, short_prompt = 64, long_prompt = 8192, stream_tokens = 16384;
     double quiet_seconds = 10;
     int attempts = 3;
@@ -238,9 +238,10 @@ void add_bench_interference(CLI::App& bench, int& status) {
     CLI::App* verb =
         bench.add_subcommand("interference", "A long prompt beside running streams, under each prefill policy");
     add_model_or_shape(*verb, flags->model);
-    verb->add_option("--policies", flags->policies,
-                     "What to compare, in this order: chunked-TOKENS, layered, auto, auto-GAP (2x, 80ms, off), "
-                     "auto-as-POLICY (the median gap that POLICY gave before)")
+    verb->add_option(
+            "--policies", flags->policies,
+            "What to compare, in this order: chunked-TOKENS, layered, layered-TOKENS, auto, auto-GAP (2x, 80ms, off), "
+            "auto-as-POLICY (the median gap that POLICY gave before)")
         ->delimiter(',')
         ->capture_default_str();
     const auto add = [&](const char* name, auto& value, auto least, auto most, const char* help) {
