@@ -28,7 +28,7 @@ void Turns::close() {
 double Turns::give(double seconds) {
     const double begin = monotonic_seconds();
     std::unique_lock lock(mutex_);
-    CHECK(wanted_ && !guest_computes_, "a turn for nobody");
+    if (!wanted_) return 0;  // dismissed
     until_ = begin + seconds;
     wanted_ = false;
     guest_computes_ = true;
@@ -40,10 +40,10 @@ double Turns::give(double seconds) {
 void Turns::enter() {
     CHECK(!entered_, "the guest is there already");
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return pool_ != nullptr; });
-    wanted_ = true;
-    wake_();
-    changed_.wait(lock, [&] { return guest_computes_; });
+    changed_.wait(lock, [&] { return pool_ != nullptr || dismissed_; });
+    wanted_ = !dismissed_;
+    if (wake_) wake_();
+    wait_for_turn(lock);
     entered_ = true;
 }
 
@@ -57,10 +57,24 @@ void Turns::leave() {
 
 void Turns::pass() {
     std::unique_lock lock(mutex_);
-    wanted_ = true;
     guest_computes_ = false;
+    wait_for_turn(lock);
+}
+
+void Turns::wait_for_turn(std::unique_lock<std::mutex>& lock) {
+    wanted_ = !dismissed_;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return guest_computes_; });
+    changed_.wait(lock, [&] { return guest_computes_ || dismissed_; });
+    if (guest_computes_) return;
+    wanted_ = false;
+    throw Dismissed{};
+}
+
+void Turns::dismiss() {
+    const std::lock_guard lock(mutex_);
+    dismissed_ = true;
+    until_ = 0;
+    changed_.notify_all();
 }
 
 bool Turns::over() const {
@@ -69,7 +83,8 @@ bool Turns::over() const {
 
 int Turns::threads() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return pool_ != nullptr; });
+    changed_.wait(lock, [&] { return pool_ != nullptr || dismissed_; });
+    if (!pool_) throw Dismissed{};
     return pool_->threads();
 }
 

@@ -13,15 +13,20 @@
 
 namespace hone {
 
+// Thrown on the guest's thread where it waits for a turn and there will be none.
+struct Dismissed {};
+
 class Turns {
   public:
     // Host: from here on a guest may come. `wake` is called on the guest's thread when it begins to wait for a turn.
     void open(ThreadPool& pool, std::function<void()> wake);
+    // Any thread: the guest gets no more turns; where it waits for one, now or later, Dismissed is thrown.
+    void dismiss();
     // Host: no guest waits or computes any more (checked).
     void close();
     // Host: a guest waits for a turn.
     bool wanted() const { return wanted_.load(std::memory_order_acquire); }
-    // Host; needs wanted(). The guest computes for `seconds`, and for as long as the tiles take that it has begun then, or
+    // Host, where wanted(). The guest computes for `seconds`, and for as long as the tiles take that it has begun then, or
     // until it leaves. The seconds that it took.
     double give(double seconds);
 
@@ -38,6 +43,7 @@ class Turns {
     bool over() const;
     // Hands the turn back and waits for the next.
     void pass();
+    void wait_for_turn(std::unique_lock<std::mutex>& lock);
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -45,6 +51,7 @@ class Turns {
     std::function<void()> wake_;
     std::atomic<bool> wanted_ = false;
     bool guest_computes_ = false;
+    bool dismissed_ = false;
     bool entered_ = false;           // by the guest
     std::atomic<double> until_ = 0;  // monotonic seconds; end of the turn
 };

@@ -125,6 +125,36 @@ TEST(Turns, AHostThatSleepsIsWoken) {
     EXPECT_EQ(calls, 3);
 }
 
+TEST(Turns, ADismissedGuestIsThrownOutWhereItWaits) {
+    for (const bool with_host : {false, true}) {
+        for (const int given : {0, 1, 3}) {
+            ThreadPool pool(2);
+            Turns turns;
+            if (with_host) turns.open(pool, [] {});
+            std::atomic<bool> thrown = false;
+            std::thread guest([&] {
+                try {
+                    ThreadPool guest_pool(turns);
+                    const Visit visit(&turns);
+                    for (;;) guest_pool.parallel_for(8, [](int64_t, int) { busy(1e-4); });
+                } catch (const Dismissed&) {
+                    thrown = true;
+                }
+            });
+            for (int turn = 0; with_host && turn < given; turn++) {
+                while (!turns.wanted()) std::this_thread::yield();
+                turns.give(1e-3);
+            }
+            turns.dismiss();
+            guest.join();
+            EXPECT_TRUE(thrown);
+            EXPECT_FALSE(turns.wanted());
+            EXPECT_EQ(turns.give(1), 0);
+            if (with_host) turns.close();
+        }
+    }
+}
+
 TEST(Turns, WhoHasNoTurnsToTakeVisitsNobody) {
     const Visit visit(nullptr);
     ThreadPool pool(1);
