@@ -16,10 +16,14 @@ namespace hone {
 
 namespace fs = std::filesystem;
 
-// Without "." and a separator at the end, so that it has a name and a parent.
+// Without separators at the end, so that it has a name.
 static fs::path plain(const fs::path& path) {
-    fs::path result = fs::absolute(path).lexically_normal();
+    const fs::path result = path.lexically_normal();
     return result.has_filename() ? result : result.parent_path();
+}
+
+static fs::path parent_of(const fs::path& path) {
+    return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
 // ".NAME.PID.tmp" of any process.
@@ -31,7 +35,7 @@ static bool is_temporary_of(const fs::path& path, const std::string& name) {
 }
 
 static fs::path temporary_of(const fs::path& path) {
-    return path.parent_path() / fmt::format(".{}.{}.tmp", path.filename().string(), getpid());
+    return parent_of(path) / fmt::format(".{}.{}.tmp", path.filename().string(), getpid());
 }
 
 static int open_folder(const fs::path& path) {
@@ -42,7 +46,7 @@ void AtomicFolder::remove_leftovers(const fs::path& given) {
     const fs::path path = plain(given);
     std::vector<fs::path> found;
     std::error_code failure;
-    for (fs::directory_iterator entry(path.parent_path(), failure), end; !failure && entry != end;
+    for (fs::directory_iterator entry(parent_of(path), failure), end; !failure && entry != end;
          entry.increment(failure)) {
         if (is_temporary_of(path, entry->path().filename())) found.push_back(entry->path());
     }
@@ -106,7 +110,7 @@ Status AtomicFolder::publish() const {
 Status AtomicFolder::commit() {
     if (fsync(fd_) != 0) return error("{}: cannot sync: {}", temporary_.string(), std::strerror(errno));
     if (const Status published = publish(); !published) return published;
-    sync_folder(path_.parent_path());
+    sync_folder(parent_of(path_));
     // After an exchange the folder that was replaced has the temporary name.
     std::error_code ignored;
     fs::remove_all(std::exchange(temporary_, {}), ignored);
