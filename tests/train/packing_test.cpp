@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "tests/train/training_text.h"
 #include "train/data/batches.h"
+#include "train/data/survey.h"
 
 namespace hone::train {
 
@@ -213,6 +214,31 @@ TEST(Packing, GoesOnAtEveryPosition) {
         EXPECT_TRUE(was_inside_record);
         EXPECT_EQ(was_inside_step, options.step_tokens > 0 || options.step_examples > 0);
     }
+}
+
+TEST(Survey, CountsWhatIsGoingToBeRead) {
+    const TokenData data(mixed_lines());
+    const PackingOptions options{.pass_tokens = 24, .document_tokens = 10, .step_tokens = 70, .epochs = 3};
+    DataSurvey wanted;
+    for (const Batch& batch : data.batches(options)) {
+        wanted.passes++;
+        wanted.steps += batch.ends_step;
+        wanted.tokens += batch.tokens.size();
+        for (const float weight : batch.weights) wanted.targets += weight > 0;
+    }
+    const auto survey = survey_data(data.index(), data.reader(), Selection(40), options, true);
+    ASSERT_TRUE(survey.ok());
+    EXPECT_EQ(survey->passes, wanted.passes);
+    EXPECT_EQ(survey->steps, wanted.steps);
+    EXPECT_EQ(survey->tokens, wanted.tokens);
+    EXPECT_EQ(survey->targets, wanted.targets);
+    EXPECT_LT(survey->targets, survey->tokens);
+    EXPECT_GT(survey->counts.truncated, 0u);
+    const TokenData nothing({TokenData::line(0, 1)});
+    EXPECT_EQ(survey_data(nothing.index(), nothing.reader(), Selection(1), options, true).error().message,
+              "none of the 1 records has anything to train on");
+    const TokenData wrong({TokenData::line(0, 9), "{\"tokens\":[-1]}"});
+    EXPECT_FALSE(survey_data(wrong.index(), wrong.reader(), Selection(2), options, true).ok());
 }
 
 TEST(Packing, EpochsHaveOtherOrders) {
