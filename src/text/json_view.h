@@ -77,8 +77,8 @@ class JsonView {
     std::optional<Error>* error_;
 };
 
-// One JSON text, nested at most 64 deep, in valid UTF-8; the last of equal keys counts. The error reads "not valid JSON:
-// REASON at byte N".
+// One JSON text, nested at most 64 deep, in valid UTF-8; the last of equal keys counts. The error reads "not valid
+// JSON: REASON at byte N".
 Result<boost::json::value> parse_json(std::string_view text);
 
 // "a string", "an integer", ... for messages.

@@ -17,8 +17,8 @@ struct MessageProblem {
     Kind kind = Kind::wrong_value;
 };
 
-// Changes the message in place: `content` becomes a string (its text parts joined by line breaks, as vLLM joins them for
-// templates that take strings; empty where absent), the `arguments` of `tool_calls` objects. Other fields stay.
+// Changes the message in place: `content` becomes a string (its text parts joined by line breaks, as vLLM joins them
+// for templates that take strings; empty where absent), the `arguments` of `tool_calls` objects. Other fields stay.
 std::optional<MessageProblem> normalize_message(boost::json::value& message);
 
 }  // namespace hone::text

@@ -20,9 +20,9 @@ struct ChatReplies {
 //
 // Without generation blocks a reply is the text between the chat before it with the generation prompt and the chat with
 // it, up to the special token that ends it. Replies share a conversation as long as the template only appends to it;
-// where it writes earlier messages anew (drops their reasoning), the replies before are in further conversations, each as
-// the model saw and wrote it at its time. So there may be several, in the order of their last replies; none without a
-// reply of a weight. A template that does not go on from its own generation prompt is an error.
+// where it writes earlier messages anew (drops their reasoning), the replies before are in further conversations, each
+// as the model saw and wrote it at its time. So there may be several, in the order of their last replies; none without
+// a reply of a weight. A template that does not go on from its own generation prompt is an error.
 Result<std::vector<ChatReplies>> encode_replies(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
                                                 const ChatRequest& request, std::span<const float> weights,
                                                 const RenderOptions& options = {});

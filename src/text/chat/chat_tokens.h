@@ -13,8 +13,8 @@ namespace hone::text {
 // blanks excepted. Those others (</think>, <tool_call>) work in the assistant's messages.
 ControlTokens control_tokens_of(const ChatTemplate& chat_template, const Tokenizer& tokenizer);
 
-// The ids of a text that follows others: without what a tokenizer puts around texts, nor the blank that some put in front
-// of each. Special tokens in it work.
+// The ids of a text that follows others: without what a tokenizer puts around texts, nor the blank that some put in
+// front of each. Special tokens in it work.
 std::vector<TokenId> encode_continuation(const Tokenizer& tokenizer, std::string_view text);
 
 // Encodes what a template made of a request that `control` has marked. Offsets are in code points of `chat`, marks

@@ -1,4 +1,5 @@
-// Which records of an index are used, and the evaluation split: records that training never sees. Immutable; any thread.
+// Which records of an index are used, and the evaluation split: records that training never sees. Immutable; any
+// thread.
 #pragma once
 
 #include <cstdint>
