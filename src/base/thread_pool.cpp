@@ -49,7 +49,10 @@ void ThreadPool::take_tiles(int worker) {
 
 void ThreadPool::parallel_for(int64_t tiles, Body body) {
     if (tiles <= 0) return;
-    if (turns_) return turns_->run(tiles, body);
+    if (turns_) {
+        const Visit visit(*this);
+        return turns_->run(tiles, body);
+    }
     if (workers_.empty() || tiles == 1) {
         for (int64_t tile = 0; tile < tiles; tile++) body(tile, 0);
         return;

@@ -104,4 +104,11 @@ void Turns::run(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body)
     }
 }
 
+Visit::Visit(ThreadPool& pool) {
+    Turns* const turns = pool.turns();
+    if (!turns || turns->entered()) return;
+    turns->enter();
+    turns_ = turns;
+}
+
 }  // namespace hone

@@ -31,9 +31,10 @@ class Turns {
     double give(double seconds);
 
     // Guest: waits for open(), then for a turn; from here to leave() the guest computes in its turns only. What it does
-    // outside (files, waiting) holds up nobody.
+    // outside (files, waiting) holds up nobody; a loop there is a visit of its own.
     void enter();
     void leave();
+    bool entered() const { return entered_; }
     // Guest: every tile once, in as many turns as it takes. ThreadPool::parallel_for of the guest's pool.
     void run(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body);
     // Guest: waits for open(). Threads of the host's pool.
@@ -56,12 +57,10 @@ class Turns {
     std::atomic<double> until_ = 0;  // monotonic seconds; end of the turn
 };
 
-// The guest's stay from here to the end of the scope; nothing where there are no turns to take.
+// A guest's stay from here to the end of the scope; nothing where the pool is nobody else's, or within another visit.
 class Visit {
   public:
-    explicit Visit(Turns* turns) : turns_(turns) {
-        if (turns_) turns_->enter();
-    }
+    explicit Visit(ThreadPool& pool);
     ~Visit() {
         if (turns_) turns_->leave();
     }
@@ -69,7 +68,7 @@ class Visit {
     Visit& operator=(const Visit&) = delete;
 
   private:
-    Turns* turns_;
+    Turns* turns_ = nullptr;
 };
 
 }  // namespace hone

@@ -38,7 +38,7 @@ TEST(Turns, EveryTileOnceAndNeverWithTheHost) {
             EXPECT_EQ(guest_pool.threads(), threads);
             Random random(1);
             for (int stay = 0; stay < 5; stay++) {
-                const Visit visit(&turns);
+                const Visit visit(guest_pool);
                 for (int loop = 0; loop < 20; loop++) {
                     std::vector<std::atomic<int>> runs(random.below(40));
                     guest_pool.parallel_for(std::ssize(runs), [&](int64_t tile, int worker) {
@@ -75,7 +75,7 @@ TEST(Turns, ALoopStopsWhenTheTimeIsOver) {
     std::atomic<int> tiles = 0, most = 0;
     std::thread guest([&] {
         ThreadPool guest_pool(turns);
-        const Visit visit(&turns);
+        const Visit visit(guest_pool);
         guest_pool.parallel_for(100, [&](int64_t, int) {
             tiles++;
             busy(1e-3);
@@ -105,7 +105,7 @@ TEST(Turns, AHostThatSleepsIsWoken) {
     std::thread guest([&] {  // comes before the host does
         ThreadPool guest_pool(turns);
         for (int stay = 0; stay < 3; stay++) {
-            const Visit visit(&turns);
+            const Visit visit(guest_pool);
             guest_pool.parallel_for(2, [](int64_t, int) {});
         }
         ended = true;
@@ -125,6 +125,29 @@ TEST(Turns, AHostThatSleepsIsWoken) {
     EXPECT_EQ(calls, 3);
 }
 
+TEST(Turns, ALoopOutsideIsAVisitOfItsOwn) {
+    ThreadPool pool(2);
+    Turns turns;
+    turns.open(pool, [] {});
+    std::atomic<bool> ended = false;
+    std::atomic<int> tiles = 0;
+    std::thread guest([&] {
+        ThreadPool guest_pool(turns);
+        for (int loop = 0; loop < 3; loop++) guest_pool.parallel_for(5, [&](int64_t, int) { tiles++; });
+        {
+            const Visit visit(guest_pool), inner(guest_pool);
+            guest_pool.parallel_for(5, [&](int64_t, int) { tiles++; });
+            EXPECT_TRUE(turns.entered());
+        }
+        EXPECT_FALSE(turns.entered());
+        ended = true;
+    });
+    host_until(turns, ended, 1e-3, [] {});
+    guest.join();
+    turns.close();
+    EXPECT_EQ(tiles, 20);
+}
+
 TEST(Turns, ADismissedGuestIsThrownOutWhereItWaits) {
     for (const bool with_host : {false, true}) {
         for (const int given : {0, 1, 3}) {
@@ -135,7 +158,7 @@ TEST(Turns, ADismissedGuestIsThrownOutWhereItWaits) {
             std::thread guest([&] {
                 try {
                     ThreadPool guest_pool(turns);
-                    const Visit visit(&turns);
+                    const Visit visit(guest_pool);
                     for (;;) guest_pool.parallel_for(8, [](int64_t, int) { busy(1e-4); });
                 } catch (const Dismissed&) {
                     thrown = true;
@@ -156,8 +179,8 @@ TEST(Turns, ADismissedGuestIsThrownOutWhereItWaits) {
 }
 
 TEST(Turns, WhoHasNoTurnsToTakeVisitsNobody) {
-    const Visit visit(nullptr);
     ThreadPool pool(1);
+    const Visit visit(pool);
     int tiles = 0;
     pool.parallel_for(3, [&](int64_t, int) { tiles++; });
     EXPECT_EQ(tiles, 3);

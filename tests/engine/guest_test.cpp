@@ -25,7 +25,7 @@ class Guest {
     void run(Turns& turns) {
         ThreadPool pool(turns);
         {
-            const Visit visit(&turns);
+            const Visit visit(pool);
             while (!stopping_) {
                 pool.parallel_for(50, [&](int64_t, int) {
                     for (const double end = monotonic_seconds() + 1e-4; monotonic_seconds() < end;) {
