@@ -64,8 +64,10 @@ class EventQueue {
 
 class Conversation {
   public:
-    Conversation(engine::Engine& engine, const ModelText& text, ChatFlags& flags)
+    Conversation(engine::Engine& engine, std::shared_ptr<const model::Adapter> adapter, const ModelText& text,
+                 ChatFlags& flags)
         : engine_(engine),
+          adapter_(std::move(adapter)),
           text_(text),
           flags_(flags),
           templates_(text.chat_templates ? *text.chat_templates : serve::default_chat_templates()) {
@@ -114,7 +116,7 @@ class Conversation {
             fmt::print("hone: {}\n", prompt.error().message);
             return false;
         }
-        engine::Request request{.prompt = std::move(*prompt), .sampling = flags_.sampling};
+        engine::Request request{.prompt = std::move(*prompt), .sampling = flags_.sampling, .adapter = adapter_};
         const auto room =
             engine_.max_context() - static_cast<int32_t>(std::min<size_t>(request.prompt.size(), 1 << 30));
         if (room < 1) {
@@ -169,6 +171,7 @@ class Conversation {
     }
 
     engine::Engine& engine_;
+    const std::shared_ptr<const model::Adapter> adapter_;  // null: none
     const ModelText& text_;
     ChatFlags& flags_;
     const text::ChatTemplates templates_;
@@ -245,7 +248,7 @@ Status chat(ChatFlags& flags) {
 
     std::signal(SIGINT, [](int) { interrupted = true; });
     fmt::print("Chatting with {}. /help lists the commands.\n", open->loaded.name);
-    Conversation conversation(**engine, *text, flags);
+    Conversation conversation(**engine, open->adapter, *text, flags);
     for (std::string line; std::cout << "> " << std::flush && std::getline(std::cin, line);) {
         if (damaged) return error("the model file is damaged; what it said may be wrong");
         if (line.empty()) continue;
@@ -263,6 +266,7 @@ void add_chat(CLI::App& app, int& status) {
     auto flags = std::make_shared<ChatFlags>();
     CLI::App* verb = app.add_subcommand("chat", "Talk to a model in the terminal");
     verb->add_option("MODEL", flags->model.path, "Checkpoint folder or pack file")->required();
+    add_adapter_option(*verb, flags->model);
     verb->add_option("--system", flags->system, "System message");
     verb->add_option("--temperature", flags->temperature, "0 is greedy; otherwise the model's own default, or 1");
     verb->add_option("--top-p", flags->top_p, "Share of probability to sample from");

@@ -4,6 +4,7 @@
 #include "base/env.h"
 #include "base/topology.h"
 #include "math/kernels/self_test.h"
+#include "model/adapter_file.h"
 #include "model/checkpoint/random_weights.h"
 #include "model/checkpoint/shapes.h"
 
@@ -19,6 +20,12 @@ void add_isa_option(CLI::App& verb, ModelOptions& options) {
     verb.add_option("--isa", options.isa, "Kernels: auto, reference, avx2 or avx512; all give the same bits")
         ->envname("HONE_ISA")
         ->capture_default_str();
+}
+
+void add_adapter_option(CLI::App& verb, ModelOptions& options) {
+    verb.add_option("--adapter", options.adapter,
+                    "Folder of a low-rank adapter to put on the weights: adapter_model.safetensors and "
+                    "adapter_config.json, in Tinker's or Hugging Face PEFT's layout");
 }
 
 void add_weights_option(CLI::App& verb, ModelOptions& options) {
@@ -101,6 +108,11 @@ Result<OpenModel> open_model(const ModelOptions& options, bool quiet) {
         auto made = model::random_model(*config, options.shape, {.weights = *weights, .quiet = quiet}, *open.pool);
         if (!made) return made.error();
         open.loaded = std::move(*made);
+    }
+    if (!options.adapter.empty()) {
+        auto adapter = model::load_adapter(options.adapter, model::adapter_targets(*open.loaded.model), *open.pool);
+        if (!adapter) return adapter.error().within("--adapter");
+        open.adapter = std::move(*adapter);
     }
     return open;
 }

@@ -7,6 +7,7 @@
 #include "base/thread_pool.h"
 #include "cli/verbs.h"
 #include "math/kernels/kernel_table.h"
+#include "model/adapter.h"
 #include "model/checkpoint/load.h"
 
 namespace hone::cli {
@@ -19,6 +20,7 @@ struct ModelOptions {
     std::string isa = "auto";            // --isa
     int threads = 0;                     // --threads; 0: every usable CPU
     bool verify = false;                 // a pack's checksums before it is used
+    std::string adapter;                 // --adapter: a folder; empty: the model's own weights
 };
 
 // MODEL, or --shape NAME instead of it. Both are a mistake of the command line; open_model refuses neither.
@@ -30,6 +32,7 @@ void add_shape_option(CLI::App& verb, ModelOptions& options);
 void add_weights_option(CLI::App& verb, ModelOptions& options);
 void add_threads_option(CLI::App& verb, ModelOptions& options);
 void add_isa_option(CLI::App& verb, ModelOptions& options);
+void add_adapter_option(CLI::App& verb, ModelOptions& options);
 
 // A loaded model and what it takes to run it.
 struct OpenModel {
@@ -37,6 +40,7 @@ struct OpenModel {
     const math::KernelTable* kernels = nullptr;
     math::NumericClass int4_class = math::NumericClass::i8g32;
     model::LoadedModel loaded;
+    std::shared_ptr<const model::Adapter> adapter;  // that was asked for, or null
 };
 
 // Errors name the flag that asked for what is not there.

@@ -7,7 +7,7 @@ namespace hone::cli {
 Result<ScoreOutput> ScoreOutput::create(const std::string& path, const ScoreContents& contents,
                                         const model::ModelSpec& spec,
                                         const std::vector<std::vector<int32_t>>& sequences,
-                                        const std::string& numeric_class) {
+                                        const std::map<std::string, std::string>& facts) {
     std::vector<model::TensorDeclaration> tensors;
     std::vector<Places> places;
     const auto declare = [&](std::string name, math::DType type, math::Shape shape) {
@@ -33,7 +33,7 @@ Result<ScoreOutput> ScoreOutput::create(const std::string& path, const ScoreCont
         if (contents.greedy > 0) declare(fmt::format("{}.greedy.ids", i), math::DType::i32, {contents.greedy});
         places.push_back(at);
     }
-    auto writer = model::SafetensorsWriter::create(path, tensors, {{"numeric_class", numeric_class}});
+    auto writer = model::SafetensorsWriter::create(path, tensors, facts);
     if (!writer) return writer.error();
     ScoreOutput output(std::move(*writer));
     output.places_ = std::move(places);

@@ -2,6 +2,7 @@
 // computed.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,9 +20,10 @@ struct ScoreContents {
 
 class ScoreOutput {
   public:
+    // `facts` are the file's metadata.
     static Result<ScoreOutput> create(const std::string& path, const ScoreContents& contents,
                                       const model::ModelSpec& spec, const std::vector<std::vector<int32_t>>& sequences,
-                                      const std::string& numeric_class);
+                                      const std::map<std::string, std::string>& facts);
 
     // Rows [first, first + rows) of sequence `index`.
     Status logits(size_t index, int32_t first, math::MatrixView<const float> rows);

@@ -1,6 +1,7 @@
 // hone score: logits, log-probabilities and more of given sequences, into a safetensors file. The schedule flags change
 // how the work is cut, never a bit of the output.
 #include <cmath>
+#include <map>
 
 #include "base/atomic_file.h"
 #include "base/clock.h"
@@ -33,11 +34,11 @@ struct ScoreTotals {
 // Runs one sequence (and its greedy continuation), telling `output` all that was asked for.
 class SequenceRun {
   public:
-    SequenceRun(engine::Scorer& scorer, const math::KernelTable& kernels, const ScoreFlags& flags, ScoreOutput& output)
-        : scorer_(scorer), kernels_(kernels), flags_(flags), output_(output) {}
+    SequenceRun(engine::Scorer& scorer, const OpenModel& open, const ScoreFlags& flags, ScoreOutput& output)
+        : scorer_(scorer), kernels_(*open.kernels), adapter_(open.adapter.get()), flags_(flags), output_(output) {}
 
     Status run(size_t index, std::span<const int32_t> ids, ScoreTotals& totals, Progress& progress) {
-        scorer_.begin();
+        scorer_.begin(adapter_);
         logprobs_.assign(ids.size() - 1, 0);
         engine::ExecutorTaps taps;
         if (flags_.contents.hidden) {
@@ -102,6 +103,7 @@ class SequenceRun {
 
     engine::Scorer& scorer_;
     const math::KernelTable& kernels_;
+    const model::Adapter* const adapter_;
     const ScoreFlags& flags_;
     ScoreOutput& output_;
     std::vector<float> logprobs_;
@@ -141,13 +143,15 @@ Status score(const ScoreFlags& flags) {
                                          static_cast<int32_t>(longest) + flags.contents.greedy,
                                          thread_count(flags.model), open->int4_class);
     if (!scorer) return scorer.error();
-    auto output = ScoreOutput::create(flags.output, flags.contents, spec, *sequences, numeric_class_name(*open));
+    std::map<std::string, std::string> facts{{"numeric_class", numeric_class_name(*open)}};
+    if (open->adapter) facts["adapter"] = open->adapter->fingerprint();
+    auto output = ScoreOutput::create(flags.output, flags.contents, spec, *sequences, facts);
     if (!output) return output.error();
 
     ScoreTotals totals;
     const double started = monotonic_seconds();
     Progress progress("scoring", tokens, Progress::Unit::tokens, flags.json);
-    SequenceRun runner(**scorer, *open->kernels, flags, *output);
+    SequenceRun runner(**scorer, *open, flags, *output);
     for (size_t i = 0; i < sequences->size(); i++) {
         if (const Status run = runner.run(i, (*sequences)[i], totals, progress); !run) {
             return run.error().within(fmt::format("{}: sequence {}", flags.input, i));
@@ -166,6 +170,7 @@ void add_score(CLI::App& app, int& status) {
     CLI::App* verb =
         app.add_subcommand("score", "Log-probabilities (and logits, hidden states) of given token sequences or texts");
     verb->add_option("MODEL", flags->model.path, "Checkpoint folder or pack file")->required();
+    add_adapter_option(*verb, flags->model);
     verb->add_option("--input", flags->input, R"(File of lines {"ids": [...]} or {"text": "..."})")->required();
     verb->add_option(
             "--output", flags->output,

@@ -10,6 +10,7 @@
 #include "cli/engine_flags.h"
 #include "cli/model_options.h"
 #include "cli/model_text.h"
+#include "model/adapter_file.h"
 #include "model/checkpoint/pack_verification.h"
 #include "serve/server.h"
 
@@ -22,6 +23,7 @@ struct ServeFlags {
     serve::ServerOptions server;
     serve::ListenerOptions listener{.port = 8080};
     std::string served_name;
+    std::vector<std::string> adapters;  // NAME=DIR
     std::string verify = "background";
     std::string max_body = "16M";
     double drain_seconds = 30;
@@ -128,10 +130,48 @@ std::unique_ptr<model::BackgroundVerification> verify_behind(const ServeFlags& f
     return std::make_unique<model::BackgroundVerification>(std::move(checksums), done);
 }
 
+struct NamedFolder {
+    std::string name, folder;
+};
+
+// What --adapter names.
+Result<std::vector<NamedFolder>> settle_adapters(const ServeFlags& flags) {
+    std::vector<NamedFolder> named;
+    for (const std::string& flag : flags.adapters) {
+        const size_t equals = flag.find('=');
+        if (equals == 0 || equals == std::string::npos || equals + 1 == flag.size())
+            return error("--adapter {}: write NAME=DIR, the name that requests give as their model and its folder",
+                         flag);
+        const auto same = [&](const NamedFolder& other) { return other.name == flag.substr(0, equals); };
+        if (std::ranges::any_of(named, same)) return error("--adapter {}: the name is given twice", flag);
+        named.push_back({flag.substr(0, equals), flag.substr(equals + 1)});
+    }
+    return named;
+}
+
+// Of a model with weights, which it only refers to.
+serve::Adapters::Loader adapter_loader(model::Model& model) {
+    return [targets = model::adapter_targets(model)](const std::string& folder) {
+        ThreadPool one(1);  // the others are busy with requests
+        return model::load_adapter(folder, targets, one);
+    };
+}
+
+Status load_adapters(const std::vector<NamedFolder>& named, serve::Adapters& adapters) {
+    for (const auto& [name, folder] : named) {
+        const auto loaded = adapters.load(name, folder);
+        if (!loaded) return loaded.error().within(fmt::format("--adapter {}={}", name, folder));
+        LOG_INFO("adapter {} is {}, {}", name, folder, format_bytes(static_cast<double>((*loaded)->weights->bytes())));
+    }
+    return ok();
+}
+
 Status serve_model(ServeFlags& flags) {
     const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
     if (!engine_options) return engine_options.error();
     if (const Status settled = settle_limits(flags); !settled) return settled;
+    const auto named_adapters = settle_adapters(flags);
+    if (!named_adapters) return named_adapters.error();
     flags.server.max_streams = engine_options->max_batch;
     auto listener = serve::Listener::bind(flags.listener);  // an address in use is told before minutes of loading
     if (!listener) return listener.error();
@@ -140,11 +180,13 @@ Status serve_model(ServeFlags& flags) {
     auto text = load_model_text(open->loaded.files, open->loaded.model->spec().vocabulary);
     if (!text) return text.error();
     open->pool.reset();  // the engine has threads of its own
+    const std::string name = flags.served_name.empty() ? open->loaded.name : flags.served_name;
+    serve::Adapters adapters(name, adapter_loader(*open->loaded.model));
+    if (const Status loaded = load_adapters(*named_adapters, adapters); !loaded) return loaded;
 
     TerminationSignals signals;  // until here a signal ends the process: loading may take minutes
     auto engine = start_engine(*open, *engine_options);
     if (!engine) return engine.error();
-    const std::string name = flags.served_name.empty() ? open->loaded.name : flags.served_name;
     auto server = serve::Server::start(flags.server,
                                        {.name = name,
                                         .tokenizer = *text->tokenizer,
@@ -153,7 +195,8 @@ Status serve_model(ServeFlags& flags) {
                                         .engine = **engine,
                                         .defaults = text->defaults,
                                         .vocabulary = open->loaded.model->spec().vocabulary,
-                                        .numeric_class = numeric_class_name(*open)},
+                                        .numeric_class = numeric_class_name(*open),
+                                        .adapters = &adapters},
                                        std::move(*listener));
     if (!server) return server.error();
     print_welcome(url_of(flags.listener.host, (*server)->port()), name, text->tokenizer->reads_text(),
@@ -217,6 +260,14 @@ void add_serve(CLI::App& app, int& status) {
         ->allow_extra_args(false);
     verb->add_option("--name", flags->served_name,
                      "What clients call the model; the folder's or file's name otherwise");
+    verb->add_option("--adapter", flags->adapters,
+                     "NAME=DIR: a low-rank adapter (Tinker's or Hugging Face PEFT's folder) that requests choose with "
+                     "NAME as their model, side by side with the model itself; may be repeated")
+        ->allow_extra_args(false);
+    verb->add_flag(
+        "--allow-adapter-updates", flags->server.allow_adapter_updates,
+        "Let clients change adapters: POST /v1/load_lora_adapter and /v1/unload_lora_adapter. Any folder that "
+        "this process may read can be named there, so only for clients that are trusted");
     verb->add_option("--tool-parser", flags->server.tool_parser,
                      "How the model writes tool calls and reasoning (one name for both): auto goes by its chat "
                      "template, none leaves everything in the content")

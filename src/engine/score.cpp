@@ -27,7 +27,8 @@ Scorer::Scorer(const model::Model& model, const math::KernelTable& kernels, Page
       ops_{threads_, workspace_, kernels, int4_class},
       executor_(model, ops_, pages_.data()) {}
 
-void Scorer::begin() {
+void Scorer::begin(const model::Adapter* adapter) {
+    adapter_ = adapter;
     for (const int32_t page : table_) pages_.release(page);
     table_.clear();
     length_ = 0;
@@ -65,7 +66,8 @@ Status Scorer::extend(std::span<const int32_t> ids, const ScoreSchedule& schedul
                                           .end_layer = end,
                                           .resting = &resting_,
                                           .logits_begin = 0,
-                                          .logits_end = end == layers ? static_cast<int32_t>(chunk.size()) : 0};
+                                          .logits_end = end == layers ? static_cast<int32_t>(chunk.size()) : 0,
+                                          .adapter = adapter_};
             executor_.run(
                 {&segment, 1},
                 [&](std::span<const LogitsRow> rows, math::MatrixView<const float> logits) {

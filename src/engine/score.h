@@ -30,8 +30,9 @@ class Scorer {
                                                   int32_t max_tokens, int threads,
                                                   math::NumericClass int4_class = math::NumericClass::i8g32);
 
-    // Starts an empty sequence; what the last one held is zeroed.
-    void begin();
+    // Starts an empty sequence, computed with the adapter, which outlives it, or (null) with the model's own weights;
+    // what the last one held is zeroed.
+    void begin(const model::Adapter* adapter = nullptr);
     // Appends tokens and tells the logits of their positions. Taps see the rows of this call as chunks:
     // RowRange::segment is 0 and the first row's position is chunk_position() + RowRange::begin. Errors: a token outside
     // the vocabulary, too many tokens; nothing is appended.
@@ -54,6 +55,7 @@ class Scorer {
     std::vector<int32_t> table_;
     RestingRows resting_;
     int32_t length_ = 0, chunk_position_ = 0;
+    const model::Adapter* adapter_ = nullptr;
 };
 
 }  // namespace hone::engine

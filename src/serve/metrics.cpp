@@ -161,6 +161,25 @@ class EngineFamilies {
     std::vector<prometheus::MetricFamily> families_;
 };
 
+// Those that are published now, a series each.
+void add_adapters(std::vector<prometheus::MetricFamily>& families, const std::vector<AdapterPtr>& adapters,
+                  const prometheus::Labels& labels) {
+    prometheus::MetricFamily versions{
+        "hone_adapter_version", "Version that requests of the adapter get", MetricType::Gauge, {}};
+    prometheus::MetricFamily bytes{"hone_adapter_bytes", "Memory of that version", MetricType::Gauge, {}};
+    for (const AdapterPtr& adapter : adapters) {
+        ClientMetric metric;
+        for (const auto& [name, value] : labels) metric.label.push_back({name, value});
+        metric.label.push_back({"adapter", adapter->name});
+        metric.gauge.value = static_cast<double>(adapter->version);
+        versions.metric.push_back(metric);
+        metric.gauge.value = static_cast<double>(adapter->weights->bytes());
+        bytes.metric.push_back(std::move(metric));
+    }
+    families.push_back(std::move(versions));
+    families.push_back(std::move(bytes));
+}
+
 }  // namespace
 
 struct Metrics::Series {
@@ -246,8 +265,9 @@ void Metrics::ended(std::string_view reason, const SequenceTimes& times, double 
     series.generated_tokens.Observe(static_cast<double>(generated_tokens));
 }
 
-std::string Metrics::render(const engine::EngineMetrics& engine) const {
+std::string Metrics::render(const engine::EngineMetrics& engine, const std::vector<AdapterPtr>& adapters) const {
     std::vector<prometheus::MetricFamily> families = EngineFamilies(engine, series_->labels).all();
+    if (!adapters.empty()) add_adapters(families, adapters, series_->labels);
     for (prometheus::MetricFamily& family : series_->registry.Collect()) families.push_back(std::move(family));
     return prometheus::TextSerializer().Serialize(families);
 }

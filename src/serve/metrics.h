@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/engine.h"
+#include "serve/adapters.h"
 #include "serve/request_record.h"
 
 namespace hone::serve {
@@ -30,7 +32,7 @@ class Metrics {
     void ended(std::string_view reason, const SequenceTimes& times, double now, size_t prompt_tokens,
                int64_t generated_tokens);
 
-    std::string render(const engine::EngineMetrics& engine) const;
+    std::string render(const engine::EngineMetrics& engine, const std::vector<AdapterPtr>& adapters) const;
     static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
   private:

@@ -178,7 +178,10 @@ json::object RequestLog::line_of(const RequestRecord& record) const {
                       {"bytes_out", record.bytes_out},
                       {"total_s", span_of(record.arrived, record.ended)}};
     if (record.sequences > 0) {
-        const json::object generation{{"stream", record.stream},
+        const bool has_adapter = !record.adapter.empty();
+        const json::object generation{{"adapter", text_or_null(record.adapter)},
+                                      {"adapter_version", has_adapter ? json::value(record.adapter_version) : nullptr},
+                                      {"stream", record.stream},
                                       {"sequences", record.sequences},
                                       {"prompt_tokens", record.prompt_tokens},
                                       {"cached_tokens", record.cached_tokens},

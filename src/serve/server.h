@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "serve/adapters.h"
 #include "serve/http/listener.h"
 #include "serve/openai/generation_defaults.h"
 #include "serve/options.h"
@@ -30,6 +31,7 @@ struct ServedModel {
     GenerationDefaults defaults = {};  // the tokenizer's end-of-sequence token is added to end_ids
     int32_t vocabulary = 0;            // token ids that the model takes are below
     std::string numeric_class = {};    // "f32seq", "i8g32", "i8p32"
+    Adapters* adapters = nullptr;      // that requests may name instead of the model; null: none
 };
 
 class Service;

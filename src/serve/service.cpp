@@ -50,6 +50,7 @@ Service::Service(ServerOptions options, ServiceModel model, std::shared_ptr<Requ
                                                       .shares = static_cast<int32_t>(options_.api_keys.size())})),
       metrics_(model_.name),
       rules_{.model = model_.name,
+             .adapters = model_.adapters,
              .defaults = model_.defaults,
              .vocabulary = model_.vocabulary,
              .max_context = model_.generator.max_context(),
@@ -57,6 +58,7 @@ Service::Service(ServerOptions options, ServiceModel model, std::shared_ptr<Requ
       constraints_(model_.tokenizer, model_.defaults.end_ids, model_.vocabulary),
       intake_(std::make_shared<Workers>(options_.intake_threads)),
       output_(std::make_shared<Workers>(options_.output_threads)),
+      adapter_work_(std::make_shared<Workers>(1)),
       context_{.generator = model_.generator,
                .tokenizer = model_.tokenizer,
                .metrics = metrics_,
@@ -73,6 +75,7 @@ Service::~Service() {
 }
 
 void Service::stop() {
+    adapter_work_->stop();
     intake_->stop();
     output_->stop();
 }
@@ -86,6 +89,8 @@ std::span<const Service::Route> Service::routes() {
         {"GET", kModelPrefix.data(), true, true, &Service::show_model},
         {"POST", "/v1/completions", false, true, &Service::completions},
         {"POST", "/v1/chat/completions", false, true, &Service::chat_completions},
+        {"POST", "/v1/load_lora_adapter", false, true, &Service::load_adapter},
+        {"POST", "/v1/unload_lora_adapter", false, true, &Service::unload_adapter},
         {"POST", "/tokenize", false, true, &Service::tokenize},
         {"POST", "/detokenize", false, true, &Service::detokenize},
     };
@@ -177,28 +182,39 @@ void Service::version(Request, ExchangePtr exchange) {
 }
 
 void Service::metrics(Request, ExchangePtr exchange) {
-    exchange->respond({.content_type = Metrics::kContentType, .body = metrics_.render(model_.generator.metrics())});
+    exchange->respond(
+        {.content_type = Metrics::kContentType, .body = metrics_.render(model_.generator.metrics(), adapters())});
 }
 
-json::object Service::model_json() const {
-    return {{"id", model_.name},
+std::vector<AdapterPtr> Service::adapters() const {
+    return model_.adapters ? model_.adapters->list() : std::vector<AdapterPtr>();
+}
+
+// The model, or an adapter of it, whose parent it is.
+json::object Service::model_json(const AdapterVersion* adapter) const {
+    json::object facts{{"numeric_class", model_.numeric_class}};
+    if (adapter) facts["adapter"] = adapter_json(*adapter);
+    return {{"id", adapter ? adapter->name : model_.name},
             {"object", "model"},
-            {"created", started_},
+            {"created", adapter ? adapter->published : started_},
             {"owned_by", "hone"},
-            {"root", model_.name},
-            {"parent", nullptr},
+            {"root", adapter ? adapter->source : model_.name},
+            {"parent", adapter ? json::value(model_.name) : json::value(nullptr)},
             {"max_model_len", rules_.max_context},
-            {"hone", json::object{{"numeric_class", model_.numeric_class}}}};
+            {"hone", std::move(facts)}};
 }
 
 void Service::list_models(Request, ExchangePtr exchange) {
-    exchange->respond(json_response({{"object", "list"}, {"data", json::array{model_json()}}}));
+    json::array data{model_json(nullptr)};
+    for (const AdapterPtr& adapter : adapters()) data.push_back(model_json(adapter.get()));
+    exchange->respond(json_response({{"object", "list"}, {"data", std::move(data)}}));
 }
 
 void Service::show_model(Request request, ExchangePtr exchange) {
     const std::string_view id = std::string_view(request.path).substr(kModelPrefix.size());
-    if (id != model_.name) return exchange->respond(error_response(unknown_model(id)));
-    exchange->respond(json_response(model_json()));
+    const AdapterPtr adapter = model_.adapters ? model_.adapters->find(id) : nullptr;
+    if (!adapter && id != model_.name) return exchange->respond(error_response(unknown_model(id)));
+    exchange->respond(json_response(model_json(adapter.get())));
 }
 
 }  // namespace hone::serve

@@ -29,6 +29,7 @@ struct ServiceModel {
     GenerationDefaults defaults;
     int32_t vocabulary = 0;
     std::optional<text::ModelDialect> dialect = {};  // how it writes reasoning and tool calls; none: all is content
+    Adapters* adapters = nullptr;                    // null: none
 };
 
 class Service {
@@ -69,6 +70,8 @@ class Service {
     void show_model(Request request, ExchangePtr exchange);
     void completions(Request request, ExchangePtr exchange);
     void chat_completions(Request request, ExchangePtr exchange);
+    void load_adapter(Request request, ExchangePtr exchange);
+    void unload_adapter(Request request, ExchangePtr exchange);
     void tokenize(Request request, ExchangePtr exchange);
     void detokenize(Request request, ExchangePtr exchange);
 
@@ -91,7 +94,12 @@ class Service {
     std::optional<ApiError> encode(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
     std::optional<ApiError> decode(const boost::json::object& body, ExchangePtr& exchange, Arrival& arrival);
     std::optional<ApiError> check_listed(size_t tokens, std::string_view field) const;
-    boost::json::object model_json() const;
+    using AdapterChange = std::optional<ApiError> (Service::*)(const boost::json::object& body, ExchangePtr& exchange);
+    void change_adapters(Request request, ExchangePtr exchange, AdapterChange change);
+    std::optional<ApiError> load_named(const boost::json::object& body, ExchangePtr& exchange);
+    std::optional<ApiError> unload_named(const boost::json::object& body, ExchangePtr& exchange);
+    std::vector<AdapterPtr> adapters() const;
+    boost::json::object model_json(const AdapterVersion* adapter) const;
 
     const ServerOptions options_;
     const ServiceModel model_;
@@ -102,7 +110,7 @@ class Service {
     Metrics metrics_;
     RequestRules rules_;
     AnswerConstraints constraints_;
-    std::shared_ptr<Workers> intake_, output_;
+    std::shared_ptr<Workers> intake_, output_, adapter_work_;
     Failure failure_;
     GenerationContext context_;
     std::atomic<bool> draining_{false};

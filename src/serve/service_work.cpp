@@ -139,7 +139,8 @@ std::optional<ApiError> Service::check_listed(size_t tokens, std::string_view fi
 
 // vLLM's: {"prompt"} or {"messages"} to {"count", "max_model_len", "tokens", "token_strs"}.
 std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& exchange, Arrival&) {
-    if (auto problem = check_model(body, model_.name)) return problem;
+    AdapterPtr adapter;  // changes no token
+    if (auto problem = choose_model(body, rules_, adapter)) return problem;
     FieldReader fields(body);
     const bool is_chat = fields.find("messages") != nullptr;
     const bool add_special_tokens = fields.flag("add_special_tokens").value_or(true);
@@ -173,7 +174,8 @@ std::optional<ApiError> Service::encode(const json::object& body, ExchangePtr& e
 
 // vLLM's: {"tokens"} to {"prompt"}.
 std::optional<ApiError> Service::decode(const json::object& body, ExchangePtr& exchange, Arrival&) {
-    if (auto problem = check_model(body, model_.name)) return problem;
+    AdapterPtr adapter;  // changes no token
+    if (auto problem = choose_model(body, rules_, adapter)) return problem;
     FieldReader fields(body);
     if (!fields.find("tokens")) fields.refuse("tokens", "is missing", "missing_required_parameter");
     const std::vector<int32_t> tokens = fields.integers("tokens", 0, model_.vocabulary - 1);

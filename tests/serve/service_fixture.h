@@ -126,7 +126,8 @@ class ServiceTest : public ::testing::Test {
                                                           .generator = generator_,
                                                           .defaults = {.end_ids = {2}},
                                                           .vocabulary = 288,
-                                                          .dialect = std::move(spoken)},
+                                                          .dialect = std::move(spoken),
+                                                          .adapters = adapters_},
                                              std::move(log));
         handlers_ = service_->handlers();
     }
@@ -150,6 +151,7 @@ class ServiceTest : public ::testing::Test {
     Answer post(std::string path, std::string body) { return ask(request("POST", std::move(path), std::move(body))); }
 
     ScriptedGenerator generator_;
+    Adapters* adapters_ = nullptr;  // set before start()
     std::unique_ptr<text::Tokenizer> tokenizer_;
     std::unique_ptr<Service> service_;
     HttpHandlers handlers_;

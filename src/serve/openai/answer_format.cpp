@@ -72,7 +72,19 @@ json::object message_of(const TextDelta& delta) {
     return message;
 }
 
+// An answer under an adapter is another model's; its fingerprint tells the adapter's content.
+AnswerFormat::Header with_adapter(AnswerFormat::Header header, const GenerationRequest& request) {
+    if (!request.adapter) return header;
+    header.model = request.adapter->name;
+    header.fingerprint += "-" + request.adapter->weights->fingerprint();
+    return header;
+}
+
 }  // namespace
+
+json::object adapter_json(const AdapterVersion& adapter) {
+    return {{"name", adapter.name}, {"version", adapter.version}, {"fingerprint", adapter.weights->fingerprint()}};
+}
 
 json::object usage_json(const UsageCounts& usage) {
     return {{"prompt_tokens", usage.prompt_tokens},
@@ -82,7 +94,16 @@ json::object usage_json(const UsageCounts& usage) {
 }
 
 AnswerFormat::AnswerFormat(Header header, const GenerationRequest& request, const text::Tokenizer& tokenizer)
-    : header_(std::move(header)), request_(request), tokens_{.tokenizer = tokenizer, .as_ids = request.tokens_as_ids} {}
+    : header_(with_adapter(std::move(header), request)),
+      request_(request),
+      tokens_{.tokenizer = tokenizer, .as_ids = request.tokens_as_ids} {}
+
+// How the numbers came about.
+json::object AnswerFormat::facts() const {
+    json::object facts{{"numeric_class", header_.numeric_class}, {"seed", header_.seed}};
+    if (const AdapterVersion* adapter = request_.adapter.get()) facts["adapter"] = adapter_json(*adapter);
+    return facts;
+}
 
 json::object AnswerFormat::envelope(const char* chat_object) const {
     const bool chat = header_.endpoint == Endpoint::chat;
@@ -162,7 +183,7 @@ std::string AnswerFormat::whole(const std::vector<std::string>& choices, const U
         if (request_.prompt_logprobs)
             out["prompt_logprobs"] = prompt_logprobs(first.prompt_records, tokens_, *request_.prompt_logprobs);
     }
-    out["hone"] = json::object{{"numeric_class", header_.numeric_class}, {"seed", header_.seed}};
+    out["hone"] = facts();
     std::string text = json::serialize(out);
     text.pop_back();
     text += R"(,"choices":[)";
@@ -178,7 +199,7 @@ std::string AnswerFormat::chunk(json::array choices, const std::optional<UsageCo
     } else if (request_.include_usage) {
         out["usage"] = nullptr;
     }
-    if (introduce) out["hone"] = json::object{{"numeric_class", header_.numeric_class}, {"seed", header_.seed}};
+    if (introduce) out["hone"] = facts();
     return json::serialize(out);
 }
 

@@ -35,7 +35,7 @@ class AnswerFormat {
         Endpoint endpoint = Endpoint::completions;
         std::string id;  // without the prefix
         int64_t created = 0;
-        std::string model, fingerprint, numeric_class;
+        std::string model, fingerprint, numeric_class;  // of the model without an adapter
         int64_t seed = 0;
     };
     // `request` and the tokenizer outlive it.
@@ -54,6 +54,7 @@ class AnswerFormat {
 
   private:
     boost::json::object envelope(const char* chat_object) const;
+    boost::json::object facts() const;
     void add_logprobs(boost::json::object& choice, const ChoiceReport& report) const;
     void add_details(boost::json::object& choice, const ChoiceReport& report) const;
 
@@ -62,6 +63,8 @@ class AnswerFormat {
     const TokenWriter tokens_;
 };
 
+// {"name", "version", "fingerprint"}
+boost::json::object adapter_json(const AdapterVersion& adapter);
 boost::json::object usage_json(const UsageCounts& usage);
 
 }  // namespace hone::serve

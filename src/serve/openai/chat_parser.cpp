@@ -125,7 +125,7 @@ std::optional<ApiError> parse_chat_prompt(const json::object& body, text::ChatRe
 
 std::optional<ApiError> parse_chat_request(const json::object& body, const RequestRules& rules,
                                            ChatCompletionRequest& request) {
-    if (auto problem = check_model(body, rules.model)) return problem;
+    if (auto problem = choose_model(body, rules, request.adapter)) return problem;
     FieldReader fields(body);
     read_reading(fields, rules, read_chat_prompt(fields, request.prompt), request.reading);
     read_generation_fields(fields, rules, request);

@@ -66,7 +66,7 @@ void read_prompts(FieldReader& fields, const RequestRules& rules, CompletionRequ
 
 std::optional<ApiError> parse_completion_request(const json::object& body, const RequestRules& rules,
                                                  CompletionRequest& request) {
-    if (auto problem = check_model(body, rules.model)) return problem;
+    if (auto problem = choose_model(body, rules, request.adapter)) return problem;
     FieldReader fields(body);
     read_prompts(fields, rules, request);
     read_generation_fields(fields, rules, request);

@@ -99,6 +99,7 @@ void Generation::submit_all() {
     RequestRecord& record = *job_.record;
     record.times = {.arrived = job_.arrived, .submitted = monotonic_seconds()};
     record.stream = request.stream;
+    if (request.adapter) record.adapter = request.adapter->name, record.adapter_version = request.adapter->version;
     record.sequences = static_cast<int32_t>(choices_.size());
     for (const PromptTokens& prompt : job_.prompts) record.prompt_tokens += std::ssize(prompt);
     for (size_t i = 0; i < choices_.size(); ++i) {
@@ -127,7 +128,8 @@ std::optional<ApiError> Generation::submit(size_t index) {
                             .tenant = job_.tenant,
                             .max_wait = context_.max_queue_seconds,
                             .cache_salt = job_.request.cache_salt,
-                            .constraint = job_.constraint};
+                            .constraint = job_.constraint,
+                            .adapter = job_.request.adapter ? job_.request.adapter->weights : nullptr};
     request.sampling.choice = static_cast<int32_t>(index) % job_.request.choices;
     // On the engine's thread: the time is taken, the rest is posted.
     engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {

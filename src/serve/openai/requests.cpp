@@ -17,12 +17,13 @@ ApiError empty_prompt(std::string_view field) {
     return {.message = fmt::format("'{}': has no tokens", field), .param = std::string(field), .code = "invalid_value"};
 }
 
-std::optional<ApiError> check_model(const boost::json::object& body, const std::string& served) {
+std::optional<ApiError> choose_model(const boost::json::object& body, const RequestRules& rules, AdapterPtr& adapter) {
     FieldReader fields(body);
     const auto name = fields.text("model");
     if (!fields.ok()) return fields.failure();
-    if (name && *name != served) return unknown_model(*name);
-    return std::nullopt;
+    if (!name || *name == rules.model) return std::nullopt;
+    if (rules.adapters) adapter = rules.adapters->find(*name);
+    return adapter ? std::nullopt : std::optional(unknown_model(*name));
 }
 
 std::optional<ApiError> fit_context(GenerationRequest& request, size_t prompt_tokens, const RequestRules& rules,

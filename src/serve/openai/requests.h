@@ -13,6 +13,7 @@
 #include <boost/json/value.hpp>
 
 #include "engine/decode/sampling_params.h"
+#include "serve/adapters.h"
 #include "serve/openai/answer_form.h"
 #include "serve/openai/api_error.h"
 #include "serve/openai/generation_defaults.h"
@@ -24,6 +25,7 @@ namespace hone::serve {
 // What a request is held to.
 struct RequestRules {
     std::string model;
+    const Adapters* adapters = nullptr;  // that it may name instead; null: none
     GenerationDefaults defaults;
     int32_t vocabulary = 0;   // token ids are below
     int32_t max_context = 0;  // prompt and generated tokens of one choice
@@ -71,6 +73,7 @@ struct GenerationRequest {
     bool tokens_as_ids = false;  // token strings read "token_id:N"
     OutputReading reading;
     std::optional<AnswerForm> form;  // that the answer has to have
+    AdapterPtr adapter;              // the version that all its tokens are computed with; null: the model's own weights
 };
 
 using PromptText = std::string;
@@ -95,8 +98,8 @@ std::optional<ApiError> parse_chat_request(const boost::json::object& body, cons
 // The fields of a chat prompt alone (for /tokenize).
 std::optional<ApiError> parse_chat_prompt(const boost::json::object& body, text::ChatRequest& prompt);
 
-// The body's "model" is the served one, or absent.
-std::optional<ApiError> check_model(const boost::json::object& body, const std::string& served);
+// The body's "model" is the served one, or absent, or the adapter that is given.
+std::optional<ApiError> choose_model(const boost::json::object& body, const RequestRules& rules, AdapterPtr& adapter);
 ApiError unknown_model(std::string_view name);
 ApiError empty_prompt(std::string_view field);
 
