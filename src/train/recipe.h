@@ -11,7 +11,7 @@
 #include "math/quant/weight.h"
 #include "model/checkpoint/weight_choice.h"
 #include "train/adapter.h"
-#include "train/optimisers/adamw.h"
+#include "train/optimisers/optimiser.h"
 #include "train/schedule.h"
 
 namespace hone::train {
@@ -22,7 +22,6 @@ enum class JobKind : uint8_t {
     distill,   // a teacher's distributions over the tokens of answers
     dpo,       // pairs of answers
 };
-enum class OptimiserKind : uint8_t { adamw, muon };
 
 struct TrainOptions {
     bool is_full = false;  // all weights; otherwise an adapter
@@ -39,12 +38,6 @@ struct TrainOptions {
 struct LoraOptions {
     AdapterSpec spec;
     std::filesystem::path init;  // folder of an adapter to begin with; empty: A random, B zero
-};
-
-struct OptimiserOptions {
-    OptimiserKind kind = OptimiserKind::adamw;
-    AdamParams adam;         // of AdamW, and of what Muon does not take
-    double momentum = 0.95;  // of Muon
 };
 
 struct DataOptions {
