@@ -14,6 +14,13 @@ static fs::path folder_of(const fs::path& path) {
     return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+void sync_folder(const fs::path& folder) {
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    ::close(fd);
+}
+
 // By this name a file that has none is linked.
 static std::string path_of_descriptor(int fd) {
     return fmt::format("/proc/self/fd/{}", fd);
@@ -99,11 +106,7 @@ Status AtomicFile::commit() {
     if (fsync(fd_) != 0) return error("{}: cannot sync: {}", path_.string(), std::strerror(errno));
     if (const Status published = publish(); !published) return published;
     ::close(std::exchange(fd_, -1));
-    const int folder_fd = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd >= 0) {
-        fsync(folder_fd);
-        ::close(folder_fd);
-    }
+    sync_folder(folder_of(path_));
     return ok();
 }
 

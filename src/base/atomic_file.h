@@ -41,4 +41,7 @@ class AtomicFile {
     std::filesystem::path path_, temporary_;
 };
 
+// Makes the names in a folder durable; file systems that cannot are left alone.
+void sync_folder(const std::filesystem::path& folder);
+
 }  // namespace hone

@@ -33,7 +33,7 @@ LIBRARIES = {
     "pcre2": ["text"],
     "unicode/": ["text"],
     "sentencepiece": ["text"],
-    "xxhash": ["base", "model", "engine"],
+    "xxhash": ["base", "model", "engine", "train"],
     "CLI/": ["cli"],
     "toml++/": ["base"],
     "immintrin": ["base", "math/kernels"],

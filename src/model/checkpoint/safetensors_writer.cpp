@@ -42,10 +42,9 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
     std::string text = json::serialize(header);
     text.append((kDataAlignment - (sizeof(uint64_t) + text.size()) % kDataAlignment) % kDataAlignment, ' ');
     const uint64_t length = text.size();
-    for (auto& tensor : writer.tensors_) tensor.begin += sizeof length + text.size();
-    if (const Status written = writer.file_.write(std::as_bytes(std::span(&length, 1))); !written)
-        return written.error();
-    if (const Status written = writer.file_.write(text); !written) return written.error();
+    writer.header_.assign(reinterpret_cast<const char*>(&length), sizeof length).append(text);
+    for (auto& tensor : writer.tensors_) tensor.begin += writer.header_.size();
+    if (const Status written = writer.file_.write(writer.header_); !written) return written.error();
     return writer;
 }
 

@@ -27,6 +27,8 @@ class SafetensorsWriter {
                                             const std::vector<TensorDeclaration>& tensors,
                                             const std::map<std::string, std::string>& metadata = {});
 
+    // The file's bytes before those of the first tensor, whose offset is a multiple of 64.
+    const std::string& header() const { return header_; }
     // Puts `bytes` at byte `offset` of tensor `index`; every byte of every tensor is written exactly once.
     Status write(size_t index, size_t offset, std::span<const std::byte> bytes);
     // Once all is written: makes the file appear. Before that it is our mistake (checked by the number of bytes).
@@ -39,6 +41,7 @@ class SafetensorsWriter {
     explicit SafetensorsWriter(AtomicFile file) : file_(std::move(file)) {}
 
     AtomicFile file_;
+    std::string header_;
     std::vector<Placed> tensors_;
 };
 
