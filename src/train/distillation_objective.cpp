@@ -12,12 +12,17 @@ namespace {
 using math::MatrixView;
 using math::Workspace;
 
+// For passes whose log-probabilities nobody asks for.
+PackedBatch without_targets(const Batch& batch) {
+    return {batch.tokens, batch.offsets, {nullptr, std::ssize(batch.tokens), 0}};
+}
+
 // A model that gives log-probabilities and learns nothing.
 class TeacherPass {
   public:
-    TeacherPass(const PassModel& teacher, math::OpContext& ops, const WeightedBatch& batch)
+    TeacherPass(const PassModel& teacher, math::OpContext& ops, const Batch& batch)
         : pass_(teacher.model, ops, none_, {}, teacher.adapter) {
-        pass_.forward(batch.without_targets(), {nullptr, std::ssize(batch.tokens), 0});
+        pass_.forward(without_targets(batch), {nullptr, std::ssize(batch.tokens), 0});
     }
     TrainingPass& operator*() { return pass_; }
 
@@ -42,7 +47,7 @@ class FullDistillation final : public Objective {
   public:
     FullDistillation(PassModel teacher, float alpha) : teacher_(teacher), alpha_(alpha) {}
 
-    PassLoss run(const Student& student, const WeightedBatch& batch, const PassPurpose& purpose) override {
+    PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         const auto rows = std::ssize(batch.tokens);
         const int64_t vocabulary = student.model.model.spec().vocabulary;
         math::OpContext& ops = student.ops;
@@ -51,7 +56,7 @@ class FullDistillation final : public Objective {
         TeacherPass teacher(teacher_, ops, batch);
         TrainingPass pass(student.model.model, ops, student.gradients, {.aux_coefficient = purpose.aux_coefficient},
                           student.model.adapter);
-        pass.forward(batch.without_targets(), {nullptr, rows, 0});
+        pass.forward(without_targets(batch), {nullptr, rows, 0});
         const auto compare = [&](int64_t first, MatrixView<const float> logits, MatrixView<float> dlogits) {
             const Workspace::Scope scope(ops.workspace);
             const auto of_teacher = ops.workspace.matrix<float>(logits.rows, vocabulary);
@@ -85,7 +90,7 @@ class TopkDistillation final : public Objective {
   public:
     TopkDistillation(PassModel teacher, float alpha, int64_t k) : teacher_(teacher), alpha_(alpha), k_(k) {}
 
-    PassLoss run(const Student& student, const WeightedBatch& batch, const PassPurpose& purpose) override {
+    PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         const auto rows = std::ssize(batch.tokens);
         const int64_t k = std::min<int64_t>(k_, student.model.model.spec().vocabulary - 1);
         math::OpContext& ops = student.ops;
@@ -108,8 +113,7 @@ class TopkDistillation final : public Objective {
 
   private:
     // Of each row the teacher's k likeliest tokens, and what it gives them.
-    void most_likely(math::OpContext& ops, const WeightedBatch& batch, MatrixView<int32_t> tokens,
-                     MatrixView<float> logprobs) {
+    void most_likely(math::OpContext& ops, const Batch& batch, MatrixView<int32_t> tokens, MatrixView<float> logprobs) {
         const int64_t vocabulary = teacher_.model.spec().vocabulary;
         TeacherPass teacher(teacher_, ops, batch);
         const int64_t block = (*teacher).logits_rows();

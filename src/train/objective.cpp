@@ -20,12 +20,12 @@ math::MatrixView<float> column(std::vector<float>& values) {
 
 class CrossEntropyObjective final : public Objective {
   public:
-    PassLoss run(const Student& student, const WeightedBatch& batch, const PassPurpose& purpose) override {
+    PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         std::vector<float> lp(batch.tokens.size()), weights(batch.weights);
         for (float& weight : weights) weight = static_cast<float>(double{weight} / purpose.total);
         TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
                           student.model.adapter);
-        pass.forward(batch.view(), column(lp));
+        pass.forward(batch.packed(), column(lp));
         TokenLoss loss = cross_entropy(lp, weights);
         if (purpose.learns) pass.backward(column(loss.dlp));
         return {.loss = loss.sum, .aux_loss = pass.aux_loss(), .more = {}};
@@ -36,23 +36,20 @@ class PreferenceObjective final : public Objective {
   public:
     PreferenceObjective(PassModel reference, float beta) : reference_(reference), beta_(beta) {}
 
-    double weight(const WeightedBatch& batch) const override { return static_cast<double>(batch.documents() / 2); }
+    double weight(const Batch& batch) const override { return static_cast<double>(batch.pairs.size()); }
 
-    PassLoss run(const Student& student, const WeightedBatch& batch, const PassPurpose& purpose) override {
-        CHECK(batch.documents() % 2 == 0, "{} documents in pairs", batch.documents());
+    PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         std::vector<float> lp(batch.tokens.size()), reference(batch.tokens.size()), mask(batch.weights);
         for (float& weight : mask) weight = weight != 0 ? 1.0f : 0.0f;
-        std::vector<PreferencePair> pairs;
-        for (int32_t i = 0; i + 1 < static_cast<int32_t>(batch.documents()); i += 2) pairs.push_back({i, i + 1});
         const math::WeightGradients none;
         TrainingPass(reference_.model, student.ops, none, {}, reference_.adapter)
-            .forward(batch.view(), column(reference));
+            .forward(batch.packed(), column(reference));
         TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
                           student.model.adapter);
-        pass.forward(batch.view(), column(lp));
-        DpoLoss loss =
-            dpo(student.ops.kernels,
-                {.lp = lp, .reference = reference, .mask = mask, .offsets = batch.offsets, .pairs = pairs}, beta_);
+        pass.forward(batch.packed(), column(lp));
+        DpoLoss loss = dpo(
+            student.ops.kernels,
+            {.lp = lp, .reference = reference, .mask = mask, .offsets = batch.offsets, .pairs = batch.pairs}, beta_);
         for (float& dlp : loss.dlp) dlp = static_cast<float>(double{dlp} / purpose.total);
         if (purpose.learns) pass.backward(column(loss.dlp));
         const auto won = std::ranges::count_if(loss.margins, [](float margin) { return margin > 0; });
@@ -80,7 +77,7 @@ void PassLoss::add(const PassLoss& other) {
     for (size_t i = 0; i < more.size(); i++) more[i].second += other.more[i].second;
 }
 
-double Objective::weight(const WeightedBatch& batch) const {
+double Objective::weight(const Batch& batch) const {
     return std::accumulate(batch.weights.begin(), batch.weights.end(), 0.0);
 }
 

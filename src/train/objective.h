@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "train/weighted_batch.h"
+#include "train/data/packing.h"
 
 namespace hone::train {
 
@@ -44,8 +44,8 @@ class Objective {
   public:
     virtual ~Objective() = default;
     // What a batch counts in means: its trained tokens with their weights, or its pairs.
-    virtual double weight(const WeightedBatch& batch) const;
-    virtual PassLoss run(const Student& student, const WeightedBatch& batch, const PassPurpose& purpose) = 0;
+    virtual double weight(const Batch& batch) const;
+    virtual PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) = 0;
 };
 
 // -w log p of the targets.
@@ -53,7 +53,7 @@ std::unique_ptr<Objective> cross_entropy_objective();
 // The divergence from a teacher at each position, alpha as in losses/distillation.h: over the whole vocabulary, or over
 // the teacher's top_k > 0 tokens and a rest.
 std::unique_ptr<Objective> distillation_objective(PassModel teacher, float alpha, int64_t top_k);
-// Documents 2 i and 2 i + 1 are the chosen and the rejected one of a pair; targets of weight 0 are prompts.
+// Of the pairs of a batch; targets of weight 0 are prompts.
 std::unique_ptr<Objective> preference_objective(PassModel reference, float beta);
 
 }  // namespace hone::train

@@ -141,9 +141,11 @@ class RecipeReader {
         if (table.has("steps"))
             train.steps = table.integer("steps", 1, kMany, 1);
         else
-            train.epochs = table.number("epochs", 1e-6, 1e6, 1.0);
+            train.epochs = table.integer("epochs", 1, kMany, 1);
         train.tokens = table.integer("tokens", 2, 1 << 24, 4096);
         train.examples = table.integer("examples", 0, 1 << 20, 0);
+        if (train.examples > 0 && table.has("accumulate"))
+            table.mistake("accumulate", "and train.examples both say where a step ends; give one of them");
         train.accumulate = table.integer("accumulate", 1, 1 << 16, 1);
     }
 
@@ -202,15 +204,26 @@ class RecipeReader {
         DataOptions& data = recipe_.data;
         data.files = paths(table.texts("files"));
         if (data.files.empty()) table.mistake("files", "must name at least one file");
-        data.format = table.text("format", "auto");
-        data.max_tokens = table.integer("max_tokens", 2, 1 << 24, std::min<int64_t>(2048, recipe_.train.tokens));
-        constexpr std::string_view kTooLong[] = {"cut", "skip", "error"};
-        data.too_long = kTooLong[table.choice("too_long", {kTooLong[0], kTooLong[1], kTooLong[2]}, 0)];
+        read_format(table);
+        data.max_tokens = table.integer("max_tokens", 0, 1 << 24, 0);
+        data.too_long = static_cast<TooLong>(table.choice("too_long", {"truncate", "skip", "refuse"}, 0));
         data.shuffle = table.flag("shuffle", true);
         if (data.max_tokens > recipe_.train.tokens) {
             table.mistake("max_tokens", fmt::format("is {}, more than a pass holds: at most train.tokens = {}",
                                                     data.max_tokens, recipe_.train.tokens));
         }
+    }
+
+    void read_format(NotedTable& table) {
+        DataOptions& data = recipe_.data;
+        const bool are_pairs = recipe_.kind == JobKind::dpo;
+        const auto format =
+            table.choice("format", {"any", "chat", "completion", "text", "tokens", "preference"}, are_pairs ? 5 : 0);
+        data.format = static_cast<Format>(format);
+        if (are_pairs != (data.format == Format::preference))
+            table.mistake("format", "must be \"preference\" where kind = \"dpo\", and cannot be it elsewhere");
+        data.append_eos = table.flag("append_eos", true);
+        if (!are_pairs) data.train_on_prompts = table.flag("train_on_prompts", recipe_.kind == JobKind::pretrain);
     }
 
     void read_evaluation() {

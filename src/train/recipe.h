@@ -11,6 +11,7 @@
 #include "math/quant/weight.h"
 #include "model/checkpoint/weight_choice.h"
 #include "train/adapter.h"
+#include "train/data/packing.h"
 #include "train/optimisers/optimiser.h"
 #include "train/schedule.h"
 
@@ -29,10 +30,11 @@ struct TrainOptions {
     model::WeightChoice weights = model::WeightChoice::as_stored;
     math::NumericClass int4_class = math::NumericClass::i8g32;
     std::optional<int64_t> steps;  // otherwise epochs
-    double epochs = 1;
-    int64_t tokens = 4096;   // of a pass, at most
-    int64_t examples = 0;    // of a pass, at most; 0: as many as fit
-    int64_t accumulate = 1;  // passes a step
+    int64_t epochs = 1;
+    int64_t tokens = 4096;  // of a pass, at most: bounds memory
+    // A step has so many documents, windows of text or pairs, in as many passes as they take; 0: it has `accumulate` passes.
+    int64_t examples = 0;
+    int64_t accumulate = 1;
 };
 
 struct LoraOptions {
@@ -42,9 +44,10 @@ struct LoraOptions {
 
 struct DataOptions {
     std::vector<std::filesystem::path> files;
-    std::string format;  // "auto" or a name that the data's reader knows
-    int64_t max_tokens = 2048;
-    std::string too_long;  // "cut", "skip" or "error"
+    Format format = Format::any;
+    bool append_eos = true, train_on_prompts = false;
+    int64_t max_tokens = 0;  // of a document; 0: as many as a pass and the model take
+    TooLong too_long = TooLong::truncate;
     bool shuffle = true;
 };
 

@@ -13,15 +13,15 @@ Trainer::Trainer(const model::Model& model, TrainedWeights& weights, Objective& 
       ops_(ops),
       optimiser_(weights.parameters(), optimiser) {}
 
-Result<StepReport> Trainer::step(std::span<const WeightedBatch> passes, double learning_rate) {
+Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_rate) {
     StepReport report{.loss = {}, .learning_rate = learning_rate};
-    for (const WeightedBatch& pass : passes) {
+    for (const Batch& pass : passes) {
         report.weight += objective_.weight(pass);
         report.tokens += std::ssize(pass.tokens);
     }
     const auto count = static_cast<double>(passes.size());
     weights_.clear_gradients();
-    for (const WeightedBatch& pass : passes) {
+    for (const Batch& pass : passes) {
         const PassPurpose purpose{.total = report.weight != 0 ? report.weight : 1,
                                   .aux_coefficient = static_cast<float>(double{aux_coefficient_} / count)};
         report.loss.add(objective_.run(student(), pass, purpose));
@@ -34,7 +34,7 @@ Result<StepReport> Trainer::step(std::span<const WeightedBatch> passes, double l
     return report;
 }
 
-PassLoss Trainer::evaluate(const WeightedBatch& batch) {
+PassLoss Trainer::evaluate(const Batch& batch) {
     return objective_.run(student(), batch, {.learns = false});
 }
 

@@ -27,11 +27,11 @@ class Trainer {
             float aux_coefficient, math::OpContext& ops);
 
     // Errors: no memory to publish.
-    Result<StepReport> step(std::span<const WeightedBatch> passes, double learning_rate);
+    Result<StepReport> step(std::span<const Batch> passes, double learning_rate);
     // The sums of a batch's losses; divided by the sum of the weights they are means.
-    PassLoss evaluate(const WeightedBatch& batch);
+    PassLoss evaluate(const Batch& batch);
 
-    double weight(const WeightedBatch& batch) const { return objective_.weight(batch); }
+    double weight(const Batch& batch) const { return objective_.weight(batch); }
     Optimiser& optimiser() { return optimiser_; }
 
   private:

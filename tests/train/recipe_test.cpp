@@ -91,7 +91,9 @@ keep = 5
     EXPECT_EQ(recipe.schedule.peak, 2e-3);
     EXPECT_EQ(recipe.schedule.decay, Decay::warmup_stable_decay);
     EXPECT_EQ(recipe.aux_coefficient, 0.001f);
-    EXPECT_EQ(recipe.data.too_long, "skip");
+    EXPECT_EQ(recipe.data.too_long, TooLong::skip);
+    EXPECT_EQ(recipe.data.format, Format::text);
+    EXPECT_TRUE(recipe.data.train_on_prompts);
     EXPECT_EQ(recipe.evaluation.patience, 3);
     EXPECT_EQ(recipe.checkpoint.keep, 5);
 }
@@ -143,6 +145,13 @@ TEST(Recipe, mistakes_name_file_line_key_and_what_is_allowed) {
     EXPECT_EQ(mistake(least + "[schedule]\ndecay = 'warmup_stable_decay'\n"),
               "r.toml:7: schedule.decay_steps is missing");
     EXPECT_EQ(mistake("kind = \n"), "r.toml:1: Error while parsing key-value pair: expected value, saw '\\n'");
+}
+
+TEST(Recipe, data_say_what_they_are) {
+    EXPECT_EQ(mistake(std::string(kLeast) + "format = 'preference'\n"),
+              "r.toml:7: data.format must be \"preference\" where kind = \"dpo\", and cannot be it elsewhere");
+    EXPECT_EQ(mistake(std::string(kLeast) + "[train]\nexamples = 8\naccumulate = 2\n"),
+              "r.toml:9: train.accumulate and train.examples both say where a step ends; give one of them");
 }
 
 TEST(Recipe, a_changed_key_makes_another_job) {

@@ -14,25 +14,32 @@ namespace {
 enum class Kind { cross_entropy, full_distillation, topk_distillation, preference };
 
 // Documents of random tokens; the first third of each is a prompt.
-WeightedBatch random_batch(uint64_t seed, int documents, int32_t vocabulary) {
+Batch random_batch(uint64_t seed, int documents, int32_t vocabulary) {
     Random random(seed);
-    WeightedBatch batch;
+    Batch batch;
     for (int d = 0; d < documents; d++) {
         std::vector<int32_t> tokens(6 + random.below(10));
         std::vector<float> weights(tokens.size());
         for (int32_t& token : tokens) token = static_cast<int32_t>(random.below(static_cast<uint64_t>(vocabulary)));
         for (size_t i = 0; i < tokens.size(); i++) weights[i] = i < tokens.size() / 3 ? 0.0f : 1.0f;
-        batch.add(tokens, weights);
+        batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end() - 1);
+        batch.targets.insert(batch.targets.end(), tokens.begin() + 1, tokens.end());
+        batch.weights.insert(batch.weights.end(), weights.begin() + 1, weights.end());
+        batch.offsets.push_back(std::ssize(batch.tokens));
+        if (d % 2 == 1) batch.pairs.push_back({d - 1, d});
     }
     return batch;
 }
 
 // Both in one pass.
-WeightedBatch joined(const WeightedBatch& a, const WeightedBatch& b) {
-    WeightedBatch all = a;
+Batch joined(const Batch& a, const Batch& b) {
+    Batch all = a;
     all.tokens.insert(all.tokens.end(), b.tokens.begin(), b.tokens.end());
     all.targets.insert(all.targets.end(), b.targets.begin(), b.targets.end());
     all.weights.insert(all.weights.end(), b.weights.begin(), b.weights.end());
+    const auto documents = static_cast<int32_t>(a.offsets.size()) - 1;
+    for (const PreferencePair& pair : b.pairs)
+        all.pairs.push_back({documents + pair.chosen, documents + pair.rejected});
     for (size_t d = 1; d < b.offsets.size(); d++) all.offsets.push_back(std::ssize(a.tokens) + b.offsets[d]);
     return all;
 }
@@ -67,15 +74,15 @@ class SmallJob {
                          ops_);
     }
 
-    WeightedBatch batch(uint64_t seed, int documents) const {
+    Batch batch(uint64_t seed, int documents) const {
         return random_batch(seed, documents, student_.model->spec().vocabulary);
     }
-    StepReport step(std::span<const WeightedBatch> passes, double rate) {
+    StepReport step(std::span<const Batch> passes, double rate) {
         auto report = trainer_->step(passes, rate);
         CHECK(report.ok(), "{}", report.error().message);
         return *report;
     }
-    double evaluate(const WeightedBatch& batch) { return trainer_->evaluate(batch).loss / trainer_->weight(batch); }
+    double evaluate(const Batch& batch) { return trainer_->evaluate(batch).loss / trainer_->weight(batch); }
     std::span<const Parameter> parameters() const { return weights_->parameters(); }
 
   private:
@@ -110,7 +117,7 @@ TEST(Trainer, EveryKindLearnsWhatItIsShown) {
     for (const Kind kind : kKinds) {
         for (const bool is_full : {false, true}) {
             SmallJob run({.kind = kind, .is_full = is_full});
-            const WeightedBatch batch = run.batch(1, 4);
+            const Batch batch = run.batch(1, 4);
             const double before = run.evaluate(batch);
             double first = 0;
             for (int t = 1; t <= 30; t++) {
@@ -126,7 +133,7 @@ TEST(Trainer, EveryKindLearnsWhatItIsShown) {
 TEST(Trainer, MuonLearnsToo) {
     for (const bool is_full : {false, true}) {
         SmallJob run({.is_full = is_full, .optimiser = OptimiserKind::muon});
-        const WeightedBatch batch = run.batch(1, 4);
+        const Batch batch = run.batch(1, 4);
         const double before = run.evaluate(batch);
         for (int t = 1; t <= 20; t++) run.step({&batch, 1}, 2e-3);
         EXPECT_LT(run.evaluate(batch), 0.8 * before) << is_full;
@@ -136,8 +143,8 @@ TEST(Trainer, MuonLearnsToo) {
 TEST(Trainer, PassesOfAStepAddUpToOneLargePass) {
     for (const Kind kind : kKinds) {
         SmallJob one({.kind = kind}), two({.kind = kind});
-        const std::vector<WeightedBatch> halves = {one.batch(1, 2), one.batch(2, 4)};
-        const WeightedBatch whole = joined(halves[0], halves[1]);
+        const std::vector<Batch> halves = {one.batch(1, 2), one.batch(2, 4)};
+        const Batch whole = joined(halves[0], halves[1]);
         for (int t = 1; t <= 3; t++) {
             const StepReport a = one.step({&whole, 1}, 1e-3), b = two.step(halves, 1e-3);
             EXPECT_EQ(a.tokens, b.tokens);
@@ -152,7 +159,7 @@ TEST(Trainer, NoBitDependsOnThreads) {
         const auto after_steps = [&](int threads) {
             SmallJob run({.kind = kind, .threads = threads, .aux_coefficient = 0.01f});
             std::vector<float> all;
-            const std::vector<WeightedBatch> passes = {run.batch(1, 2), run.batch(2, 4)};
+            const std::vector<Batch> passes = {run.batch(1, 2), run.batch(2, 4)};
             for (int t = 1; t <= 3; t++) {
                 const StepReport report = run.step(passes, 1e-3);
                 all.push_back(static_cast<float>(report.loss.loss));
@@ -168,12 +175,12 @@ TEST(Trainer, NoBitDependsOnThreads) {
 
 TEST(Trainer, AGradientThatIsNotFiniteChangesNothing) {
     SmallJob run({});
-    WeightedBatch batch = run.batch(1, 2);
+    Batch batch = run.batch(1, 2);
     run.step({&batch, 1}, 1e-3);
     std::vector<std::vector<float>> before;
     for (const Parameter& parameter : run.parameters())
         before.emplace_back(parameter.values.begin(), parameter.values.end());
-    WeightedBatch broken = batch;
+    Batch broken = batch;
     broken.weights.back() = std::numeric_limits<float>::infinity();
     EXPECT_TRUE(run.step({&broken, 1}, 1e-3).is_skipped);
     for (size_t i = 0; i < before.size(); i++)
