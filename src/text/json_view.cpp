@@ -2,6 +2,7 @@
 
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/json/parser.hpp>
 
 namespace hone::text {
 
@@ -59,6 +60,40 @@ std::string JsonView::path() const {
     const std::string outer = parent_->path();
     if (index_ >= 0) return fmt::format("{}[{}]", outer, index_);
     return outer.empty() ? std::string(key_) : fmt::format("{}.{}", outer, key_);
+}
+
+Result<boost::json::value> parse_json(std::string_view text) {
+    constexpr size_t kMaxDepth = 64;
+    boost::json::parse_options options;
+    options.max_depth = kMaxDepth;
+    boost::json::parser parser({}, options);
+    boost::json::error_code failure;
+    const size_t read = parser.write_some(text.data(), text.size(), failure);
+    if (!failure && text.find_first_not_of(" \t\r\n", read) != std::string_view::npos)
+        failure = boost::json::error::extra_data;
+    if (failure) return error("not valid JSON: {} at byte {}", failure.message(), read);
+    return parser.release();
+}
+
+std::string_view json_type_name(const boost::json::value& value) {
+    switch (value.kind()) {
+        case boost::json::kind::null:
+            return "null";
+        case boost::json::kind::bool_:
+            return "a boolean";
+        case boost::json::kind::int64:
+        case boost::json::kind::uint64:
+            return "an integer";
+        case boost::json::kind::double_:
+            return "a number";
+        case boost::json::kind::string:
+            return "a string";
+        case boost::json::kind::array:
+            return "a list";
+        case boost::json::kind::object:
+            return "an object";
+    }
+    return "something else";
 }
 
 Status read_json_file(const FileSet& files, const std::string& name, FunctionRef<void(const JsonView& root)> read) {

@@ -77,6 +77,13 @@ class JsonView {
     std::optional<Error>* error_;
 };
 
+// One JSON text, nested at most 64 deep, in valid UTF-8; the last of equal keys counts. The error reads "not valid JSON:
+// REASON at byte N".
+Result<boost::json::value> parse_json(std::string_view text);
+
+// "a string", "an integer", ... for messages.
+std::string_view json_type_name(const boost::json::value& value);
+
 // A tokenizer.json has up to 33 MB, everything else less; tables made from a file take up to thirty times its size.
 inline constexpr size_t kLargestJsonFile = size_t{64} << 20;
 

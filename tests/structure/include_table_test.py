@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "model": ["math", "base"],
     "text": ["base"],
     "engine": ["model", "math", "base"],
-    "train": ["model", "math", "base"],
+    "train": ["model", "math", "text", "base"],
     "serve": ["engine", "text", "base"],
     "cli": ["base", "math", "model", "text", "engine", "serve"],
 }
@@ -24,10 +24,10 @@ MAY_INCLUDE = {
 MATH_ROOMS = ["tensor", "quant", "kernels", "ops", "autograd"]
 # Third-party headers by folder: the rest of the standard library and the system is open to all.
 LIBRARIES = {
-    "boost/json": ["model", "text", "serve", "cli"],
+    "boost/json": ["model", "text", "train", "serve", "cli"],
     "boost/asio": ["serve", "cli/bench/load"],
     "boost/beast": ["serve", "cli/bench/load"],
-    "boost/": ["model", "text", "serve", "cli"],
+    "boost/": ["model", "text", "train", "serve", "cli"],
     "openssl/": ["engine", "serve"],
     "prometheus/": ["serve"],
     "pcre2": ["text"],

@@ -3,6 +3,7 @@
 
 #include "serve/openai/generation_fields.h"
 #include "serve/openai/tool_fields.h"
+#include "text/chat/chat_messages.h"
 
 namespace hone::serve {
 
@@ -12,83 +13,24 @@ namespace {
 
 constexpr size_t kMaxMessages = 1 << 16;
 
-// The text of a message's content: a string, or its text parts joined by line breaks (as vLLM joins them for templates
-// that take strings). Absent content is empty.
-std::string content_text(FieldReader& message) {
-    const json::value* content = message.find("content");
-    if (!content) return {};
-    if (content->is_string()) return std::string(content->get_string());
-    if (!content->is_array()) {
-        message.refuse_type("content", "a string or a list of parts", *content);
-        return {};
-    }
-    std::string text;
-    const json::array& parts = content->get_array();
-    for (size_t i = 0; i < parts.size(); ++i) {
-        const std::string field = fmt::format("content[{}]", i);
-        if (i > 0) text += '\n';
-        if (parts[i].is_string()) {
-            text += parts[i].get_string();
-            continue;
-        }
-        const json::object* part = parts[i].if_object();
-        const json::value* type = part ? part->if_contains("type") : nullptr;
-        const json::value* piece = part ? part->if_contains("text") : nullptr;
-        if (!type || !type->is_string()) {
-            message.refuse(field, "must be an object with a 'type'", "invalid_type");
-        } else if (type->get_string() != "text") {
-            message.refuse(field,
-                           fmt::format("parts of type '{}' are not supported; this model reads text only",
-                                       quotable(std::string_view(type->get_string()), 40)),
-                           "unsupported_content");
-        } else if (!piece || !piece->is_string()) {
-            message.refuse(field + ".text", "must be a string", "invalid_type");
-        } else {
-            text += piece->get_string();
-        }
-        if (!message.ok()) return {};
-    }
-    return text;
-}
-
-// Templates loop over the arguments of earlier tool calls, which clients send as JSON text.
-void parse_tool_arguments(FieldReader& message, json::array& calls) {
-    for (size_t i = 0; i < calls.size(); ++i) {
-        json::object* call = calls[i].if_object();
-        json::value* function = call ? call->if_contains("function") : nullptr;
-        json::object* fields = function ? function->if_object() : nullptr;
-        const std::string where = fmt::format("tool_calls[{}].function", i);
-        if (!fields || !fields->if_contains("name") || !fields->at("name").is_string())
-            return message.refuse(where, "must be an object with a 'name'", "invalid_type");
-        json::value& arguments = (*fields)["arguments"];
-        if (arguments.is_null() || (arguments.is_string() && arguments.get_string().empty())) {
-            arguments = json::object();
-        } else if (arguments.is_string()) {
-            json::value parsed;
-            if (const auto problem = parse_json_object(arguments.get_string(), parsed))
-                return message.refuse(where + ".arguments", "must be the text of a JSON object");
-            arguments = std::move(parsed);
-        } else if (!arguments.is_object()) {
-            return message.refuse_type(where + ".arguments", "the text of a JSON object", arguments);
-        }
-    }
+std::string_view code_of(text::MessageProblem::Kind kind) {
+    using Kind = text::MessageProblem::Kind;
+    if (kind == Kind::missing) return "missing_required_parameter";
+    if (kind == Kind::wrong_type) return "invalid_type";
+    return kind == Kind::unsupported ? "unsupported_content" : "invalid_value";
 }
 
 std::optional<ApiError> read_message(const json::value& given, size_t index, json::array& messages) {
-    const std::string where = fmt::format("messages[{}]", index);
-    if (!given.is_object())
-        return ApiError{.message = fmt::format("'{}': must be an object, not {}", where, json_type_name(given)),
-                        .param = where,
-                        .code = "invalid_type"};
-    FieldReader fields(given.get_object(), where + ".");
-    if (!fields.find("role")) fields.refuse("role", "is missing", "missing_required_parameter");
-    (void)fields.text("role");
-    json::object message = given.get_object();
-    message["content"] = content_text(fields);
-    if (fields.array("tool_calls")) parse_tool_arguments(fields, message["tool_calls"].get_array());
-    for (const char* field : {"name", "tool_call_id", "reasoning", "reasoning_content"}) (void)fields.text(field);
-    if (fields.ok()) messages.emplace_back(std::move(message));
-    return fields.failure();
+    json::value message = given;
+    if (const auto problem = text::normalize_message(message)) {
+        const std::string field =
+            fmt::format("messages[{}]{}{}", index, problem->field.empty() ? "" : ".", problem->field);
+        return ApiError{.message = fmt::format("'{}': {}", field, problem->reason),
+                        .param = field,
+                        .code = std::string(code_of(problem->kind))};
+    }
+    messages.push_back(std::move(message));
+    return std::nullopt;
 }
 
 void read_messages(FieldReader& fields, json::array& messages) {

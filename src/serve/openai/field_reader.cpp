@@ -3,15 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include <boost/json/parser.hpp>
-
 namespace hone::serve {
 
 namespace json = boost::json;
 
 namespace {
-
-constexpr size_t kMaxDepth = 64;
 
 ApiError malformed(std::string message) {
     return {.message = std::move(message), .code = "invalid_json"};
@@ -20,40 +16,12 @@ ApiError malformed(std::string message) {
 }  // namespace
 
 std::optional<ApiError> parse_json_object(std::string_view body, json::value& out) {
-    json::parse_options options;
-    options.max_depth = kMaxDepth;
-    json::parser parser({}, options);
-    json::error_code failure;
-    const size_t read = parser.write_some(body.data(), body.size(), failure);
-    if (!failure && body.find_first_not_of(" \t\r\n", read) != std::string_view::npos)
-        failure = json::error::extra_data;
-    if (failure)
-        return malformed(fmt::format("the request body is not valid JSON: {} at byte {}", failure.message(), read));
-    out = parser.release();
+    Result<json::value> parsed = text::parse_json(body);
+    if (!parsed) return malformed("the request body is " + parsed.error().message);
+    out = std::move(*parsed);
     if (!out.is_object())
         return malformed(fmt::format("the request body must be a JSON object, not {}", json_type_name(out)));
     return std::nullopt;
-}
-
-std::string_view json_type_name(const json::value& value) {
-    switch (value.kind()) {
-        case json::kind::null:
-            return "null";
-        case json::kind::bool_:
-            return "a boolean";
-        case json::kind::int64:
-        case json::kind::uint64:
-            return "an integer";
-        case json::kind::double_:
-            return "a number";
-        case json::kind::string:
-            return "a string";
-        case json::kind::array:
-            return "a list";
-        case json::kind::object:
-            return "an object";
-    }
-    return "something else";
 }
 
 std::optional<int64_t> as_integer(const json::value& value) {

@@ -12,14 +12,14 @@
 #include <boost/json/value.hpp>
 
 #include "serve/openai/api_error.h"
+#include "text/json_view.h"
 
 namespace hone::serve {
 
 // Parses a request body that must be a JSON object: UTF-8, nested at most 64 deep, the last of equal keys counts.
 std::optional<ApiError> parse_json_object(std::string_view body, boost::json::value& out);
 
-// "a string", "an integer", ... for messages.
-std::string_view json_type_name(const boost::json::value& value);
+using text::json_type_name;
 
 // A whole number, written as 3 or 3.0, that fits 64 signed bits.
 std::optional<int64_t> as_integer(const boost::json::value& value);

@@ -3,22 +3,37 @@
 #include <algorithm>
 
 #include "text/chat/unicode_text.h"
+#include "text/utf8.h"
 
 namespace hone::text {
 
 namespace {
 
-// The ids of a piece inside of a chat. It is encoded behind a newline whose ids are taken off again, so that a
-// tokenizer that puts a blank in front of every text does not put one here.
-std::vector<TokenId> encode_inside(const Tokenizer& tokenizer, const ChatPiece& piece,
-                                   const std::vector<TokenId>& newline) {
-    EncodeOptions options{
-        .add_special_tokens = false, .parse_special_tokens = !piece.is_plain, .parse_added_tokens = !piece.is_plain};
-    std::vector<TokenId> ids = tokenizer.encode("\n" + std::string(piece.text), options);
-    bool has_newline = ids.size() >= newline.size() && std::equal(newline.begin(), newline.end(), ids.begin());
-    if (!has_newline) return tokenizer.encode(piece.text, options);
-    ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(newline.size()));
-    return ids;
+Encoding encode(const Tokenizer& tokenizer, std::string_view text, const EncodeOptions& options, bool with_offsets) {
+    return with_offsets ? tokenizer.encode_with_offsets(text, options) : Encoding{tokenizer.encode(text, options), {}};
+}
+
+// A text inside of another. It is encoded behind a newline whose ids are taken off again, so that a tokenizer that puts
+// a blank in front of every text does not put one here.
+Encoding encode_inside(const Tokenizer& tokenizer, std::string_view text, const EncodeOptions& options,
+                       const std::vector<TokenId>& newline, bool with_offsets) {
+    Encoding encoded = encode(tokenizer, "\n" + std::string(text), options, with_offsets);
+    const bool has_newline =
+        encoded.ids.size() >= newline.size() && std::equal(newline.begin(), newline.end(), encoded.ids.begin());
+    if (!has_newline) return encode(tokenizer, text, options, with_offsets);
+    const auto count = static_cast<std::ptrdiff_t>(newline.size());
+    encoded.ids.erase(encoded.ids.begin(), encoded.ids.begin() + count);
+    if (!with_offsets) return encoded;
+    encoded.offsets.erase(encoded.offsets.begin(), encoded.offsets.begin() + count);
+    for (auto& [begin, end] : encoded.offsets) {
+        begin -= std::min(begin, 1u);
+        end -= std::min(end, 1u);
+    }
+    return encoded;
+}
+
+std::vector<TokenId> newline_ids(const Tokenizer& tokenizer) {
+    return tokenizer.encode("\n", {.add_special_tokens = false});
 }
 
 }  // namespace
@@ -35,25 +50,45 @@ ControlTokens control_tokens_of(const ChatTemplate& chat_template, const Tokeniz
     return ControlTokens(std::move(tokens), std::move(model_tokens));
 }
 
-Result<std::vector<TokenId>> encode_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
-                                         const ChatRequest& request, const RenderOptions& options) {
-    ControlTokens control = control_tokens_of(chat_template, tokenizer);
-    Result<Rendered> chat = render_chat(chat_template, control.mark(request), options);
-    if (!chat) return chat.error();
-    std::vector<ChatPiece> pieces = control.split(chat->text);
-    std::vector<TokenId> newline = tokenizer.encode("\n", {.add_special_tokens = false}), ids;
-    for (const ChatPiece& piece : pieces) {
-        bool is_first = piece.text.data() == chat->text.data();
-        std::vector<TokenId> more = is_first ? tokenizer.encode(piece.text, {.add_special_tokens = false})
-                                             : encode_inside(tokenizer, piece, newline);
-        std::optional<TokenId> forbidden = piece.is_plain ? tokenizer.token_id(piece.text) : std::nullopt;
-        if (forbidden && std::find(more.begin(), more.end(), *forbidden) != more.end())
+std::vector<TokenId> encode_continuation(const Tokenizer& tokenizer, std::string_view text) {
+    return encode_inside(tokenizer, text, {.add_special_tokens = false}, newline_ids(tokenizer), false).ids;
+}
+
+Result<Encoding> encode_marked_chat(const Tokenizer& tokenizer, const ControlTokens& control, std::string_view chat,
+                                    bool with_offsets) {
+    const std::vector<TokenId> newline = newline_ids(tokenizer);
+    Encoding out;
+    const char* counted = chat.data();  // up to where `before` counts code points
+    size_t before = 0;
+    for (const ChatPiece& piece : control.split(chat)) {
+        const EncodeOptions options{.add_special_tokens = false,
+                                    .parse_special_tokens = !piece.is_plain,
+                                    .parse_added_tokens = !piece.is_plain};
+        const bool is_first = piece.text.data() == chat.data();
+        const Encoding more = is_first ? encode(tokenizer, piece.text, options, with_offsets)
+                                       : encode_inside(tokenizer, piece.text, options, newline, with_offsets);
+        const std::optional<TokenId> forbidden = piece.is_plain ? tokenizer.token_id(piece.text) : std::nullopt;
+        if (forbidden && std::find(more.ids.begin(), more.ids.end(), *forbidden) != more.ids.end())
             return error(
                 "the control token {} cannot be written as ordinary text: the tokenizer makes it of its characters",
                 piece.text);
-        ids.insert(ids.end(), more.begin(), more.end());
+        out.ids.insert(out.ids.end(), more.ids.begin(), more.ids.end());
+        before += count_code_points({counted, static_cast<size_t>(piece.text.data() - counted)});
+        counted = piece.text.data();
+        for (const auto& [begin, end] : more.offsets)
+            out.offsets.emplace_back(begin + static_cast<uint32_t>(before), end + static_cast<uint32_t>(before));
     }
-    return ids;
+    return out;
+}
+
+Result<std::vector<TokenId>> encode_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
+                                         const ChatRequest& request, const RenderOptions& options) {
+    const ControlTokens control = control_tokens_of(chat_template, tokenizer);
+    const Result<Rendered> chat = render_chat(chat_template, control.mark(request), options);
+    if (!chat) return chat.error();
+    Result<Encoding> encoded = encode_marked_chat(tokenizer, control, chat->text, false);
+    if (!encoded) return encoded.error();
+    return std::move(encoded->ids);
 }
 
 }  // namespace hone::text
