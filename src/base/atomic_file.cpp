@@ -110,4 +110,11 @@ Status AtomicFile::commit() {
     return ok();
 }
 
+Status write_file(const fs::path& path, std::string_view text) {
+    auto file = AtomicFile::create(path);
+    if (!file) return file.error();
+    const Status written = file->write(text);
+    return written ? file->commit() : written;
+}
+
 }  // namespace hone

@@ -41,6 +41,9 @@ class AtomicFile {
     std::filesystem::path path_, temporary_;
 };
 
+// The whole of a small file at once.
+Status write_file(const std::filesystem::path& path, std::string_view text);
+
 // Makes the names in a folder durable; file systems that cannot are left alone.
 void sync_folder(const std::filesystem::path& folder);
 

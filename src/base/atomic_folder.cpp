@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/atomic_file.h"
+#include "base/progress.h"
 
 namespace hone {
 
@@ -125,6 +126,23 @@ Status AtomicFolder::remove(const fs::path& given) {
     if (!failure) fs::remove_all(temporary, failure);
     if (failure) return error("{}: cannot be removed: {}", path.string(), failure.message());
     return ok();
+}
+
+Status write_folder(const fs::path& path, size_t bytes, AtomicFolder::Existing existing,
+                    FunctionRef<Status(const fs::path& temporary)> fill) {
+    std::error_code unknown;
+    const auto free_bytes = [&] { return fs::space(parent_of(plain(path)), unknown).available; };
+    const auto write = [&]() -> Status {
+        if (free_bytes() < bytes) return error("there is not enough space");  // what is unknown is much
+        auto folder = AtomicFolder::create(path, existing);
+        if (!folder) return folder.error();
+        const Status filled = fill(folder->temporary());
+        return filled ? folder->commit() : filled;
+    };
+    const Status written = write();
+    if (written) return written;
+    return error("{}: cannot be written: {} (it takes {}, {} are free)", path.string(), written.error().message,
+                 format_bytes(static_cast<double>(bytes)), format_bytes(static_cast<double>(free_bytes())));
 }
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/result.h"
+#include "base/thread_pool.h"
 
 namespace hone {
 
@@ -39,5 +40,10 @@ class AtomicFolder {
     Existing existing_ = Existing::refuse;
     std::filesystem::path path_, temporary_;
 };
+
+// A folder of about `bytes`, filled by `fill` in its temporary place. Errors say what it takes and what is free; where
+// that is too little nothing is begun.
+Status write_folder(const std::filesystem::path& path, size_t bytes, AtomicFolder::Existing existing,
+                    FunctionRef<Status(const std::filesystem::path& temporary)> fill);
 
 }  // namespace hone

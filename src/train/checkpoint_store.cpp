@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/atomic_file.h"
 #include "base/atomic_folder.h"
-#include "base/progress.h"
 #include "model/checkpoint/safetensors_writer.h"
 
 namespace hone::train {
@@ -103,13 +103,6 @@ Status check_files(const fs::path& folder) {
     }
     if (found != *expected) return error("{}: damaged", (folder / kChecksumsName).string());
     return ok();
-}
-
-Status write_text(const fs::path& path, std::string_view text) {
-    auto file = AtomicFile::create(path);
-    if (!file) return file.error();
-    if (const Status written = file->write(text); !written) return written;
-    return file->commit();
 }
 
 // Adds every byte to `checksum` while it is in the processor's cache.
@@ -225,34 +218,22 @@ CheckpointStore::~CheckpointStore() {
 CheckpointStore::CheckpointStore(CheckpointStore&& other) noexcept
     : folder_(std::move(other.folder_)), lock_(std::exchange(other.lock_, -1)), saved_(std::move(other.saved_)) {}
 
-Status CheckpointStore::write_files(int64_t step, std::string_view state, std::span<const CheckpointTensor> tensors) {
-    auto folder = AtomicFolder::create(folder_ / name_of_step(step), AtomicFolder::Existing::replace);
-    if (!folder) return folder.error();
-    Checksum of_state, of_tensors;
-    of_state.add(state);
-    Status status = write_text(folder->temporary() / kStateName, state);
-    if (status) status = write_tensors(folder->temporary() / kTensorsName, step, tensors, of_tensors);
-    if (status) {
-        status =
-            write_text(folder->temporary() / kChecksumsName, of_state.line(kStateName) + of_tensors.line(kTensorsName));
-    }
-    return status ? folder->commit() : status;
-}
-
 Status CheckpointStore::save(int64_t step, std::string_view state, std::span<const CheckpointTensor> tensors) {
     CHECK(step >= 0, "{}", step);
     size_t bytes = state.size();
     for (const CheckpointTensor& tensor : tensors) bytes += tensor.value.bytes.size();
-    std::error_code unknown;
-    const auto free_bytes = [&] { return fs::space(folder_, unknown).available; };  // what is unknown is much
-    Status status = free_bytes() >= bytes ? write_files(step, state, tensors) : error("there is not enough space");
-    if (!status) {
-        return error("{}: cannot save: {} (the checkpoint takes {}, {} are free)",
-                     (folder_ / name_of_step(step)).string(), status.error().message,
-                     format_bytes(static_cast<double>(bytes)), format_bytes(static_cast<double>(free_bytes())));
-    }
-    saved_.push_back(step);
-    return ok();
+    const auto fill = [&](const fs::path& folder) -> Status {
+        Checksum of_state, of_tensors;
+        of_state.add(state);
+        if (const Status written = write_file(folder / kStateName, state); !written) return written;
+        const Status written = write_tensors(folder / kTensorsName, step, tensors, of_tensors);
+        if (!written) return written;
+        return write_file(folder / kChecksumsName, of_state.line(kStateName) + of_tensors.line(kTensorsName));
+    };
+    const fs::path path = folder_ / name_of_step(step);
+    const Status written = write_folder(path, bytes, AtomicFolder::Existing::replace, fill);
+    if (written) saved_.push_back(step);
+    return written;
 }
 
 Status CheckpointStore::prune(size_t keep) {

@@ -81,7 +81,6 @@ class CheckpointStore {
 
   private:
     explicit CheckpointStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
-    Status write_files(int64_t step, std::string_view state, std::span<const CheckpointTensor> tensors);
 
     std::filesystem::path folder_;
     int lock_ = -1;

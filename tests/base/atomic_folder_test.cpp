@@ -24,17 +24,11 @@ class AtomicFolderTest : public testing::Test {
         std::sort(list.begin(), list.end());
         return list;
     }
-    static Status write(const fs::path& path, std::string_view text) {
-        auto file = AtomicFile::create(path);
-        if (!file) return file.error();
-        if (const Status written = file->write(text); !written) return written;
-        return file->commit();
-    }
     // A whole folder with one file.
     Status make(const std::string& text, AtomicFolder::Existing existing = AtomicFolder::Existing::refuse) const {
         auto folder = AtomicFolder::create(path_, existing);
         if (!folder) return folder.error();
-        if (const Status written = write(folder->temporary() / "file", text); !written) return written;
+        if (const Status written = write_file(folder->temporary() / "file", text); !written) return written;
         return folder->commit();
     }
     std::string content() const { return read_text_file(path_ / "file").value(); }
@@ -46,7 +40,7 @@ class AtomicFolderTest : public testing::Test {
 TEST_F(AtomicFolderTest, AppearsWholeOrNotAtAll) {
     {
         auto folder = AtomicFolder::create(path_).value();
-        ASSERT_TRUE(write(folder.temporary() / "file", "half").ok());
+        ASSERT_TRUE(write_file(folder.temporary() / "file", "half").ok());
         EXPECT_FALSE(fs::exists(path_));
     }
     EXPECT_TRUE(names().empty());
@@ -78,7 +72,7 @@ TEST_F(AtomicFolderTest, LeftoversOfTheKilledGoAndThoseOfTheLivingStay) {
     const pid_t child = fork();
     if (child == 0) {
         auto folder = AtomicFolder::create(path_);
-        if (!folder || !write(folder->temporary() / "file", "half")) _exit(1);
+        if (!folder || !write_file(folder->temporary() / "file", "half")) _exit(1);
         raise(SIGKILL);
     }
     int status = 0;
@@ -102,7 +96,7 @@ TEST_F(AtomicFolderTest, MistakesAreNamed) {
     const auto missing = AtomicFolder::create(path_ / "below" / "it");
     ASSERT_FALSE(missing.ok());
     EXPECT_NE(missing.error().message.find((path_ / "below/it").string()), std::string::npos);
-    ASSERT_TRUE(write(path_, "a file").ok());
+    ASSERT_TRUE(write_file(path_, "a file").ok());
     EXPECT_FALSE(AtomicFolder::create(path_).ok());
     EXPECT_FALSE(AtomicFolder::create(path_, AtomicFolder::Existing::replace).ok());
 }

@@ -260,8 +260,8 @@ TEST_F(CheckpointStoreTest, AFullDiskIsAnErrorAndNothingElse) {
         setrlimit(RLIMIT_FSIZE, &before);
         ASSERT_FALSE(saved.ok()) << most;
         const std::string& message = saved.error().message;
-        EXPECT_TRUE(message.starts_with(of_step(2).string() + ": cannot save: ")) << message;
-        EXPECT_NE(message.find("(the checkpoint takes 58.9 KiB, "), std::string::npos) << message;
+        EXPECT_TRUE(message.starts_with(of_step(2).string() + ": cannot be written: ")) << message;
+        EXPECT_NE(message.find("(it takes 58.9 KiB, "), std::string::npos) << message;
         EXPECT_EQ(names(), (std::vector<std::string>{".lock", "step-00000001"}));
         expect_newest(1);
     }
@@ -278,7 +278,7 @@ TEST_F(CheckpointStoreTest, WhatCannotFitIsNotBegun) {
     const CheckpointTensor huge{"huge", {DType::u8, {int64_t{1} << 46}, {nowhere, bytes}}};
     const Status saved = store.save(1, "{}", std::span(&huge, 1));
     ASSERT_FALSE(saved.ok());
-    EXPECT_NE(saved.error().message.find("not enough space (the checkpoint takes 64.0 TiB"), std::string::npos)
+    EXPECT_NE(saved.error().message.find("not enough space (it takes 64.0 TiB"), std::string::npos)
         << saved.error().message;
     EXPECT_EQ(names(), std::vector<std::string>{".lock"});
 }

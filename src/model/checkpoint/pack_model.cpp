@@ -11,34 +11,6 @@ namespace hone::model {
 
 namespace fs = std::filesystem;
 
-// What a pack takes of a checkpoint's small files, and the chat templates of kTemplateFolder.
-constexpr const char* kSmallFiles[] = {"config.json",
-                                       "tokenizer.json",
-                                       "tokenizer_config.json",
-                                       "special_tokens_map.json",
-                                       "chat_template.jinja",
-                                       "generation_config.json",
-                                       "tokenizer.model",
-                                       "tiktoken.model",
-                                       "merges.txt",
-                                       "vocab.json",
-                                       "added_tokens.json"};
-constexpr const char* kTemplateFolder = "additional_chat_templates";
-
-// Those that there are.
-static Result<std::vector<SmallFile>> read_small_files(const FileSet& files) {
-    std::vector<std::string> names = files.names_in(kTemplateFolder, ".jinja");
-    for (const char* name : kSmallFiles)
-        if (files.has(name)) names.emplace_back(name);
-    std::vector<SmallFile> contents;
-    for (std::string& name : names) {
-        auto content = files.read(name);
-        if (!content) return content.error();
-        contents.push_back({std::move(name), std::move(*content)});
-    }
-    return contents;
-}
-
 Result<PackSummary> pack_model(const fs::path& path, const fs::path& out, const LoadOptions& options,
                                ThreadPool& pool) {
     const auto checkpoint = open_checkpoint(path, options.weights);

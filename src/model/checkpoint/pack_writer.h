@@ -12,14 +12,10 @@
 #include "base/thread_pool.h"
 #include "model/checkpoint/pack.h"
 #include "model/checkpoint/pack_header.h"
+#include "model/checkpoint/small_files.h"
 #include "model/checkpoint/weight_plan.h"
 
 namespace hone::model {
-
-// One of the small files inside: its name and content.
-struct SmallFile {
-    std::string name, content;
-};
 
 class PackWriter {
   public:
