@@ -2,120 +2,74 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "base/rng.h"
 
 namespace hone::train {
 
 using math::MatrixView;
-using model::WeightRole;
-using model::WeightSlot;
+using model::AdapterPart;
+using model::AdapterTarget;
 
-namespace {
-
-enum class Part { attention, mlp, unembed };
-
-// How a slot of a model is called in adapter files; the experts of a layer share names.
-struct TargetName {
-    std::string name;
-    Part part;
-    bool is_expert = false, shares_a = false, shares_b = false;  // the latter two of shared_outer
-};
-
-// PREFIX.experts.E.gate_proj.weight is one of PREFIX.experts.w1: w1, w3 and w2 are gate, up and down.
-TargetName expert_target(const std::string& prefix, const std::string& slot) {
-    constexpr std::string_view kExperts = ".experts.";
-    const size_t experts = slot.find(kExperts);
-    CHECK(experts != std::string::npos, "expert {}", slot);
-    const size_t matrix = slot.find('.', experts + kExperts.size()) + 1;
-    const std::string_view kind = std::string_view(slot).substr(matrix, slot.find('.', matrix) - matrix);
-    const std::string layer = prefix + slot.substr(0, experts + kExperts.size());
-    if (kind == "gate_proj") return {layer + "w1", Part::mlp, true, true, false};
-    if (kind == "up_proj") return {layer + "w3", Part::mlp, true, true, false};
-    CHECK(kind == "down_proj", "expert {}", slot);
-    return {layer + "w2", Part::mlp, true, false, true};
-}
-
-// Nothing for what is never adapted.
-std::optional<TargetName> target_of(const WeightSlot& slot) {
-    const std::string prefix = "base_model.model.";
-    switch (slot.role) {
-        case WeightRole::head:
-            return TargetName{prefix + "model.unembed_tokens", Part::unembed};
-        case WeightRole::expert:
-            return expert_target(prefix, slot.name);
-        case WeightRole::linear: {
-            const bool is_mlp = slot.name.find(".mlp.") != std::string::npos;
-            return TargetName{prefix + slot.name.substr(0, slot.name.rfind(".weight")),
-                              is_mlp ? Part::mlp : Part::attention};
-        }
-        case WeightRole::embedding:
-        case WeightRole::router:
-        case WeightRole::norm:
-            break;
-    }
-    return std::nullopt;
-}
-
-bool wants(const AdapterSpec& spec, Part part) {
+static bool wants(const AdapterSpec& spec, AdapterPart part) {
     switch (part) {
-        case Part::attention:
+        case AdapterPart::attention:
             return spec.attention;
-        case Part::mlp:
+        case AdapterPart::mlp:
             return spec.mlp;
-        case Part::unembed:
+        case AdapterPart::unembed:
             return spec.unembed;
     }
     return false;
 }
 
-}  // namespace
-
-std::vector<TrainedAdapter::Target> TrainedAdapter::targets_of(model::Model& model, const AdapterSpec& spec) {
-    std::vector<Target> targets;
-    std::vector<std::string> names;  // of all targets, wanted or not: a few at the end are of the layer being listed
-    model.visit([&](const WeightSlot& slot) {
-        const auto target = target_of(slot);
-        if (!target) return;
-        const auto same = [&](const auto& known) { return known == target->name; };
-        const bool is_new = !target->is_expert || std::none_of(names.rbegin(), names.rend(), same);
-        if (is_new) names.push_back(target->name);
-        if (!wants(spec, target->part)) return;
-        if (!is_new) {
-            const auto of_name = [&](const Target& known) { return known.name == target->name; };
-            std::find_if(targets.rbegin(), targets.rend(), of_name)->experts++;
-            return;
-        }
-        const bool shares = spec.experts == ExpertFactors::shared_outer;
-        CHECK(slot.matrix->data, "{} has no data", slot.name);
-        targets.push_back({.name = target->name,
-                           .ordinal = names.size() - 1,
-                           .base = *slot.matrix,
-                           .is_expert = target->is_expert,
-                           .shares_a = shares && target->shares_a,
-                           .shares_b = shares && target->shares_b});
-    });
-    return targets;
-}
-
-TrainedAdapter::TrainedAdapter(model::Model& model, const AdapterSpec& spec, ThreadPool& pool)
-    : spec_(spec), targets_(targets_of(model, spec)) {
+TrainedAdapter::TrainedAdapter(model::Model& model, const AdapterSpec& spec, ThreadPool& pool) {
     CHECK(spec.rank >= 1, "rank {}", spec.rank);
-    for (const Target& target : targets_) {
+    const std::vector<AdapterTarget> all = model::adapter_targets(model);
+    std::vector<uint64_t> ordinals;  // among all that could be adapted, whether they are or not
+    for (size_t i = 0; i < all.size(); i++) {
+        const AdapterTarget& target = all[i];
+        if (!wants(spec, target.part)) continue;
+        const bool shares = spec.experts == ExpertFactors::shared_outer;
         const auto shape = [&](int64_t n, int64_t k, bool is_shared) {
             return target.is_expert ? math::Shape{is_shared ? 1 : target.experts, n, k} : math::Shape{n, k};
         };
-        add_parameter(target.name + ".lora_A.weight", shape(spec.rank, target.base.k, target.shares_a));
-        add_parameter(target.name + ".lora_B.weight", shape(target.base.n, spec.rank, target.shares_b));
+        add_target(target, spec.rank, static_cast<double>(spec.alpha),
+                   shape(spec.rank, target.k, shares && model::may_share_a(target.name)),
+                   shape(target.n, spec.rank, shares && model::may_share_b(target.name)));
+        ordinals.push_back(i);
     }
     pool.parallel_for(std::ssize(targets_), [&](int64_t i, int) {
-        const Target& target = targets_[static_cast<size_t>(i)];
-        const double limit = 1 / std::sqrt(static_cast<double>(target.base.k));
-        const std::span<float> a = parameters_[static_cast<size_t>(2 * i)].values;
+        const auto index = static_cast<size_t>(i);
+        const double limit = 1 / std::sqrt(static_cast<double>(targets_[index].k));
+        const std::span<float> a = parameters_[2 * index].values;
         for (size_t j = 0; j < a.size(); j++)
-            a[j] = static_cast<float>((2 * uniform_at(spec.seed, target.ordinal, j) - 1) * limit);
+            a[j] = static_cast<float>((2 * uniform_at(spec.seed, ordinals[index], j) - 1) * limit);
     });
+}
+
+Result<TrainedAdapter> TrainedAdapter::from(model::Model& model, const model::AdapterContents& contents) {
+    TrainedAdapter adapter;
+    const std::vector<AdapterTarget> all = model::adapter_targets(model);
+    if (const auto fits = model::fit_adapter(contents, all); !fits) return fits.error();
+    for (const AdapterTarget& target : all) {
+        const auto of_target = [&](const model::AdapterFactors& factors) { return factors.target == target.name; };
+        const auto factors = std::ranges::find_if(contents.factors, of_target);
+        if (factors == contents.factors.end()) continue;
+        adapter.add_target(target, factors->rank, factors->alpha, factors->a_shape, factors->b_shape);
+        std::ranges::copy(factors->a, adapter.parameters_.rbegin()[1].values.begin());
+        std::ranges::copy(factors->b, adapter.parameters_.back().values.begin());
+    }
+    return adapter;
+}
+
+void TrainedAdapter::add_target(const AdapterTarget& target, int32_t rank, double alpha, math::Shape a, math::Shape b) {
+    CHECK(target.base.data, "{} has no data", target.name);
+    targets_.push_back(target);
+    ranks_.push_back(rank);
+    alphas_.push_back(alpha);
+    add_parameter(target.name + ".lora_A.weight", std::move(a));
+    add_parameter(target.name + ".lora_B.weight", std::move(b));
 }
 
 void TrainedAdapter::add_parameter(const std::string& name, math::Shape shape) {
@@ -130,18 +84,27 @@ void TrainedAdapter::clear_gradients() {
     for (const Parameter& parameter : parameters_) std::ranges::fill(parameter.gradient, 0.0f);
 }
 
-Result<std::shared_ptr<const model::Adapter>> TrainedAdapter::publish(ThreadPool& pool) {
-    std::vector<model::AdaptedMatrix> matrices;
+model::AdapterContents TrainedAdapter::contents(std::string base_model) const {
+    model::AdapterContents contents;
+    contents.base_model = std::move(base_model);
     for (size_t i = 0; i < targets_.size(); i++) {
-        matrices.push_back({.name = targets_[i].name,
-                            .base = targets_[i].base,
-                            .experts = targets_[i].experts,
-                            .rank = spec_.rank,
-                            .scale = spec_.alpha / static_cast<float>(spec_.rank),
-                            .a = parameters_[2 * i].values,
-                            .b = parameters_[2 * i + 1].values});
+        const Parameter &a = parameters_[2 * i], &b = parameters_[2 * i + 1];
+        contents.factors.push_back({.target = targets_[i].name,
+                                    .rank = ranks_[i],
+                                    .alpha = alphas_[i],
+                                    .a_shape = a.shape,
+                                    .b_shape = b.shape,
+                                    .a = a.values,
+                                    .b = b.values});
     }
-    auto packed = model::Adapter::pack(matrices, pool);
+    return contents;
+}
+
+Result<std::shared_ptr<const model::Adapter>> TrainedAdapter::publish(ThreadPool& pool) {
+    const model::AdapterContents factors_now = contents();
+    const auto matrices = model::fit_adapter(factors_now, targets_);
+    CHECK(matrices.ok(), "{}", matrices.error().message);
+    auto packed = model::Adapter::pack(*matrices, pool);
     if (!packed) return packed.error();
     published_ = *packed;
     gradients_ = {};

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "math/autograd/tape.h"
-#include "model/adapter.h"
+#include "model/adapter_file.h"
 #include "train/parameter.h"
 
 namespace hone::train {
@@ -31,6 +31,9 @@ class TrainedAdapter {
     // A is uniform in +-1 / sqrt(k), a function of the seed, the matrix and the element alone; B is zero. The model's
     // weights are set. (`visit` of a model may write, here it does not.)
     TrainedAdapter(model::Model& model, const AdapterSpec& spec, ThreadPool& pool);
+    // Goes on from a file's values, in its layout and with its ranks. Errors: as of model::fit_adapter.
+    static Result<TrainedAdapter> from(model::Model& model, const model::AdapterContents& contents);
+    TrainedAdapter(TrainedAdapter&&) = default;
 
     // The factors, A [rank, k] and B [n, rank], of experts with their number, or 1, in front:
     // "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight". In the order of the model's matrices, A before B;
@@ -40,23 +43,19 @@ class TrainedAdapter {
 
     // The parameters as they are, for any number of passes. Error: no memory.
     Result<std::shared_ptr<const model::Adapter>> publish(ThreadPool& pool);
+    // What write_adapter writes: views of the parameters. `base_model` is told in the file.
+    model::AdapterContents contents(std::string base_model = {}) const;
     // Where passes under the adapter that was published last add up gradients.
     const math::WeightGradients& gradients() const { return gradients_; }
 
   private:
-    // A matrix, or those of a layer's experts.
-    struct Target {
-        std::string name;
-        uint64_t ordinal;  // among all that could be adapted, whether they are or not
-        math::Weight base;
-        int32_t experts = 1;
-        bool is_expert = false, shares_a = false, shares_b = false;
-    };
-    static std::vector<Target> targets_of(model::Model& model, const AdapterSpec& spec);
+    TrainedAdapter() = default;
+    void add_target(const model::AdapterTarget& target, int32_t rank, double alpha, math::Shape a, math::Shape b);
     void add_parameter(const std::string& name, math::Shape shape);
 
-    AdapterSpec spec_;
-    std::vector<Target> targets_;
+    std::vector<model::AdapterTarget> targets_;  // that it changes
+    std::vector<int32_t> ranks_;                 // of each
+    std::vector<double> alphas_;
     std::vector<Parameter> parameters_;       // A and B of each target
     std::vector<std::vector<float>> values_;  // and gradient of each
     std::shared_ptr<const model::Adapter> published_;
