@@ -139,13 +139,13 @@ Status write_adapter(const std::filesystem::path& folder, AdapterLayout layout, 
     std::vector<TensorDeclaration> declarations;
     for (const Part& part : parts) declarations.push_back(part.declaration);
     auto tensors =
-        SafetensorsWriter::create(made->path() / "adapter_model.safetensors", declarations, {{"format", "pt"}});
+        SafetensorsWriter::create(made->temporary() / "adapter_model.safetensors", declarations, {{"format", "pt"}});
     if (!tensors) return tensors.error();
     for (size_t i = 0; i < parts.size(); i++)
         if (const Status written = tensors->write(i, 0, std::as_bytes(parts[i].values)); !written) return written;
     if (const Status finished = tensors->finish(); !finished) return finished;
 
-    auto config = AtomicFile::create(made->path() / "adapter_config.json");
+    auto config = AtomicFile::create(made->temporary() / "adapter_config.json");
     if (!config) return config.error();
     const std::string text = json::serialize(is_peft ? peft_config(contents) : tinker_config(contents)) + "\n";
     if (const Status written = config->write(text); !written) return written;

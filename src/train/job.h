@@ -58,14 +58,14 @@ class Job {
     Result<JobEvent> advance();
     // Makes sure that the state as it is can be gone on from.
     Status save();
-    // Saves, and writes OUTPUT/final.
-    Status finish();
+    // Saves, and writes OUTPUT/final, which appears whole.
+    Status finish(bool quiet);
 
   private:
     Job(Recipe recipe, ThreadPool& pool, const math::KernelTable& kernels);
     Status open_models(bool quiet);
     Status make_weights();
-    Result<std::unique_ptr<Objective>> make_objective(bool quiet);
+    std::unique_ptr<Objective> make_objective() const;
     void estimate();
     Status set_total_steps();
     Status begin(const JobOptions& options);

@@ -1,5 +1,6 @@
 // Opening a job: models, weights, data, and the checkpoint to go on from.
 #include "base/clock.h"
+#include "base/log.h"
 #include "model/checkpoint/fingerprint.h"
 #include "train/job.h"
 
@@ -18,9 +19,7 @@ Result<std::unique_ptr<Job>> Job::open(Recipe recipe, const JobOptions& options,
     if (!data) return data.error();
     job->data_ = std::move(*data);
     if (const Status made = job->make_weights(); !made) return made.error();
-    auto objective = job->make_objective(options.quiet);
-    if (!objective) return objective.error();
-    job->objective_ = std::move(*objective);
+    job->objective_ = job->make_objective();
     job->trainer_.emplace(*job->model_.model, *job->weights_, *job->objective_, job->recipe_.optimiser,
                           job->recipe_.aux_coefficient, job->ops_);
     job->estimate();
@@ -53,14 +52,23 @@ Status Job::make_weights() {
         if (!full) return full.error();
         weights_.emplace(std::move(*full));
         model_.weights = {};  // the model reads its own now
-    } else {
-        weights_.emplace(TrainedAdapter(*model_.model, recipe_.lora.spec, pool_));
+        return weights_->publish(pool_);
     }
-    return weights_->publish(pool_);
+    if (recipe_.lora.init.empty()) {
+        weights_.emplace(TrainedAdapter(*model_.model, recipe_.lora.spec, pool_));
+        return weights_->publish(pool_);
+    }
+    const auto contents = model::read_adapter(recipe_.lora.init);
+    if (!contents) return contents.error().within("lora.init");
+    auto adapter = TrainedAdapter::from(*model_.model, *contents);
+    if (!adapter) return adapter.error().within(recipe_.lora.init.string());
+    weights_.emplace(std::move(*adapter));
+    const Status published = weights_->publish(pool_);
+    reference_adapter_ = weights_->adapter();
+    return published;
 }
 
-Result<std::unique_ptr<Objective>> Job::make_objective(bool quiet) {
-    (void)quiet;
+std::unique_ptr<Objective> Job::make_objective() const {
     switch (recipe_.kind) {
         case JobKind::pretrain:
         case JobKind::sft:
@@ -125,7 +133,7 @@ Status Job::begin(const JobOptions& options) {
     if (options.only_plan) return set_total_steps();
     auto store = CheckpointStore::open(output);
     if (!store) return store.error();
-    store_ = std::move(*store);
+    store_.emplace(std::move(*store));
     if (options.restart) {
         std::error_code failure;
         for (const auto& entry : fs::directory_iterator(output / "checkpoints", failure))

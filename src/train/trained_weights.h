@@ -22,6 +22,8 @@ class TrainedWeights {
     Status publish(ThreadPool& pool);
     // As it was published last; null where all weights are trained.
     const std::shared_ptr<const model::Adapter>& adapter() const { return adapter_; }
+    // Null where all weights are trained.
+    const TrainedAdapter* as_adapter() const { return std::get_if<TrainedAdapter>(&trained_); }
 
   private:
     std::variant<TrainedAdapter, FullParameters> trained_;
