@@ -35,6 +35,76 @@ TEST(Quant, Int4CodecIsGolden) {
     }
 }
 
+// The scale that quantising group w and its values again makes, which are codes times scale, and the codes.
+void expect_idempotent(std::span<const float> w, const std::string& what) {
+    const auto k = static_cast<int64_t>(w.size());
+    std::vector<int8_t> codes(w.size()), again(w.size());
+    bf16 scale, scale_again;
+    quantise_int4_row(w.data(), k, codes.data(), &scale);
+    std::vector<float> values;
+    for (const int8_t code : codes) values.push_back(static_cast<float>(code) * to_float(scale));
+    quantise_int4_row(values.data(), k, again.data(), &scale_again);
+    EXPECT_EQ(scale.bits, scale_again.bits) << what;
+    EXPECT_EQ(codes, again) << what;
+}
+
+// A scale is bf16 and times a code exact in fp32; the largest code of a group is 7, so that 7 s / 7 = s, unless the floor
+// of 1e-5 acts, which then acts again. So exported INT4 weights keep their codes.
+TEST(Quant, Int4ValuesQuantiseToThemselves) {
+    Random random(4);
+    const auto check = [&](auto&& draw, const std::string& what) {
+        for (int trial = 0; trial < 20'000 && !testing::Test::HasFailure(); trial++) {
+            std::vector<float> w(1 + random.below(kGroup));
+            draw(w);
+            expect_idempotent(w, fmt::format("{}, trial {}: {}", what, trial, fmt::join(w, " ")));
+        }
+    };
+    check(
+        [&](auto& w) {
+            for (float& x : w) x = random.normal();
+        },
+        "normal");
+    check(
+        [&](auto& w) {
+            const float size = std::ldexp(1.0f, static_cast<int>(random.below(252)) - 126);
+            for (float& x : w) x = size * random.normal() / 8;
+        },
+        "any exponent");
+    check(
+        [&](auto& w) {
+            for (float& x : w) x = 7e-5f * (0.9f + 0.2f * static_cast<float>(random.uniform()));
+        },
+        "about the floor");
+    check(
+        [&](auto& w) {
+            for (float& x : w) x = std::bit_cast<float>(random.bits32() % 0x7e800000);
+        },
+        "any bits");
+    // The largest value about the middle between two scales, where it is rounded by most; others between two codes.
+    check(
+        [&](auto& w) {
+            const auto middle = std::bit_cast<float>((random.bits32() % 0x07000000 + 0x38000000) | 0x8000u);
+            const auto scale = middle * (1 + (static_cast<float>(random.below(5)) - 2) * 0x1p-23f);
+            for (float& x : w) x = scale * (static_cast<float>(random.below(15)) - 7) / 2;
+            w[0] = 7 * scale;
+        },
+        "ties");
+    check(
+        [&](auto& w) {
+            for (float& x : w) x = 0;
+        },
+        "zeros");
+    const float nan = std::nanf(""), inf = INFINITY;
+    for (const std::vector<float>& w : {std::vector<float>{nan, 1}, {1, inf}, {-0.0f, 0.0f}, {1e-5f}, {7e-5f, -1e-30f}})
+        expect_idempotent(w, "special");
+    for (uint32_t bits = 0x3f80; bits < 0x4000; bits++) {  // every mantissa, every code, as the largest or not
+        for (int code = 1; code <= 7; code++) {
+            const float scale = to_float({static_cast<uint16_t>(bits)});
+            expect_idempotent(std::vector<float>{scale * 7, scale * static_cast<float>(-code)}, "each");
+        }
+    }
+}
+
 struct Int8Row {
     std::vector<int8_t> codes;
     std::vector<float> scales;

@@ -26,8 +26,6 @@ constexpr PrefixRule kPrefixRules[] = {
 constexpr std::string_view kBufferSuffixes[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
                                                 ".position_ids"};
 
-constexpr std::string_view kHeadName = "lm_head.weight";  // a copy of the embedding where the head is tied
-
 bool is_buffer(std::string_view name) {
     for (const auto suffix : kBufferSuffixes) {
         if (name.ends_with(suffix)) return true;

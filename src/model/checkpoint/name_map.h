@@ -2,6 +2,7 @@
 // and types are checked here, so that converting cannot fail. Free functions, any thread.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -9,6 +10,8 @@
 #include "model/checkpoint/weight_plan.h"
 
 namespace hone::model {
+
+constexpr std::string_view kHeadName = "lm_head.weight";  // a copy of the embedding, or absent, where the head is tied
 
 struct MatchedTensors {
     std::vector<const math::TensorView*> tensors;  // one for each slot, in order
