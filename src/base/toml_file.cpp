@@ -192,6 +192,21 @@ std::vector<int64_t> TomlTable::integers(std::string_view key, int64_t least, in
     return otherwise.value_or(std::vector<int64_t>{});
 }
 
+std::vector<std::string> TomlTable::texts(std::string_view key, std::optional<std::vector<std::string>> otherwise) {
+    const void* const found = needed(key, otherwise.has_value());
+    if (!found) return otherwise.value_or(std::vector<std::string>{});
+    std::vector<std::string> values;
+    const toml::array* const list = as_node(found).as_array();
+    for (size_t i = 0; list && i < list->size(); i++) {
+        const auto value = (*list)[i].value_exact<std::string>();
+        if (!value) break;
+        values.push_back(*value);
+    }
+    if (list && values.size() == list->size()) return values;
+    note(key, line_of(as_node(found)), "must be a list of texts in quotes");
+    return otherwise.value_or(std::vector<std::string>{});
+}
+
 TomlTable TomlTable::table(std::string_view key) {
     const std::string path = fmt::format("{}{}.", path_, key);
     const void* const found = node(key);

@@ -37,6 +37,7 @@ class TomlTable {
     double number(std::string_view key, double least, double most, std::optional<double> otherwise = {});
     std::vector<int64_t> integers(std::string_view key, int64_t least, int64_t most,
                                   std::optional<std::vector<int64_t>> otherwise = {});
+    std::vector<std::string> texts(std::string_view key, std::optional<std::vector<std::string>> otherwise = {});
 
     // [key]; where it is missing an empty table, in which keys without `otherwise` are missing.
     TomlTable table(std::string_view key);

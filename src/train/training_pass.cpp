@@ -118,6 +118,7 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
         math::copy(ops_, inputs_[at], inputs_[at + 1]);
         model_.layer(i, inputs_[at + 1], pass);
     }
+    if (logprobs.cols == 0) return;
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto [logits, normalisers] = head_of(inputs_.back().rows_from(first, count), pass);
         for (int64_t i = 0; i < count; i++) {
@@ -130,7 +131,32 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     });
 }
 
+void TrainingPass::logits(int64_t first, MatrixView<float> logits) {
+    CHECK(!inputs_.empty(), "logits without forward");
+    model::Pass pass = pass_over(nullptr);
+    pass.adapters = adapters_of(logits.rows);
+    model_.head(inputs_.back().rows_from(first, logits.rows), logits, pass);
+}
+
 void TrainingPass::backward(MatrixView<const float> dlogprobs) {
+    run_back([&](int64_t first, const HeadBlock& block) {
+        const int64_t rows = block.logits.rows;
+        math::logprobs_backward(ops_, block.normalisers, batch_.targets.rows_from(first, rows),
+                                dlogprobs.rows_from(first, rows), block.logits);
+        return block.logits;
+    });
+}
+
+void TrainingPass::backward_from_logits(LogitsLoss loss) {
+    run_back([&](int64_t first, const HeadBlock& block) {
+        const auto dlogits = ops_.workspace.matrix<float>(block.logits.rows, block.logits.cols);
+        std::fill_n(dlogits.data, dlogits.rows * dlogits.cols, 0.0f);
+        loss(first, block.logits, dlogits);
+        return dlogits;
+    });
+}
+
+void TrainingPass::run_back(BlockGradient gradient_of) {
     CHECK(!inputs_.empty(), "backward without forward");
     const Workspace::Scope scope(ops_.workspace);
     math::Tape tape(ops_, weights_);
@@ -144,10 +170,8 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
     const MatrixView<float> dx = tape.gradient(inputs_.back());  // of the residual stream, from the head down
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto x = inputs_.back().rows_from(first, count);
-        const auto [logits, normalisers] = head_of(x, pass);
-        math::logprobs_backward(ops_, normalisers, batch_.targets.rows_from(first, count),
-                                dlogprobs.rows_from(first, count), logits);
-        tape.set_gradient(logits, logits);
+        const HeadBlock block = head_of(x, pass);
+        tape.set_gradient(block.logits, gradient_of(first, block));
         tape.set_gradient(x, dx.rows_from(first, count));
         tape.run_back();
     });

@@ -17,9 +17,10 @@ namespace hone::train {
 // Documents packed end to end: document d has the tokens offsets[d] to offsets[d + 1], positions from 0, and attends to
 // itself alone. Several targets a token are several tokens to predict from it.
 struct PackedBatch {
-    std::span<const int32_t> tokens;          // [T], inside the vocabulary
-    std::span<const int64_t> offsets;         // of at least one document; from 0 to T, ascending
-    math::MatrixView<const int32_t> targets;  // [T, K], inside the vocabulary
+    std::span<const int32_t> tokens;   // [T], inside the vocabulary
+    std::span<const int64_t> offsets;  // of at least one document; from 0 to T, ascending
+    math::MatrixView<const int32_t>
+        targets;  // [T, K], inside the vocabulary; K = 0: no log-probabilities are asked for
 };
 
 struct TrainingOptions {
@@ -29,6 +30,10 @@ struct TrainingOptions {
     // when it is computed again. Outlives the pass; null: nobody.
     const model::RouterTap* router_tap = nullptr;
 };
+
+// The gradient dlogits, which is zero, of a loss by the logits [rows, vocabulary] of some rows of the batch.
+using LogitsLoss =
+    FunctionRef<void(int64_t first_row, math::MatrixView<const float> logits, math::MatrixView<float> dlogits)>;
 
 class TrainingPass {
   public:
@@ -42,6 +47,13 @@ class TrainingPass {
     double aux_loss() const { return math::aux_loss(load_); }
     // Adds the gradients for those of the log-probabilities, dlogprobs [T, K], to the weights'. Once after forward().
     void backward(math::MatrixView<const float> dlogprobs);
+    // The same for a loss of the logits themselves, which sees them block after block.
+    void backward_from_logits(LogitsLoss loss);
+
+    // The logits [rows, vocabulary] of rows from `first` on; between forward() and backward().
+    void logits(int64_t first, math::MatrixView<float> logits);
+    // Rows whose logits may be held together.
+    int64_t logits_rows() const { return logits_rows_; }
 
   private:
     void lay_out(const PackedBatch& batch);
@@ -56,6 +68,9 @@ class TrainingPass {
         std::span<math::LogNormaliser> normalisers;  // a row each
     };
     HeadBlock head_of(math::MatrixView<const float> x, model::Pass& pass);
+    // Back from the head to the embedding. The gradient of a block of logits, in their place or another.
+    using BlockGradient = FunctionRef<math::MatrixView<float>(int64_t first, const HeadBlock& block)>;
+    void run_back(BlockGradient gradient_of);
 
     const model::Model& model_;
     math::OpContext& ops_;

@@ -17,7 +17,11 @@ class AdamwState {
     // Clips by the norm of all gradients together and takes step t + 1; the norm before clipping. Where it is not finite
     // nothing changes, and the step does not count.
     double step(ThreadPool& pool, const AdamParams& params);
+    // Step t + 1 with gradients times a factor, which the caller knows to be finite.
+    void apply(ThreadPool& pool, const AdamParams& params, float gradient_factor);
     int64_t steps() const { return steps_; }
+    // Goes on as after so many steps, once the moments are set.
+    void resume_at(int64_t steps) { steps_ = steps; }
     // First and second moments of parameter i, as its values lie.
     std::span<float> m(size_t i) { return m_[i]; }
     std::span<float> v(size_t i) { return v_[i]; }

@@ -1,0 +1,100 @@
+// A training job from its recipe to its last checkpoint: opens model, data and output folder, takes steps one by one,
+// evaluates and saves when it is time. The same recipe gives the same weights to the bit for any number of threads,
+// and however often it is stopped, or killed, and opened again. One thread, which owns the pool. Errors say what to do.
+//
+//   OUTPUT/checkpoints/   checkpoint_store.h
+//   OUTPUT/metrics.jsonl  metrics_file.h
+//   OUTPUT/final/         the adapter, or the model in Hugging Face layout
+#pragma once
+
+#include <memory>
+
+#include "train/checkpoint_store.h"
+#include "train/job_data.h"
+#include "train/job_model.h"
+#include "train/job_state.h"
+#include "train/metrics_file.h"
+#include "train/trainer.h"
+
+namespace hone::train {
+
+struct JobOptions {
+    bool restart = false;    // begin anew: removes checkpoints, metrics and results of the output folder
+    bool only_plan = false;  // writes nothing
+    bool quiet = false;
+};
+
+struct JobPlan {
+    int64_t steps = 0;  // in all
+    int64_t parameters = 0, trained_parameters = 0;
+    size_t memory_bytes = 0;  // an estimate
+};
+
+// A step, and what was done behind it.
+struct JobEvent {
+    StepReport step;
+    double seconds = 0;                  // of the step
+    double keys_seen = 0;                // by all tokens, for the cost of attention
+    std::optional<PassLoss> evaluation;  // means
+    bool is_best = false, is_saved = false;
+};
+
+class Job {
+  public:
+    static Result<std::unique_ptr<Job>> open(Recipe recipe, const JobOptions& options, ThreadPool& pool,
+                                             const math::KernelTable& kernels);
+
+    const Recipe& recipe() const { return recipe_; }
+    const JobPlan& plan() const { return plan_; }
+    const JobState& state() const { return state_; }
+    const JobData& data() const { return *data_; }
+    model::Model& model() { return *model_.model; }
+    const std::string& model_name() const { return model_.name; }
+    std::span<const Parameter> parameters() const { return weights_->parameters(); }
+
+    bool is_finished() const { return state_.step >= plan_.steps || state_.is_stopped_early; }
+    // Takes the next step; evaluates and saves if it is time. Errors: data that cannot be read, gradients that were not
+    // finite several times in a row, a checkpoint that cannot be written.
+    Result<JobEvent> advance();
+    // Makes sure that the state as it is can be gone on from.
+    Status save();
+    // Saves, and writes OUTPUT/final, which appears whole.
+    Status finish(bool quiet);
+
+  private:
+    Job(Recipe recipe, ThreadPool& pool, const math::KernelTable& kernels);
+    Status open_models(bool quiet);
+    Status make_weights();
+    std::unique_ptr<Objective> make_objective() const;
+    void estimate();
+    Status set_total_steps();
+    Status begin(const JobOptions& options);
+    Status go_on(const Checkpoint& checkpoint);
+    Status check_same(const JobState& begun) const;
+    Result<PassLoss> evaluate();
+    Status note_evaluation(JobEvent& event);
+    Status note_step(const JobEvent& event);
+    bool is_time_to_save() const;
+    std::vector<RestoredTensor> tensors();
+
+    Recipe recipe_;
+    ThreadPool& pool_;
+    math::Workspace workspace_;
+    math::OpContext ops_;
+    model::LoadedModel model_;
+    std::optional<model::LoadedModel> frozen_;                 // teacher or reference
+    std::shared_ptr<const model::Adapter> reference_adapter_;  // of a reference that is the model itself
+    std::optional<TrainedWeights> weights_;
+    std::unique_ptr<Objective> objective_;
+    std::optional<Trainer> trainer_;
+    std::unique_ptr<JobData> data_;
+    std::optional<std::vector<Batch>> evaluation_;  // read once
+    std::optional<CheckpointStore> store_;
+    std::optional<MetricsFile> metrics_;
+    JobPlan plan_;
+    JobState state_;
+    int64_t saved_step_ = -1;
+    double saved_at_ = 0;  // on the clock
+};
+
+}  // namespace hone::train

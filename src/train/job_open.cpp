@@ -1,0 +1,186 @@
+// Opening a job: models, weights, data, and the checkpoint to go on from.
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/checkpoint/fingerprint.h"
+#include "train/job.h"
+
+namespace hone::train {
+
+namespace fs = std::filesystem;
+
+Job::Job(Recipe recipe, ThreadPool& pool, const math::KernelTable& kernels)
+    : recipe_(std::move(recipe)), pool_(pool), ops_{pool, workspace_, kernels, recipe_.train.int4_class} {}
+
+Result<std::unique_ptr<Job>> Job::open(Recipe recipe, const JobOptions& options, ThreadPool& pool,
+                                       const math::KernelTable& kernels) {
+    std::unique_ptr<Job> job(new Job(std::move(recipe), pool, kernels));
+    if (const Status opened = job->open_models(options.quiet); !opened) return opened.error();
+    auto data = JobData::open(job->recipe_, job->model_.files, job->model_.model->spec(), options.quiet);
+    if (!data) return data.error();
+    job->data_ = std::move(*data);
+    if (const Status made = job->make_weights(); !made) return made.error();
+    job->objective_ = job->make_objective();
+    job->trainer_.emplace(*job->model_.model, *job->weights_, *job->objective_, job->recipe_.optimiser,
+                          job->recipe_.aux_coefficient, job->ops_);
+    job->estimate();
+    if (const Status begun = job->begin(options); !begun) return begun.error();
+    return job;
+}
+
+// Fingerprints are taken while the models have the weights that they are loaded with.
+Status Job::open_models(bool quiet) {
+    for (const fs::path& file : recipe_.data.files)
+        if (!fs::exists(file)) return error("data.files: {}: there is no such file", file.string());
+    auto loaded = open_trained_model(recipe_, pool_, quiet);
+    if (!loaded) return loaded.error();
+    model_ = std::move(*loaded);
+    state_.model = model::weights_fingerprint(model_);
+    const bool needs_reference = recipe_.kind == JobKind::dpo && recipe_.train.is_full;
+    if (recipe_.kind != JobKind::distill && !needs_reference) return ok();
+    auto frozen = recipe_.kind == JobKind::distill ? open_frozen_model(recipe_.distill.teacher, pool_, quiet)
+                                                   : open_trained_model(recipe_, pool_, quiet);
+    if (!frozen) return frozen.error();
+    frozen_ = std::move(*frozen);
+    if (recipe_.kind != JobKind::distill) return ok();
+    state_.teacher = model::weights_fingerprint(*frozen_);
+    return check_same_tokens(model_, *frozen_);
+}
+
+Status Job::make_weights() {
+    if (recipe_.train.is_full) {
+        auto full = FullParameters::create(*model_.model, recipe_.train.weights, pool_);
+        if (!full) return full.error();
+        weights_.emplace(std::move(*full));
+        model_.weights = {};  // the model reads its own now
+        return weights_->publish(pool_);
+    }
+    if (recipe_.lora.init.empty()) {
+        weights_.emplace(TrainedAdapter(*model_.model, recipe_.lora.spec, pool_));
+        return weights_->publish(pool_);
+    }
+    const auto contents = model::read_adapter(recipe_.lora.init);
+    if (!contents) return contents.error().within("lora.init");
+    auto adapter = TrainedAdapter::from(*model_.model, *contents);
+    if (!adapter) return adapter.error().within(recipe_.lora.init.string());
+    weights_.emplace(std::move(*adapter));
+    const Status published = weights_->publish(pool_);
+    reference_adapter_ = weights_->adapter();
+    return published;
+}
+
+std::unique_ptr<Objective> Job::make_objective() const {
+    switch (recipe_.kind) {
+        case JobKind::pretrain:
+        case JobKind::sft:
+            break;
+        case JobKind::distill:
+            return distillation_objective({*frozen_->model}, recipe_.distill.alpha, recipe_.distill.top_k);
+        case JobKind::dpo:
+            return preference_objective({frozen_ ? *frozen_->model : *model_.model, reference_adapter_.get()},
+                                        recipe_.dpo_beta);
+    }
+    return cross_entropy_objective();
+}
+
+// Weights with their packed forms, masters or factors with gradients and moments, inputs of all layers of a pass, and
+// logits.
+void Job::estimate() {
+    const model::ModelSpec& spec = model_.model->spec();
+    size_t bytes = 0;
+    model_.model->visit([&](const model::WeightSlot& slot) {
+        plan_.parameters += int64_t{slot.n} * slot.k;
+        bytes += slot.matrix ? math::packed_bytes(slot.matrix->format, slot.n, slot.k) : slot.vector->size_bytes();
+    });
+    for (const Parameter& parameter : weights_->parameters())
+        plan_.trained_parameters += static_cast<int64_t>(parameter.values.size());
+    bytes += static_cast<size_t>(plan_.trained_parameters) * 2 * sizeof(float);
+    for (const auto& moment : trainer_->optimiser().moments()) bytes += moment.values.size_bytes();
+    const auto pass_tokens = static_cast<size_t>(recipe_.train.tokens);
+    const size_t kept = static_cast<size_t>(spec.layers + 1) * static_cast<size_t>(spec.hidden) * sizeof(float);
+    const size_t passes = frozen_ || recipe_.kind == JobKind::dpo ? 2 : 1;
+    bytes += passes * pass_tokens * kept + (size_t{64} << 20) * passes;
+    if (frozen_) bytes += frozen_->weights.bytes().size();
+    plan_.memory_bytes = bytes;
+}
+
+Status Job::set_total_steps() {
+    const TrainOptions& train = recipe_.train;
+    if (train.steps) {
+        plan_.steps = *train.steps;
+    } else {
+        if (state_.epochs != train.epochs) {
+            auto counted = data_->count_steps();
+            if (!counted) return counted.error();
+            state_.epochs = train.epochs;
+            state_.steps_of_epochs = *counted;
+        }
+        plan_.steps = state_.steps_of_epochs;
+    }
+    Schedule& schedule = recipe_.schedule;
+    schedule.total_steps = plan_.steps;
+    if (schedule.decay != Decay::constant && schedule.warmup_steps + schedule.decay_steps > plan_.steps) {
+        return error("schedule.warmup_steps {} and decay_steps {} are more than the {} steps of the job",
+                     schedule.warmup_steps, schedule.decay_steps, plan_.steps);
+    }
+    return ok();
+}
+
+Status Job::begin(const JobOptions& options) {
+    state_.recipe = recipe_.values;
+    state_.recipe_text = recipe_.text;
+    state_.data = data_->hash();
+    const fs::path& output = recipe_.output;
+    if (options.only_plan) return set_total_steps();
+    auto store = CheckpointStore::open(output);
+    if (!store) return store.error();
+    store_.emplace(std::move(*store));
+    if (options.restart) {
+        std::error_code failure;
+        for (const auto& entry : fs::directory_iterator(output / "checkpoints", failure))
+            if (entry.is_directory()) fs::remove_all(entry.path(), failure);
+        fs::remove_all(output / "final", failure);
+    }
+    auto newest = newest_checkpoint(output);
+    if (!newest) return newest.error();
+    for (const std::string& damaged : newest->damaged) LOG_WARN("{}", damaged);
+    if (newest->checkpoint) {
+        if (const Status restored = go_on(*newest->checkpoint); !restored) return restored;
+    } else if (fs::exists(output / "final")) {
+        return error("{}: there is a result in it, but no checkpoint; choose another output, or start with --restart",
+                     output.string());
+    }
+    auto metrics = MetricsFile::open(output / "metrics.jsonl", state_.metrics_bytes);
+    if (!metrics) return metrics.error();
+    metrics_.emplace(std::move(*metrics));
+    saved_at_ = monotonic_seconds();
+    return set_total_steps();
+}
+
+Status Job::go_on(const Checkpoint& checkpoint) {
+    auto begun = job_state_from_json(checkpoint.state());
+    if (!begun) return begun.error().within(checkpoint.folder().string());
+    if (const Status same = check_same(*begun); !same) {
+        return error("{}: {}; set it back, choose another output, or start anew with --restart",
+                     recipe_.output.string(), same.error().message);
+    }
+    if (const Status restored = checkpoint.restore(tensors()); !restored) return restored;
+    begun->recipe = recipe_.values;
+    begun->recipe_text = recipe_.text;
+    state_ = std::move(*begun);
+    trainer_->optimiser().resume_at(state_.optimiser_steps);
+    data_->go_on_from(state_.position);
+    saved_step_ = state_.step;
+    return weights_->publish(pool_);
+}
+
+Status Job::check_same(const JobState& begun) const {
+    if (const Status same = check_same_job(recipe_, begun.recipe); !same) return same;
+    if (begun.model != state_.model) return error("the weights of model are others than when this job began");
+    if (begun.teacher != state_.teacher)
+        return error("the weights of distill.teacher are others than when this job began");
+    if (begun.data != state_.data)
+        return error("the contents of data.files or evaluation.files have changed since this job began");
+    return ok();
+}
+
+}  // namespace hone::train

@@ -1,0 +1,92 @@
+#include "train/objective.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "train/losses/preference.h"
+#include "train/losses/tinker.h"
+
+namespace hone::train {
+namespace {
+
+TrainingOptions options_of(const PassPurpose& purpose) {
+    return {.aux_coefficient = purpose.aux_coefficient};
+}
+
+// Rows of log-probabilities [T, 1].
+math::MatrixView<float> column(std::vector<float>& values) {
+    return {values.data(), std::ssize(values), 1};
+}
+
+class CrossEntropyObjective final : public Objective {
+  public:
+    PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
+        std::vector<float> lp(batch.tokens.size()), weights(batch.weights);
+        for (float& weight : weights) weight = static_cast<float>(double{weight} / purpose.total);
+        TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
+                          student.model.adapter);
+        pass.forward(batch.packed(), column(lp));
+        TokenLoss loss = cross_entropy(lp, weights);
+        if (purpose.learns) pass.backward(column(loss.dlp));
+        return {.loss = loss.sum, .aux_loss = pass.aux_loss(), .more = {}};
+    }
+};
+
+class PreferenceObjective final : public Objective {
+  public:
+    PreferenceObjective(PassModel reference, float beta) : reference_(reference), beta_(beta) {}
+
+    double weight(const Batch& batch) const override { return static_cast<double>(batch.pairs.size()); }
+
+    PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
+        std::vector<float> lp(batch.tokens.size()), reference(batch.tokens.size()), mask(batch.weights);
+        for (float& weight : mask) weight = weight != 0 ? 1.0f : 0.0f;
+        const math::WeightGradients none;
+        TrainingPass(reference_.model, student.ops, none, {}, reference_.adapter)
+            .forward(batch.packed(), column(reference));
+        TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
+                          student.model.adapter);
+        pass.forward(batch.packed(), column(lp));
+        DpoLoss loss = dpo(
+            student.ops.kernels,
+            {.lp = lp, .reference = reference, .mask = mask, .offsets = batch.offsets, .pairs = batch.pairs}, beta_);
+        for (float& dlp : loss.dlp) dlp = static_cast<float>(double{dlp} / purpose.total);
+        if (purpose.learns) pass.backward(column(loss.dlp));
+        const auto won = std::ranges::count_if(loss.margins, [](float margin) { return margin > 0; });
+        const double margins = std::accumulate(loss.margins.begin(), loss.margins.end(), 0.0);
+        return {.loss = loss.sum / purpose.total,
+                .aux_loss = pass.aux_loss(),
+                .more = {{"accuracy", static_cast<double>(won) / purpose.total}, {"margin", margins / purpose.total}}};
+    }
+
+  private:
+    PassModel reference_;
+    float beta_;
+};
+
+}  // namespace
+
+void PassLoss::add(const PassLoss& other) {
+    loss += other.loss;
+    aux_loss += other.aux_loss;
+    if (more.empty()) {
+        more = other.more;
+        return;
+    }
+    CHECK_EQ(more.size(), other.more.size());
+    for (size_t i = 0; i < more.size(); i++) more[i].second += other.more[i].second;
+}
+
+double Objective::weight(const Batch& batch) const {
+    return std::accumulate(batch.weights.begin(), batch.weights.end(), 0.0);
+}
+
+std::unique_ptr<Objective> cross_entropy_objective() {
+    return std::make_unique<CrossEntropyObjective>();
+}
+
+std::unique_ptr<Objective> preference_objective(PassModel reference, float beta) {
+    return std::make_unique<PreferenceObjective>(reference, beta);
+}
+
+}  // namespace hone::train

@@ -1,0 +1,29 @@
+#include "train/trained_weights.h"
+
+namespace hone::train {
+
+std::span<const Parameter> TrainedWeights::parameters() const {
+    return std::visit([](const auto& trained) { return trained.parameters(); }, trained_);
+}
+
+const math::WeightGradients& TrainedWeights::gradients() const {
+    return std::visit(
+        [](const auto& trained) -> const auto& { return trained.gradients(); }, trained_);
+}
+
+void TrainedWeights::clear_gradients() {
+    std::visit([](auto& trained) { trained.clear_gradients(); }, trained_);
+}
+
+Status TrainedWeights::publish(ThreadPool& pool) {
+    if (auto* full = std::get_if<FullParameters>(&trained_)) {
+        full->publish();
+        return ok();
+    }
+    auto published = std::get<TrainedAdapter>(trained_).publish(pool);
+    if (!published) return published.error();
+    adapter_ = std::move(*published);
+    return ok();
+}
+
+}  // namespace hone::train

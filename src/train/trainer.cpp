@@ -1,0 +1,41 @@
+#include "train/trainer.h"
+
+#include <cmath>
+
+namespace hone::train {
+
+Trainer::Trainer(const model::Model& model, TrainedWeights& weights, Objective& objective,
+                 const OptimiserOptions& optimiser, float aux_coefficient, math::OpContext& ops)
+    : model_(model),
+      weights_(weights),
+      objective_(objective),
+      aux_coefficient_(aux_coefficient),
+      ops_(ops),
+      optimiser_(weights.parameters(), optimiser) {}
+
+Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_rate) {
+    StepReport report{.loss = {}, .learning_rate = learning_rate};
+    for (const Batch& pass : passes) {
+        report.weight += objective_.weight(pass);
+        report.tokens += std::ssize(pass.tokens);
+    }
+    const auto count = static_cast<double>(passes.size());
+    weights_.clear_gradients();
+    for (const Batch& pass : passes) {
+        const PassPurpose purpose{.total = report.weight != 0 ? report.weight : 1,
+                                  .aux_coefficient = static_cast<float>(double{aux_coefficient_} / count)};
+        report.loss.add(objective_.run(student(), pass, purpose));
+    }
+    report.loss.aux_loss /= count;
+    report.gradient_norm = optimiser_.step(ops_, learning_rate);
+    report.is_skipped = !std::isfinite(report.gradient_norm);
+    if (report.is_skipped) return report;
+    if (const Status published = weights_.publish(ops_.pool); !published) return published.error();
+    return report;
+}
+
+PassLoss Trainer::evaluate(const Batch& batch) {
+    return objective_.run(student(), batch, {.learns = false});
+}
+
+}  // namespace hone::train

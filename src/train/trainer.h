@@ -1,0 +1,48 @@
+// The steps of a job: passes forward and back, clipping, the optimiser, publication. Knows neither data nor files. A
+// step's loss is the mean over all its passes. The same bits for any thread count. One thread, which owns the pool; what
+// is given outlives it.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "train/objective.h"
+#include "train/optimisers/optimiser.h"
+#include "train/trained_weights.h"
+
+namespace hone::train {
+
+struct StepReport {
+    PassLoss loss;  // means over the step
+    double learning_rate = 0, gradient_norm = 0;
+    int64_t tokens = 0;       // that passed the model
+    double weight = 0;        // of the means
+    bool is_skipped = false;  // the gradient was not finite: nothing has changed
+};
+
+class Trainer {
+  public:
+    // `weights` are published.
+    Trainer(const model::Model& model, TrainedWeights& weights, Objective& objective, const OptimiserOptions& optimiser,
+            float aux_coefficient, math::OpContext& ops);
+
+    // Errors: no memory to publish.
+    Result<StepReport> step(std::span<const Batch> passes, double learning_rate);
+    // The sums of a batch's losses; divided by the sum of the weights they are means.
+    PassLoss evaluate(const Batch& batch);
+
+    double weight(const Batch& batch) const { return objective_.weight(batch); }
+    Optimiser& optimiser() { return optimiser_; }
+
+  private:
+    Student student() const { return {{model_, weights_.adapter().get()}, ops_, weights_.gradients()}; }
+
+    const model::Model& model_;
+    TrainedWeights& weights_;
+    Objective& objective_;
+    const float aux_coefficient_;
+    math::OpContext& ops_;
+    Optimiser optimiser_;
+};
+
+}  // namespace hone::train

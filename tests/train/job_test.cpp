@@ -1,0 +1,240 @@
+// Jobs from their recipes: each kind learns, a job that was interrupted ends with the same bits as one that was not, and
+// what makes it another job is refused.
+#include "train/job.h"
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "math/kernels/self_test.h"
+#include "tests/golden_folder.h"
+#include "tests/math/test_context.h"
+#include "tests/temporary_folder.h"
+
+namespace hone::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder with data, recipes and outputs of jobs on a golden model.
+class Jobs {
+  public:
+    Jobs() {
+        std::ofstream data(path() / "data.jsonl");
+        for (int i = 0; i < 24; i++) {
+            data << "{\"tokens\": [";
+            for (int j = 0; j < 8 + i % 5; j++) data << (j ? ", " : "") << (3 + (i * 7 + j * 5) % 60);
+            data << "]}\n";
+        }
+    }
+    fs::path path() const { return folder_.path(); }
+
+    Result<std::unique_ptr<Job>> open(const std::string& text, const JobOptions& options = {.quiet = true},
+                                      int threads = 2) {
+        auto recipe = parse_recipe(text, "r.toml", path());
+        if (!recipe) return recipe.error();
+        pools_.push_back(std::make_unique<ThreadPool>(threads));
+        return Job::open(std::move(*recipe), options, *pools_.back(), *math::runnable_kernel_tables().back());
+    }
+    std::unique_ptr<Job> opened(const std::string& text, const JobOptions& options = {.quiet = true}, int threads = 2) {
+        auto job = open(text, options, threads);
+        CHECK(job.ok(), "{}", job.error().message);
+        return std::move(*job);
+    }
+    std::string mistake(const std::string& text) {
+        const auto job = open(text);
+        return job ? "" : job.error().message;
+    }
+
+  private:
+    TemporaryFolder folder_;
+    std::vector<std::unique_ptr<ThreadPool>> pools_;
+};
+
+std::string recipe(const std::string& output, const std::string& head = "kind = 'sft'", const std::string& train = "",
+                   const std::string& rest = "") {
+    const std::string model = (golden_folder() / "training/models/moe").string();
+    return fmt::format(
+        "{}\nmodel = '{}'\noutput = '{}'\nseed = 5\n[train]\nsteps = 12\ntokens = 32\n{}\n"
+        "[data]\nfiles = ['data.jsonl']\n[optimiser]\nlearning_rate = 3e-3\n[evaluation]\nrecords = 3\nevery = 5\n"
+        "[checkpoint]\nevery_steps = 4\n{}",
+        head, model, output, train, rest);
+}
+
+std::vector<double> run(Job& job, int64_t most = 1 << 20) {
+    std::vector<double> losses;
+    for (int64_t i = 0; i < most && !job.is_finished(); i++) {
+        auto event = job.advance();
+        CHECK(event.ok(), "{}", event.error().message);
+        losses.push_back(event->step.loss.loss);
+    }
+    return losses;
+}
+
+std::vector<std::vector<float>> values_of(const Job& job) {
+    std::vector<std::vector<float>> values;
+    for (const Parameter& parameter : job.parameters())
+        values.emplace_back(parameter.values.begin(), parameter.values.end());
+    return values;
+}
+
+void expect_same(const Job& a, const std::vector<std::vector<float>>& expected) {
+    for (size_t i = 0; i < expected.size(); i++)
+        math::expect_same_bits(a.parameters()[i].values, expected[i], a.parameters()[i].name);
+}
+
+std::string text_of(const fs::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The metrics without times, which differ from run to run.
+std::string metrics_of(const fs::path& output) {
+    std::string metrics = text_of(output / "metrics.jsonl"), kept;
+    for (size_t at = 0; at < metrics.size();) {
+        const size_t seconds = std::min(metrics.find(",\"seconds\":", at), metrics.size());
+        kept += metrics.substr(at, seconds - at);
+        at = seconds == metrics.size() ? seconds : metrics.find_first_of(",}", seconds + 1);
+    }
+    return kept;
+}
+
+const std::string kTrainings[] = {"", "what = 'full'", "what = 'full'\nqat = 'experts'\naccumulate = 2"};
+
+TEST(Job, TrainsAndLeavesItsResult) {
+    Jobs jobs;
+    int number = 0;
+    for (const std::string& train : kTrainings) {
+        const std::string output = fmt::format("out{}", number++);
+        const auto job = jobs.opened(recipe(output, "kind = 'sft'", train));
+        EXPECT_EQ(job->plan().steps, 12);
+        const auto losses = run(*job);
+        ASSERT_EQ(losses.size(), 12u);
+        EXPECT_LT(losses.back(), losses.front());
+        ASSERT_TRUE(job->finish(true));
+        EXPECT_TRUE(fs::exists(jobs.path() / output / "final" /
+                               (train.empty() ? "adapter_model.safetensors" : "model.safetensors")));
+        const std::string metrics = text_of(jobs.path() / output / "metrics.jsonl");
+        EXPECT_EQ(std::ranges::count(metrics, '\n'), 12 + 3);
+        EXPECT_NE(metrics.find("evaluation_loss"), std::string::npos);
+    }
+}
+
+TEST(Job, GoesOnWithTheSameBitsWhereverItStopped) {
+    for (const std::string& train : kTrainings) {
+        Jobs jobs;
+        const auto whole = jobs.opened(recipe("whole", "kind = 'sft'", train));
+        run(*whole);
+        const auto expected = values_of(*whole);
+        // Stops behind checkpoints that are a step or more old, with another number of threads, and by itself.
+        for (const int64_t steps : {5, 1, 6}) {
+            const auto part = jobs.opened(recipe("parts", "kind = 'sft'", train), {.quiet = true}, 1);
+            run(*part, steps);
+            if (steps == 1) {
+                EXPECT_TRUE(part->save());
+            }
+        }
+        auto last = jobs.opened(recipe("parts", "kind = 'sft'", train));
+        EXPECT_EQ(last->state().step, 8);
+        run(*last);
+        expect_same(*last, expected);
+        EXPECT_EQ(metrics_of(jobs.path() / "parts"), metrics_of(jobs.path() / "whole"));
+        EXPECT_EQ(last->state().best_loss, whole->state().best_loss);
+        last.reset();
+        const auto again = jobs.opened(recipe("parts", "kind = 'sft'", train));
+        EXPECT_TRUE(again->is_finished());
+        expect_same(*again, expected);
+    }
+}
+
+TEST(Job, DistillsFromATeacher) {
+    Jobs jobs;
+    const std::string teacher = fmt::format("[distill]\nteacher = '{}'\ndirection = 'reverse'\n",
+                                            (golden_folder() / "training/models/moe").string());
+    const auto job = jobs.opened(recipe("out", "kind = 'distill'", "what = 'full'\nqat = 'linear'", teacher));
+    const auto losses = run(*job);
+    EXPECT_LT(losses.back(), losses.front());
+    EXPECT_EQ(jobs.mistake(recipe("other", "kind = 'distill'", "", "[distill]\nteacher = 'none'\n")),
+              fmt::format("{}: there is no such file or folder", (jobs.path() / "none").string()));
+}
+
+TEST(Job, EpochsAreCounted) {
+    Jobs jobs;
+    std::string text = recipe("out");
+    text.replace(text.find("steps = 12"), 10, "epochs = 2");
+    auto job = jobs.opened(text);
+    EXPECT_GT(job->plan().steps, 5);
+    run(*job);
+    EXPECT_EQ(job->state().step, job->plan().steps);
+    job.reset();
+    EXPECT_FALSE(jobs.opened(text, {.restart = true, .quiet = true})->is_finished());
+}
+
+TEST(Job, StopsEarlyWhenEvaluationsGetNoBetter) {
+    Jobs jobs;
+    std::string text = recipe("out");
+    text.replace(text.find("every = 5"), 9, "every = 1\npatience = 2");
+    text.replace(text.find("learning_rate = 3e-3"), 20, "learning_rate = 0");
+    auto job = jobs.opened(text);
+    EXPECT_EQ(run(*job).size(), 3u);
+    job.reset();
+    EXPECT_TRUE(jobs.opened(text)->is_finished());
+}
+
+TEST(Job, RefusesToGoOnAsAnother) {
+    Jobs jobs;
+    run(*jobs.opened(recipe("out")), 4);
+    const std::string advice = "; set it back, choose another output, or start anew with --restart";
+    const std::string output = (jobs.path() / "out").string();
+    EXPECT_EQ(jobs.mistake(recipe("out", "kind = 'pretrain'")),
+              output + ": kind is \"pretrain\" in the recipe, but was \"sft\" when this job began" + advice);
+    EXPECT_EQ(jobs.mistake(recipe("out", "kind = 'sft'", "", "keep = 9\n")), "");
+    std::ofstream(jobs.path() / "data.jsonl", std::ios::app) << "{\"tokens\": [3, 4]}\n";
+    EXPECT_EQ(jobs.mistake(recipe("out")),
+              output + ": the contents of data.files or evaluation.files have changed since this job began" + advice);
+    EXPECT_EQ(jobs.opened(recipe("out", "kind = 'pretrain'"), {.restart = true, .quiet = true})->state().step, 0);
+}
+
+TEST(Job, AGradientThatIsNeverFiniteEndsIt) {
+    Jobs jobs;
+    std::ofstream(jobs.path() / "data.jsonl") << "{\"tokens\": [3, 4, 5], \"weights\": [0, 3e38, 3e38]}\n";
+    std::string text = recipe("out");
+    text.erase(text.find("[evaluation]"), text.find("[checkpoint]") - text.find("[evaluation]"));
+    const auto job = jobs.opened(text + "[balance]\naux_coefficient = 1e3\n");
+    std::string failure;
+    while (failure.empty() && !job->is_finished()) {
+        auto event = job->advance();
+        if (!event) failure = event.error().message;
+    }
+    EXPECT_EQ(failure,
+              "step 5: the gradient was not finite in 5 steps in a row; lower optimiser.learning_rate, or set "
+              "optimiser.grad_clip_norm, and start again with --restart");
+}
+
+TEST(Job, BeginsFromRandomWeightsOfItsSeed) {
+    Jobs jobs;
+    fs::create_directory(jobs.path() / "shape");
+    fs::copy_file(golden_folder() / "training/models/moe/config.json", jobs.path() / "shape/config.json");
+    std::string text = recipe("a", "kind = 'pretrain'");
+    text.erase(text.find("model = "), text.find("output = ") - text.find("model = "));
+    text += "[architecture]\nconfig = 'shape/config.json'\n";
+    const auto a = jobs.opened(text, {.only_plan = true, .quiet = true}),
+               b = jobs.opened(text, {.only_plan = true, .quiet = true}, 1);
+    expect_same(*a, values_of(*b));
+    double squares = 0, count = 0;
+    for (const Parameter& parameter : a->parameters()) {
+        if (!parameter.decays) {
+            for (const float value : parameter.values) EXPECT_EQ(value, 1.0f);
+            continue;
+        }
+        for (const float value : parameter.values) squares += double{value} * double{value}, count++;
+    }
+    EXPECT_NEAR(std::sqrt(squares / count), 0.02, 0.0005);
+    EXPECT_FALSE(fs::exists(jobs.path() / "a"));
+    const auto job = jobs.opened(text);
+    const auto losses = run(*job);
+    EXPECT_LT(losses.back(), losses.front());
+}
+
+}  // namespace
+}  // namespace hone::train
