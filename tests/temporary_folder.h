@@ -12,7 +12,7 @@ namespace hone {
 class TemporaryFolder {
   public:
     TemporaryFolder() {
-        std::string name = testing::TempDir() + "/hone-XXXXXX";
+        std::string name = testing::TempDir() + "hone-XXXXXX";
         path_ = ::mkdtemp(name.data());
     }
     ~TemporaryFolder() { std::filesystem::remove_all(path_); }
