@@ -42,7 +42,7 @@ Result<JobEvent> Job::advance() {
             "optimiser.grad_clip_norm, and start again with --restart",
             state_.step, kMostSkipped);
     }
-    if (recipe_.evaluation.wanted() && (state_.step % recipe_.evaluation.every == 0 || state_.step == plan_.steps)) {
+    if (is_time_to_evaluate()) {
         if (const Status noted = note_evaluation(event); !noted) return noted.error();
     }
     if (is_time_to_save()) {
@@ -77,6 +77,7 @@ Status Job::note_evaluation(JobEvent& event) {
     const double loss = event.evaluation->loss;
     event.is_best = !state_.best_loss || loss < *state_.best_loss;
     if (event.is_best) state_.best_loss = loss;
+    state_.evaluated_step = state_.step;
     state_.evaluations_since_best = event.is_best ? 0 : state_.evaluations_since_best + 1;
     state_.is_stopped_early =
         recipe_.evaluation.patience > 0 && state_.evaluations_since_best >= recipe_.evaluation.patience;
@@ -100,6 +101,11 @@ Status Job::note_step(const JobEvent& event) {
     for (const auto& [name, value] : step.loss.more) line[name] = value;
     if (step.is_skipped) line["skipped"] = true;
     return metrics_->append(json::serialize(line));
+}
+
+bool Job::is_time_to_evaluate() const {
+    const bool is_due = state_.step % recipe_.evaluation.every == 0 || state_.step == plan_.steps;
+    return recipe_.evaluation.wanted() && is_due && state_.evaluated_step < state_.step;
 }
 
 bool Job::is_time_to_save() const {

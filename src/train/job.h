@@ -21,6 +21,8 @@ namespace hone::train {
 struct JobOptions {
     bool restart = false;    // begin anew: removes checkpoints, metrics and results of the output folder
     bool only_plan = false;  // writes nothing
+    // The model that the recipe names, where it is open already; it outlives the job, which trains an adapter of it.
+    model::LoadedModel* loaded = nullptr;
     bool quiet = false;
 };
 
@@ -48,14 +50,18 @@ class Job {
     const JobPlan& plan() const { return plan_; }
     const JobState& state() const { return state_; }
     const JobData& data() const { return *data_; }
-    model::Model& model() { return *model_.model; }
-    const std::string& model_name() const { return model_.name; }
+    model::Model& model() { return *model_->model; }
+    const std::string& model_name() const { return model_->name; }
+    // As it was published last; null where all weights are trained.
+    const std::shared_ptr<const model::Adapter>& adapter() const { return weights_->adapter(); }
     std::span<const Parameter> parameters() const { return weights_->parameters(); }
 
     bool is_finished() const { return state_.step >= plan_.steps || state_.is_stopped_early; }
     // Takes the next step; evaluates and saves if it is time. Errors: data that cannot be read, gradients that were not
     // finite several times in a row, a checkpoint that cannot be written.
     Result<JobEvent> advance();
+    // Whether what is trained is as the last step left it: not where one was left (base/turns.h) while it changed weights.
+    bool is_whole() const { return trainer_->is_whole(); }
     // Makes sure that the state as it is can be gone on from.
     Status save();
     // Saves, and writes OUTPUT/final, which appears whole.
@@ -63,7 +69,7 @@ class Job {
 
   private:
     Job(Recipe recipe, ThreadPool& pool, const math::KernelTable& kernels);
-    Status open_models(bool quiet);
+    Status open_models(const JobOptions& options);
     Status make_weights();
     std::unique_ptr<Objective> make_objective() const;
     void estimate();
@@ -74,6 +80,7 @@ class Job {
     Result<PassLoss> evaluate();
     Status note_evaluation(JobEvent& event);
     Status note_step(const JobEvent& event);
+    bool is_time_to_evaluate() const;
     bool is_time_to_save() const;
     std::vector<RestoredTensor> tensors();
 
@@ -81,7 +88,8 @@ class Job {
     ThreadPool& pool_;
     math::Workspace workspace_;
     math::OpContext ops_;
-    model::LoadedModel model_;
+    std::optional<model::LoadedModel> own_model_;
+    model::LoadedModel* model_ = nullptr;
     std::optional<model::LoadedModel> frozen_;                 // teacher or reference
     std::shared_ptr<const model::Adapter> reference_adapter_;  // of a reference that is the model itself
     std::optional<TrainedWeights> weights_;

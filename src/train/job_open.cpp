@@ -14,13 +14,13 @@ Job::Job(Recipe recipe, ThreadPool& pool, const math::KernelTable& kernels)
 Result<std::unique_ptr<Job>> Job::open(Recipe recipe, const JobOptions& options, ThreadPool& pool,
                                        const math::KernelTable& kernels) {
     std::unique_ptr<Job> job(new Job(std::move(recipe), pool, kernels));
-    if (const Status opened = job->open_models(options.quiet); !opened) return opened.error();
-    auto data = JobData::open(job->recipe_, job->model_.files, job->model_.model->spec(), options.quiet);
+    if (const Status opened = job->open_models(options); !opened) return opened.error();
+    auto data = JobData::open(job->recipe_, job->model_->files, job->model_->model->spec(), options.quiet);
     if (!data) return data.error();
     job->data_ = std::move(*data);
     if (const Status made = job->make_weights(); !made) return made.error();
     job->objective_ = job->make_objective();
-    job->trainer_.emplace(*job->model_.model, *job->weights_, *job->objective_, job->recipe_.optimiser,
+    job->trainer_.emplace(*job->model_->model, *job->weights_, *job->objective_, job->recipe_.optimiser,
                           job->recipe_.aux_coefficient, job->ops_);
     job->estimate();
     if (const Status begun = job->begin(options); !begun) return begun.error();
@@ -28,39 +28,43 @@ Result<std::unique_ptr<Job>> Job::open(Recipe recipe, const JobOptions& options,
 }
 
 // Fingerprints are taken while the models have the weights that they are loaded with.
-Status Job::open_models(bool quiet) {
+Status Job::open_models(const JobOptions& options) {
     for (const fs::path& file : recipe_.data.files)
         if (!fs::exists(file)) return error("data.files: {}: there is no such file", file.string());
-    auto loaded = open_trained_model(recipe_, pool_, quiet);
-    if (!loaded) return loaded.error();
-    model_ = std::move(*loaded);
-    state_.model = model::weights_fingerprint(model_);
+    model_ = options.loaded;
+    if (!model_) {
+        auto loaded = open_trained_model(recipe_, pool_, options.quiet);
+        if (!loaded) return loaded.error();
+        model_ = &own_model_.emplace(std::move(*loaded));
+    }
+    state_.model = model::weights_fingerprint(*model_);
     const bool needs_reference = recipe_.kind == JobKind::dpo && recipe_.train.is_full;
     if (recipe_.kind != JobKind::distill && !needs_reference) return ok();
-    auto frozen = recipe_.kind == JobKind::distill ? open_frozen_model(recipe_.distill.teacher, pool_, quiet)
-                                                   : open_trained_model(recipe_, pool_, quiet);
+    auto frozen = recipe_.kind == JobKind::distill ? open_frozen_model(recipe_.distill.teacher, pool_, options.quiet)
+                                                   : open_trained_model(recipe_, pool_, options.quiet);
     if (!frozen) return frozen.error();
     frozen_ = std::move(*frozen);
     if (recipe_.kind != JobKind::distill) return ok();
     state_.teacher = model::weights_fingerprint(*frozen_);
-    return check_same_tokens(model_, *frozen_);
+    return check_same_tokens(*model_, *frozen_);
 }
 
 Status Job::make_weights() {
     if (recipe_.train.is_full) {
-        auto full = FullParameters::create(*model_.model, recipe_.train.weights, pool_);
+        CHECK(own_model_.has_value(), "weights that others read");
+        auto full = FullParameters::create(*model_->model, recipe_.train.weights, pool_);
         if (!full) return full.error();
         weights_.emplace(std::move(*full));
-        model_.weights = {};  // the model reads its own now
+        model_->weights = {};  // the model reads its own now
         return weights_->publish(pool_);
     }
     if (recipe_.lora.init.empty()) {
-        weights_.emplace(TrainedAdapter(*model_.model, recipe_.lora.spec, pool_));
+        weights_.emplace(TrainedAdapter(*model_->model, recipe_.lora.spec, pool_));
         return weights_->publish(pool_);
     }
     const auto contents = model::read_adapter(recipe_.lora.init);
     if (!contents) return contents.error().within("lora.init");
-    auto adapter = TrainedAdapter::from(*model_.model, *contents);
+    auto adapter = TrainedAdapter::from(*model_->model, *contents);
     if (!adapter) return adapter.error().within(recipe_.lora.init.string());
     weights_.emplace(std::move(*adapter));
     const Status published = weights_->publish(pool_);
@@ -76,7 +80,7 @@ std::unique_ptr<Objective> Job::make_objective() const {
         case JobKind::distill:
             return distillation_objective({*frozen_->model}, recipe_.distill.alpha, recipe_.distill.top_k);
         case JobKind::dpo:
-            return preference_objective({frozen_ ? *frozen_->model : *model_.model, reference_adapter_.get()},
+            return preference_objective({frozen_ ? *frozen_->model : *model_->model, reference_adapter_.get()},
                                         recipe_.dpo_beta);
     }
     return cross_entropy_objective();
@@ -85,9 +89,9 @@ std::unique_ptr<Objective> Job::make_objective() const {
 // Weights with their packed forms, masters or factors with gradients and moments, inputs of all layers of a pass, and
 // logits.
 void Job::estimate() {
-    const model::ModelSpec& spec = model_.model->spec();
+    const model::ModelSpec& spec = model_->model->spec();
     size_t bytes = 0;
-    model_.model->visit([&](const model::WeightSlot& slot) {
+    model_->model->visit([&](const model::WeightSlot& slot) {
         plan_.parameters += int64_t{slot.n} * slot.k;
         bytes += slot.matrix ? math::packed_bytes(slot.matrix->format, slot.n, slot.k) : slot.vector->size_bytes();
     });
@@ -153,7 +157,9 @@ Status Job::begin(const JobOptions& options) {
     if (!metrics) return metrics.error();
     metrics_.emplace(std::move(*metrics));
     saved_at_ = monotonic_seconds();
-    return set_total_steps();
+    if (const Status set = set_total_steps(); !set) return set;
+    JobEvent missed;  // by a job that was left behind its step
+    return is_time_to_evaluate() ? note_evaluation(missed) : ok();
 }
 
 Status Job::go_on(const Checkpoint& checkpoint) {

@@ -14,8 +14,8 @@ Status Job::finish(bool quiet) {
         if (const Status removed = AtomicFolder::remove(folder); !removed) return removed;
     }
     if (const TrainedAdapter* adapter = weights_->as_adapter())
-        return model::write_adapter(folder, model::AdapterLayout::tinker, adapter->contents(model_.name));
-    return model::export_model(*model_.model, model_.config, model_.files, folder, {.quiet = quiet}, pool_);
+        return model::write_adapter(folder, model::AdapterLayout::tinker, adapter->contents(model_->name));
+    return model::export_model(*model_->model, model_->config, model_->files, folder, {.quiet = quiet}, pool_);
 }
 
 }  // namespace hone::train

@@ -28,6 +28,7 @@ void for_each_field(State& state, auto&& visit) {
     visit("position_step_tokens", state.position.step_tokens);
     visit("position_step_examples", state.position.step_examples);
     visit("evaluations_since_best", state.evaluations_since_best);
+    visit("evaluated_step", state.evaluated_step);
     visit("is_stopped_early", state.is_stopped_early);
     visit("epochs", state.epochs);
     visit("steps_of_epochs", state.steps_of_epochs);

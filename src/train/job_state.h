@@ -22,6 +22,7 @@ struct JobState {
     DataPosition position;
     std::optional<double> best_loss;  // of evaluations
     int64_t evaluations_since_best = 0;
+    int64_t evaluated_step = 0;  // the last
     bool is_stopped_early = false;
     int64_t epochs = 0, steps_of_epochs = 0;  // counted for so many epochs; 0: not counted
     uint64_t metrics_bytes = 0;               // of metrics.jsonl

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/turns.h"
+
 namespace hone::train {
 
 Trainer::Trainer(const model::Model& model, TrainedWeights& weights, Objective& objective,
@@ -20,6 +22,7 @@ Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_
         report.tokens += std::ssize(pass.tokens);
     }
     const auto count = static_cast<double>(passes.size());
+    const Visit visit(ops_.pool);
     weights_.clear_gradients();
     for (const Batch& pass : passes) {
         const PassPurpose purpose{.total = report.weight != 0 ? report.weight : 1,
@@ -27,14 +30,17 @@ Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_
         report.loss.add(objective_.run(student(), pass, purpose));
     }
     report.loss.aux_loss /= count;
+    is_whole_ = false;
     report.gradient_norm = optimiser_.step(ops_, learning_rate);
     report.is_skipped = !std::isfinite(report.gradient_norm);
-    if (report.is_skipped) return report;
-    if (const Status published = weights_.publish(ops_.pool); !published) return published.error();
+    const Status published = report.is_skipped ? ok() : weights_.publish(ops_.pool);
+    is_whole_ = true;
+    if (!published) return published.error();
     return report;
 }
 
 PassLoss Trainer::evaluate(const Batch& batch) {
+    const Visit visit(ops_.pool);
     return objective_.run(student(), batch, {.learns = false});
 }
 

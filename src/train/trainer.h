@@ -31,6 +31,8 @@ class Trainer {
     // The sums of a batch's losses; divided by the sum of the weights they are means.
     PassLoss evaluate(const Batch& batch);
 
+    // False only where a step was left by an exception while it changed the weights.
+    bool is_whole() const { return is_whole_; }
     double weight(const Batch& batch) const { return objective_.weight(batch); }
     Optimiser& optimiser() { return optimiser_; }
 
@@ -43,6 +45,7 @@ class Trainer {
     const float aux_coefficient_;
     math::OpContext& ops_;
     Optimiser optimiser_;
+    bool is_whole_ = true;
 };
 
 }  // namespace hone::train
