@@ -10,6 +10,7 @@
 #include "cli/engine_flags.h"
 #include "cli/model_options.h"
 #include "cli/model_text.h"
+#include "cli/serve_training.h"
 #include "model/adapter_file.h"
 #include "model/checkpoint/pack_verification.h"
 #include "serve/server.h"
@@ -24,6 +25,7 @@ struct ServeFlags {
     serve::ListenerOptions listener{.port = 8080};
     std::string served_name;
     std::vector<std::string> adapters;  // NAME=DIR
+    std::string train;                  // a recipe
     std::string verify = "background";
     std::string max_body = "16M";
     double drain_seconds = 30;
@@ -166,8 +168,21 @@ Status load_adapters(const std::vector<NamedFolder>& named, serve::Adapters& ada
     return ok();
 }
 
+// For /metrics.
+std::function<serve::TrainingStatus()> training_status(const train::BackgroundJob* job) {
+    if (!job) return nullptr;
+    return [job] {
+        const train::BackgroundStatus status = job->status();
+        return serve::TrainingStatus{.step = status.step,
+                                     .steps = status.steps,
+                                     .tokens = status.tokens,
+                                     .loss = status.loss,
+                                     .is_running = status.is_running};
+    };
+}
+
 Status serve_model(ServeFlags& flags) {
-    const Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
+    Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
     if (!engine_options) return engine_options.error();
     if (const Status settled = settle_limits(flags); !settled) return settled;
     const auto named_adapters = settle_adapters(flags);
@@ -185,8 +200,16 @@ Status serve_model(ServeFlags& flags) {
     if (const Status loaded = load_adapters(*named_adapters, adapters); !loaded) return loaded;
 
     TerminationSignals signals;  // until here a signal ends the process: loading may take minutes
+    Turns turns;
+    if (!flags.train.empty()) engine_options->turns = &turns;
     auto engine = start_engine(*open, *engine_options);
     if (!engine) return engine.error();
+    std::unique_ptr<train::BackgroundJob> training;
+    if (!flags.train.empty()) {
+        auto opened = open_training(flags.train, flags.model, *open, turns, adapters);
+        if (!opened) return opened.error();
+        training = std::move(*opened);
+    }
     auto server = serve::Server::start(flags.server,
                                        {.name = name,
                                         .tokenizer = *text->tokenizer,
@@ -196,17 +219,20 @@ Status serve_model(ServeFlags& flags) {
                                         .defaults = text->defaults,
                                         .vocabulary = open->loaded.model->spec().vocabulary,
                                         .numeric_class = numeric_class_name(*open),
-                                        .adapters = &adapters},
+                                        .adapters = &adapters,
+                                        .training = training_status(training.get())},
                                        std::move(*listener));
     if (!server) return server.error();
     print_welcome(url_of(flags.listener.host, (*server)->port()), name, text->tokenizer->reads_text(),
                   !flags.server.api_keys.empty());
 
+    if (training) training->begin();
     Status verified;
     auto verification = verify_behind(flags, open->loaded, **server, verified);
     signals.wait();
     signals.restore();
     verification.reset();
+    if (training) training->end();
     LOG_INFO("stopping: requests in progress have {} to finish, another signal ends at once",
              format_duration(flags.drain_seconds));
     (*server)->stop(flags.drain_seconds);
@@ -264,6 +290,10 @@ void add_serve(CLI::App& app, int& status) {
                      "NAME=DIR: a low-rank adapter (Tinker's or Hugging Face PEFT's folder) that requests choose with "
                      "NAME as their model, side by side with the model itself; may be repeated")
         ->allow_extra_args(false);
+    verb->add_option(
+        "--train", flags->train,
+        "[NAME=]RECIPE.toml: a job (hone train) that trains an adapter of the model in the time that requests "
+        "leave; each step's version is what NAME (its output folder's name) gives from then on");
     verb->add_flag(
         "--allow-adapter-updates", flags->server.allow_adapter_updates,
         "Let clients change adapters: POST /v1/load_lora_adapter and /v1/unload_lora_adapter. Any folder that "

@@ -34,7 +34,7 @@ class EngineFamilies {
         for (const auto& [name, value] : labels) labels_.push_back({name, value});
     }
 
-    std::vector<prometheus::MetricFamily> all() {
+    std::vector<prometheus::MetricFamily> all(const std::optional<TrainingStatus>& training) {
         gauge("vllm:num_requests_running", "Sequences in the running batch", engine_.running);
         gauge("vllm:num_requests_waiting", "Sequences waiting to be scheduled", engine_.waiting);
         gauge("hone_streams_paused", "Sequences that wait until their clients have read what they got", engine_.paused);
@@ -57,6 +57,7 @@ class EngineFamilies {
                 engine_.requests_cancelled);
         counter("hone_engine_steps_total", "Steps of the engine", engine_.steps);
         counter("hone_engine_busy_seconds_total", "Time spent in steps", engine_.busy_seconds);
+        if (training) training_job(*training);
         return std::move(families_);
     }
 
@@ -90,6 +91,16 @@ class EngineFamilies {
         counter("hone_kv_spill_skipped_pages_total", "Evicted pages that the disk could not take", spill.skipped_pages);
         counter("hone_kv_spill_failures_total", "Reads and writes that failed, and pages that were damaged",
                 spill.failures);
+    }
+
+    void training_job(const TrainingStatus& training) {
+        gauge("hone_training_running", "1: the training job is at work; 0: it is finished, or has failed",
+              training.is_running);
+        gauge("hone_training_step", "Steps of the training job that are done", static_cast<double>(training.step));
+        gauge("hone_training_steps", "Steps of the training job in all", static_cast<double>(training.steps));
+        counter("hone_training_tokens_total", "Tokens that its steps have trained on", training.tokens);
+        gauge("hone_training_loss", "Loss of its last step", training.loss);
+        counter("hone_training_seconds_total", "Time that requests have left it", engine_.guest_seconds);
     }
 
     void prefill() {
@@ -265,8 +276,9 @@ void Metrics::ended(std::string_view reason, const SequenceTimes& times, double 
     series.generated_tokens.Observe(static_cast<double>(generated_tokens));
 }
 
-std::string Metrics::render(const engine::EngineMetrics& engine, const std::vector<AdapterPtr>& adapters) const {
-    std::vector<prometheus::MetricFamily> families = EngineFamilies(engine, series_->labels).all();
+std::string Metrics::render(const engine::EngineMetrics& engine, const std::vector<AdapterPtr>& adapters,
+                            const std::optional<TrainingStatus>& training) const {
+    std::vector<prometheus::MetricFamily> families = EngineFamilies(engine, series_->labels).all(training);
     if (!adapters.empty()) add_adapters(families, adapters, series_->labels);
     for (prometheus::MetricFamily& family : series_->registry.Collect()) families.push_back(std::move(family));
     return prometheus::TextSerializer().Serialize(families);

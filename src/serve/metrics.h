@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "engine/engine.h"
 #include "serve/adapters.h"
 #include "serve/request_record.h"
+#include "serve/training_status.h"
 
 namespace hone::serve {
 
@@ -32,7 +34,8 @@ class Metrics {
     void ended(std::string_view reason, const SequenceTimes& times, double now, size_t prompt_tokens,
                int64_t generated_tokens);
 
-    std::string render(const engine::EngineMetrics& engine, const std::vector<AdapterPtr>& adapters) const;
+    std::string render(const engine::EngineMetrics& engine, const std::vector<AdapterPtr>& adapters,
+                       const std::optional<TrainingStatus>& training = {}) const;
     static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
 
   private:

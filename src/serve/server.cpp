@@ -62,7 +62,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
                         .defaults = model.defaults,
                         .vocabulary = model.vocabulary,
                         .dialect = dialect_of(options.tool_parser, model),
-                        .adapters = model.adapters};
+                        .adapters = model.adapters,
+                        .training = model.training};
     std::vector<int32_t>& ends = served.defaults.end_ids;
     if (const auto end = model.tokenizer.eos(); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
         ends.push_back(*end);

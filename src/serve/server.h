@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "serve/http/listener.h"
 #include "serve/openai/generation_defaults.h"
 #include "serve/options.h"
+#include "serve/training_status.h"
 #include "text/chat/template_files.h"
 #include "text/tokenizer/tokenizer.h"
 
@@ -28,10 +30,11 @@ struct ServedModel {
     const text::ChatTemplates* chat_templates = nullptr;  // null: a plain default, said in the log
     text::SpecialTokens special_tokens = {};              // what the templates call bos_token, eos_token, ...
     engine::Engine& engine;
-    GenerationDefaults defaults = {};  // the tokenizer's end-of-sequence token is added to end_ids
-    int32_t vocabulary = 0;            // token ids that the model takes are below
-    std::string numeric_class = {};    // "f32seq", "i8g32", "i8p32"
-    Adapters* adapters = nullptr;      // that requests may name instead of the model; null: none
+    GenerationDefaults defaults = {};               // the tokenizer's end-of-sequence token is added to end_ids
+    int32_t vocabulary = 0;                         // token ids that the model takes are below
+    std::string numeric_class = {};                 // "f32seq", "i8g32", "i8p32"
+    Adapters* adapters = nullptr;                   // that requests may name instead of the model; null: none
+    std::function<TrainingStatus()> training = {};  // of a job in this process; any thread; null: none
 };
 
 class Service;

@@ -182,8 +182,9 @@ void Service::version(Request, ExchangePtr exchange) {
 }
 
 void Service::metrics(Request, ExchangePtr exchange) {
-    exchange->respond(
-        {.content_type = Metrics::kContentType, .body = metrics_.render(model_.generator.metrics(), adapters())});
+    const auto training = model_.training ? std::optional(model_.training()) : std::nullopt;
+    exchange->respond({.content_type = Metrics::kContentType,
+                       .body = metrics_.render(model_.generator.metrics(), adapters(), training)});
 }
 
 std::vector<AdapterPtr> Service::adapters() const {

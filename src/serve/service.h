@@ -30,6 +30,7 @@ struct ServiceModel {
     int32_t vocabulary = 0;
     std::optional<text::ModelDialect> dialect = {};  // how it writes reasoning and tool calls; none: all is content
     Adapters* adapters = nullptr;                    // null: none
+    std::function<TrainingStatus()> training = {};   // null: there is no job
 };
 
 class Service {

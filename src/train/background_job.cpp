@@ -23,6 +23,10 @@ Result<std::unique_ptr<BackgroundJob>> BackgroundJob::open(Recipe recipe, model:
 }
 
 BackgroundJob::~BackgroundJob() {
+    end();
+}
+
+void BackgroundJob::end() {
     turns_.dismiss();
     if (thread_.joinable()) thread_.join();
 }

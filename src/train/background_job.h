@@ -30,11 +30,12 @@ class BackgroundJob {
     // recipe that trains all weights, which others read.
     static Result<std::unique_ptr<BackgroundJob>> open(Recipe recipe, model::LoadedModel& loaded, Turns& turns,
                                                        const math::KernelTable& kernels, Publish publish);
-    // Dismisses the job: drops the step under way, saves what the steps before have made.
-    ~BackgroundJob();
+    ~BackgroundJob();  // end()
 
     // From here on steps are taken.
     void begin();
+    // Dismisses the job: drops the step under way, saves what the steps before have made.
+    void end();
     BackgroundStatus status() const;
 
   private:
