@@ -1,9 +1,7 @@
 // hone train: the job of a recipe, with progress; stopped by a signal it saves, and started again it goes on.
 #include <csignal>
-#include <fstream>
 
 #include <boost/json/serialize.hpp>
-#include <fmt/chrono.h>
 
 #include "base/progress.h"
 #include "cli/model_options.h"
@@ -29,10 +27,17 @@ void ask_to_stop(int signal) {
     std::signal(signal, SIG_DFL);
 }
 
+// "1.2 billion", "35.5 million", "1234".
+std::string format_count(int64_t count) {
+    const auto value = static_cast<double>(count);
+    if (value >= 1e9) return fmt::format("{:.3g} billion", value / 1e9);
+    if (value >= 1e6) return fmt::format("{:.3g} million", value / 1e6);
+    return std::to_string(count);
+}
+
 void print_plan(const train::Job& job, const TrainFlags& flags) {
     const train::JobPlan& plan = job.plan();
     const train::Recipe& recipe = job.recipe();
-    const double billion = 1e9;
     if (flags.json) {
         boost::json::object line{{"kind", name_of(recipe.kind)},
                                  {"steps", plan.steps},
@@ -45,12 +50,14 @@ void print_plan(const train::Job& job, const TrainFlags& flags) {
         fmt::print("{}\n", boost::json::serialize(line));
         return;
     }
-    fmt::print("{}: {} of {}, {:.4g} of {:.4g} billion parameters trained\n", flags.recipe, name_of(recipe.kind),
-               job.model_name(), static_cast<double>(plan.trained_parameters) / billion,
-               static_cast<double>(plan.parameters) / billion);
-    fmt::print("data: {} records, {} of them for evaluation; {} steps of at most {} x {} tokens\n",
+    fmt::print("{}: {} of {}, which has {} parameters; {} are trained\n", flags.recipe, name_of(recipe.kind),
+               job.model_name(), format_count(plan.parameters), format_count(plan.trained_parameters));
+    const std::string of_step = recipe.train.examples > 0
+                                    ? fmt::format("{} examples", recipe.train.examples)
+                                    : fmt::format("{} x {} tokens", recipe.train.accumulate, recipe.train.tokens);
+    fmt::print("data: {} records, {} of them for evaluation; {} steps of at most {}\n",
                job.data().training_records() + job.data().evaluation_records(), job.data().evaluation_records(),
-               plan.steps, recipe.train.accumulate, recipe.train.tokens);
+               plan.steps, of_step);
     fmt::print("memory: about {}; output: {}\n", format_bytes(static_cast<double>(plan.memory_bytes)),
                recipe.output.string());
 }
