@@ -76,6 +76,7 @@ static int run(int argc, char** argv) {
     add_pack(app, status);
     add_inspect(app, status);
     add_bench(app, status);
+    add_train(app, status);
     add_simulate(app, status);
 
     if (const Status logging = start_logging(env("HONE_LOG").value_or("info")); !logging) {

@@ -14,6 +14,7 @@ void add_score(CLI::App& app, int& status);
 void add_pack(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
+void add_train(CLI::App& app, int& status);
 void add_simulate(CLI::App& app, int& status);
 
 // Prints the reason on stderr; the exit status that goes with it.

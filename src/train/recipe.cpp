@@ -169,10 +169,10 @@ class RecipeReader {
         OptimiserOptions& optimiser = recipe_.optimiser;
         optimiser.kind = static_cast<OptimiserKind>(table.choice("kind", {"adamw", "muon"}, 0));
         AdamParams& adam = optimiser.adam;
-        adam.learning_rate = table.number("learning_rate", 0, 1e3, adam.learning_rate);
+        adam.learning_rate = table.number("learning_rate", 0, 1e9, adam.learning_rate);
         adam.beta1 = table.number("beta1", 0, 0.999999, adam.beta1);
         adam.beta2 = table.number("beta2", 0, 0.9999999, adam.beta2);
-        adam.eps = table.number("eps", 0, 1, adam.eps);
+        adam.eps = table.number("eps", 1e-30, 1, adam.eps);
         adam.weight_decay = table.number("weight_decay", 0, 1e3, adam.weight_decay);
         adam.grad_clip_norm = table.number("grad_clip_norm", 0, 1e9, adam.grad_clip_norm);
         if (optimiser.kind == OptimiserKind::muon) optimiser.momentum = table.number("momentum", 0, 0.999999, 0.95);

@@ -4,45 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "cli/chart_page.h"
+
 namespace hone::cli {
 namespace {
-
-constexpr const char* kStyle = R"(
-:root { --ink: #1c2430; --soft: #667084; --rule: #d9dee7; --ground: #ffffff; --rest: #eef1f6; --decode: #c3cad6; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6eaf2; --soft: #98a2b5; --rule: #363e4c; --ground: #161a21; --rest: #1f252f; --decode: #465064; } }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 1080px;
-       margin: 2em auto; padding: 0 1em; }
-h1 { font-size: 22px; margin: 0; } h2 { font-size: 16px; margin: 1.8em 0 .3em; } p { color: var(--soft); margin: .3em 0; }
-pre { font: 12.5px/1.45 ui-monospace, monospace; overflow-x: auto; }
-svg { display: block; width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
-.row { display: flex; flex-wrap: wrap; gap: 12px; } .row > svg { flex: 1 1 320px; max-width: 350px; }
-.grid { stroke: var(--rule); stroke-width: 1; } .curve { fill: none; stroke-width: 2; }
-.rest { fill: var(--rest); } .decode { fill: var(--decode); }
-.target { stroke: var(--soft); stroke-dasharray: 4 3; } .key { font-weight: 600; }
-)";
-
-// One color a policy, told apart by color-blind people too (Okabe and Ito).
-constexpr const char* kColors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
-
-const char* color_of(size_t run) {
-    return kColors[run % std::size(kColors)];
-}
-
-std::string escaped(std::string_view text) {
-    std::string safe;
-    for (const char c : text) {
-        if (c == '<')
-            safe += "&lt;";
-        else if (c == '>')
-            safe += "&gt;";
-        else if (c == '&')
-            safe += "&amp;";
-        else
-            safe += c;
-    }
-    return safe;
-}
 
 // "250 ms", "1.5 s"
 std::string duration(double seconds) {
@@ -206,10 +171,7 @@ std::string timeline(const ChartedRun& run) {
 }  // namespace
 
 std::string to_page(const ChartTexts& texts, std::span<const ChartedRun> runs, const LatencyTargets& targets) {
-    std::string page = fmt::format(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-        "content=\"width=device-width\"><title>{0}</title>\n<style>{1}</style>\n<h1>{0}</h1>\n<p>{2}</p>\n<p>",
-        escaped(texts.title), kStyle, escaped(texts.subtitle));
+    std::string page = page_begin(texts.title, texts.subtitle) + "<p>";
     std::vector<Summary> summaries;
     for (size_t run = 0; run < runs.size(); run++) {
         page += fmt::format(R"(<span class="key" style="color:{}">&#9632; {}</span>&ensp;)", color_of(run),

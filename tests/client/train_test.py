@@ -1,0 +1,107 @@
+"""`hone train`: steps, results and mistakes on the command line; and a run that is killed again and again ends with the
+bits of one that never was."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from hone_server import BINARY, TESTS, run_hone
+
+MODEL = TESTS / "golden/training/models/moe"
+
+
+def recipe_in(folder, output="out", steps=8, train="", rest=""):
+    data = folder / "data.jsonl"
+    if not data.exists():
+        rows = [{"tokens": [3 + (i * 7 + j * 5) % 60 for j in range(8 + i % 5)]} for i in range(24)]
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = folder / f"{output}.toml"
+    recipe.write_text(f"""kind = "sft"
+model = "{MODEL}"
+output = "{output}"
+[train]
+steps = {steps}
+tokens = 64
+{train}
+[data]
+files = ["data.jsonl"]
+[evaluation]
+records = 2
+every = 3
+[checkpoint]
+every_steps = 2
+{rest}""")
+    return recipe
+
+
+def test_a_run_tells_its_steps_and_leaves_its_result(tmp_path):
+    recipe = recipe_in(tmp_path)
+    done = run_hone("train", recipe, "--json", "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 9))
+    assert lines[-1]["loss"] > 0 and lines[-1]["tokens_per_second"] > 0 and lines[2]["evaluation_loss"] > 0
+    out = tmp_path / "out"
+    assert (out / "final/adapter_config.json").exists()
+    metrics = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["loss"] for line in metrics if "loss" in line] == [line["loss"] for line in lines]
+    page = (out / "report.html").read_text()
+    assert "polyline" in page and "lora.rank" in page and "<script" not in page
+    again = run_hone("train", recipe)
+    assert again.returncode == 0 and "finished at step 8" in again.stdout
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    done = run_hone("train", recipe_in(tmp_path), "--dry-run")
+    assert done.returncode == 0 and "8 steps" in done.stdout and "memory: about" in done.stdout, done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_mistakes_say_where_and_what_to_do(tmp_path):
+    recipe = recipe_in(tmp_path, rest="every_stp = 1\n")
+    done = run_hone("train", recipe)
+    assert done.returncode == 1 and f"{recipe}:15: checkpoint.every_stp is no key that is known here" in done.stderr
+    assert run_hone("train", recipe_in(tmp_path)).returncode == 0
+    other = run_hone("train", recipe_in(tmp_path, rest="[lora]\nrank = 4\n"))
+    assert other.returncode == 1 and 'lora.rank is "4"' in other.stderr and "--restart" in other.stderr
+
+
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path):
+    recipe = recipe_in(tmp_path, steps=100000, rest="every_minutes = 0\n")
+    run = subprocess.Popen([BINARY, "train", recipe, "--json", "--threads", "1"], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+    run.stdout.readline()
+    run.send_signal(signal.SIGTERM)
+    out, err = run.communicate(timeout=60)
+    assert run.returncode == 1 and "goes on from there" in err, err
+    saved = json.loads(out.splitlines()[-1])["step"] if out else 1
+    more = run_hone("train", recipe_in(tmp_path, steps=saved + 2), "--json")
+    assert [json.loads(line)["step"] for line in more.stdout.splitlines()] == [saved + 1, saved + 2], more.stderr
+
+
+@pytest.mark.parametrize("train", ["", 'what = "full"\nqat = "experts"\naccumulate = 2'])
+def test_killed_twenty_times_it_ends_with_the_same_bits(tmp_path, train):
+    began = time.monotonic()
+    assert run_hone("train", recipe_in(tmp_path, "whole", 60, train), "--quiet").returncode == 0
+    duration = time.monotonic() - began
+    recipe = recipe_in(tmp_path, "killed", 60, train)
+    chance, unfinished = random.Random(1), 0
+    for kill in range(20):
+        run = subprocess.Popen([BINARY, "train", recipe, "--quiet", "--threads", str(1 + kill % 2)])
+        time.sleep(chance.uniform(0, duration / 8))
+        run.kill()
+        run.wait()
+        unfinished += not (tmp_path / "killed/final").exists()
+    assert unfinished >= 10  # otherwise most kills met a run that had nothing left to do
+    assert (tmp_path / "killed/metrics.jsonl").stat().st_size > 0
+    done = run_hone("train", recipe, "--quiet")
+    assert done.returncode == 0, done.stderr
+    for file in (tmp_path / "whole/final").iterdir():
+        if file.suffix == ".safetensors":
+            assert file.read_bytes() == (tmp_path / "killed/final" / file.name).read_bytes(), file.name
+    without_times = [[{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in
+                      (tmp_path / run / "metrics.jsonl").read_text().splitlines()] for run in ("whole", "killed")]
+    assert without_times[0] == without_times[1]
