@@ -74,6 +74,7 @@ static int run(int argc, char** argv) {
     add_chat(app, status);
     add_score(app, status);
     add_pack(app, status);
+    add_export(app, status);
     add_inspect(app, status);
     add_bench(app, status);
     add_train(app, status);

@@ -2,6 +2,7 @@
 computed it."""
 
 import json
+import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from adapter_files import write_adapter
 from answers import choices_of
 from conftest import MODEL
 from hone_server import HoneServer, run_hone
+from score_test import read_safetensors
 
 FLAGS = ["--threads", 1, "--kv-memory", "64M", "--max-context", 8192]
 LOAD, UNLOAD = "/v1/load_lora_adapter", "/v1/unload_lora_adapter"
@@ -208,3 +210,38 @@ def test_score_takes_an_adapter(folders, tmp_path):
     assert said["base"] != said["law"]
     done = run_hone("score", MODEL, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "x", "--adapter", tmp_path)
     assert done.returncode == 1 and "--adapter" in done.stderr and "adapter_config.json" in done.stderr
+
+
+def test_export_merges_and_converts(folders, tmp_path):
+    done = run_hone("export", "--adapter", folders["law"], "--format", "tinker", "--to", tmp_path / "tinker")
+    assert done.returncode == 0, done.stderr
+    done = run_hone("export", "--adapter", tmp_path / "tinker", "--format", "peft", "--to", tmp_path / "peft")
+    assert done.returncode == 0, done.stderr
+    weights = "adapter_model.safetensors"
+    assert read_safetensors(tmp_path / "peft" / weights) == read_safetensors(folders["law"] / weights)
+
+    done = run_hone("export", MODEL, "--adapter", tmp_path / "tinker", "--to", tmp_path / "merged")
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "merged").iterdir()}
+    assert {"config.json", "tokenizer.json", "model.safetensors"} <= names
+    done = run_hone("export", MODEL, "--adapter", tmp_path / "tinker", "--to", tmp_path / "merged")
+    assert done.returncode == 1 and "merged" in done.stderr  # what is there stays
+    (tmp_path / "in.jsonl").write_text('{"ids": [5, 17, 42, 99, 3]}\n')
+    said = []
+    for model, flags in ((MODEL, []), (MODEL, ["--adapter", folders["law"]]), (tmp_path / "merged", [])):
+        done = run_hone("score", model, "--input", tmp_path / "in.jsonl", "--output", tmp_path / "out", *flags)
+        assert done.returncode == 0, done.stderr
+        said.append(math.log(float(re.search(r"perplexity (\S+);", done.stdout)[1])))
+    assert abs(said[1] - said[2]) < 0.1 < abs(said[0] - said[1])
+
+
+def test_wrong_exports_are_told(folders, tmp_path):
+    to = ["--to", tmp_path / "out"]
+    cases = [(["export", "--adapter", folders["law"], *to], "MODEL"),
+             (["export", MODEL, "--adapter", folders["law"], "--format", "peft", *to], "--format"),
+             (["export", MODEL, "--adapter", tmp_path, *to], "--adapter"),
+             (["export", MODEL.parent / "qwen3", "--adapter", folders["law"], *to], "experts")]
+    for arguments, told in cases:
+        done = run_hone(*arguments)
+        assert done.returncode == 1 and told in done.stderr, done.stderr
+        assert not (tmp_path / "out").exists()

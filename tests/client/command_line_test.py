@@ -6,7 +6,7 @@ import pytest
 from conftest import MODEL
 from hone_server import MODELS, HoneServer, run_hone
 
-VERBS = ["serve", "chat", "score", "pack", "inspect", "bench", "simulate"]
+VERBS = ["serve", "chat", "score", "pack", "export", "inspect", "bench", "simulate"]
 
 
 def test_help_lists_every_verb():

@@ -26,18 +26,57 @@ struct Source {
     WeightSlot slot;
     std::span<const float> values = {};  // empty: unpacked from the slot's matrix
     DType dtype = DType::f32;
+    bool is_rounded = false;  // to dtype; else its values are exact in it
+    int32_t rank = 0;         // of what is merged into it, A [rank, k] and B [n, rank]; 0: nothing is
+    float scale = 0;
+    std::span<const float> a = {}, b = {};
 
     void read_row(int64_t row, float* out) const {
-        if (values.empty()) return math::unpack_row(*slot.matrix, row, out);
-        std::copy_n(values.data() + row * slot.k, slot.k, out);
+        if (values.empty())
+            math::unpack_row(*slot.matrix, row, out);
+        else
+            std::copy_n(values.data() + row * slot.k, slot.k, out);
+        if (rank > 0) merge_row(row, out);
+    }
+    void merge_row(int64_t row, float* out) const {
+        std::vector<float> change(static_cast<size_t>(slot.k));
+        for (int32_t r = 0; r < rank; r++) {
+            const float factor = b[static_cast<size_t>(row * rank + r)];
+            const float* const direction = &a[static_cast<size_t>(int64_t{r} * slot.k)];
+            for (size_t i = 0; i < change.size(); i++) change[i] += factor * direction[i];
+        }
+        for (size_t i = 0; i < change.size(); i++) out[i] += scale * change[i];
     }
 };
+
+// The adapter's factors by target.
+using Adapted = std::map<std::string_view, const AdaptedMatrix*>;
+
+// Takes its factors from the adapter, if that changes it; all matrices but routers are rounded then.
+void merge(const Adapted& adapted, Source& source) {
+    const WeightSlot& slot = source.slot;
+    source.is_rounded = !adapted.empty() && slot.matrix && slot.role != WeightRole::router;
+    const ModuleTarget target = target_of_slot(slot);
+    const auto found = adapted.find(target.name);
+    if (found == adapted.end()) return;
+    const AdaptedMatrix& matrix = *found->second;
+    // The expert's, or those that all share.
+    const auto of_expert = [&](std::span<const float> factors, int64_t size) {
+        const auto one = static_cast<size_t>(size);
+        return factors.subspan(static_cast<size_t>(target.expert.value_or(0)) * one % factors.size(), one);
+    };
+    source.rank = matrix.rank;
+    source.scale = matrix.scale;
+    source.a = of_expert(matrix.a, int64_t{matrix.rank} * slot.k);
+    source.b = of_expert(matrix.b, int64_t{slot.n} * matrix.rank);
+}
 
 bool is_bf16(const math::Weight& weight) {
     return weight.format == math::WeightFormat::bf16 || weight.format == math::WeightFormat::bf16_rows;
 }
 
-bool is_exact_in_bf16(const Source& source) {
+bool fits_bf16(const Source& source) {
+    if (source.is_rounded) return true;
     if (source.values.empty() && is_bf16(*source.slot.matrix)) return true;
     std::vector<float> row(static_cast<size_t>(source.slot.k));
     for (int64_t i = 0; i < source.slot.n; i++) {
@@ -48,7 +87,8 @@ bool is_exact_in_bf16(const Source& source) {
 }
 
 // All tensors to write. A tied head is one only where its values are not the embedding's.
-std::vector<Source> list_sources(const std::vector<WeightSlot>& slots, const WeightValues* masters) {
+std::vector<Source> list_sources(const std::vector<WeightSlot>& slots, const WeightValues* masters,
+                                 const Adapted& adapted) {
     std::vector<Source> sources;
     for (const WeightSlot& slot : slots) {
         Source source{.name = slot.name, .slot = slot};
@@ -58,10 +98,11 @@ std::vector<Source> list_sources(const std::vector<WeightSlot>& slots, const Wei
             CHECK(found != masters->end() && std::ssize(found->second) == int64_t{slot.n} * slot.k, "{}", slot.name);
             source.values = found->second;
         }
+        merge(adapted, source);
         const bool is_tied = slot.role == WeightRole::head && !sources.empty() && sources.front().name == slot.name;
-        if (is_tied && (masters || is_bf16(*slot.matrix))) continue;
+        if (is_tied && source.rank == 0 && (masters || is_bf16(*slot.matrix))) continue;
         if (is_tied) source.name = kHeadName;
-        if (is_exact_in_bf16(source)) source.dtype = DType::bf16;
+        if (fits_bf16(source)) source.dtype = DType::bf16;
         sources.push_back(std::move(source));
     }
     return sources;
@@ -97,8 +138,10 @@ Status put_rows(const Source& source, PutBytes put, ThreadPool& pool, Progress& 
             float* const out = values.data() + row * k;
             source.read_row(first + row, out);
             if (narrow.empty()) return;
-            for (int64_t i = 0; i < k; i++)
-                narrow[static_cast<size_t>(row * k + i)] = static_cast<uint16_t>(std::bit_cast<uint32_t>(out[i]) >> 16);
+            for (int64_t i = 0; i < k; i++) {
+                const auto exact = static_cast<uint16_t>(std::bit_cast<uint32_t>(out[i]) >> 16);
+                narrow[static_cast<size_t>(row * k + i)] = source.is_rounded ? math::round_to_bf16(out[i]).bits : exact;
+            }
         });
         const auto count = static_cast<size_t>(rows * k);
         const auto bytes = narrow.empty() ? std::as_bytes(std::span(values).first(count))
@@ -115,7 +158,16 @@ Status export_model(Model& model, const json::object& config, const FileSet& fil
                     const ExportOptions& options, ThreadPool& pool) {
     const auto slots = list_slots(model);
     if (!slots) return slots.error();
-    const std::vector<Source> sources = list_sources(*slots, options.masters);
+    CHECK(!options.masters || !options.adapter, "an adapter of weights that are trained themselves");
+    std::vector<AdaptedMatrix> matrices;
+    if (options.adapter) {
+        auto fitted = fit_adapter(*options.adapter, adapter_targets(model));
+        if (!fitted) return fitted.error();
+        matrices = std::move(*fitted);
+    }
+    Adapted adapted;
+    for (const AdaptedMatrix& matrix : matrices) adapted.emplace(matrix.name, &matrix);
+    const std::vector<Source> sources = list_sources(*slots, options.masters, adapted);
     const auto small_files = list_files(files, config, sources);
     if (!small_files) return small_files.error();
     std::vector<TensorDeclaration> tensors;

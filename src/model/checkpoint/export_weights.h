@@ -15,6 +15,7 @@
 #include "base/file_set.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "model/adapter_file.h"
 #include "model/checkpoint/hugging_face_folder.h"
 #include "model/model.h"
 
@@ -27,13 +28,17 @@ struct ExportOptions {
     // The fp32 values that training moves, for going on elsewhere: written in place of those that are served, which are
     // computed from them. Of every weight of the model, or null.
     const WeightValues* masters = nullptr;
+    // Merged into the weights, if there is one: W + alpha/r B A in fp32, rounded to bf16, as all matrices but routers are
+    // then. Not beside masters.
+    const AdapterContents* adapter = nullptr;
     size_t shard_bytes = kShardBytes;
     bool quiet = false;  // no progress
 };
 
 // Every tensor has Hugging Face's name and the narrowest of bf16 and fp32 that holds its values exactly. `files` come
 // along; `config` is config.json, in which the type becomes float32 where matrices need it, and a tied head that is not
-// the embedding's values is untied. Holds some MiB. Errors name `out`, or the small file.
+// the embedding's values is untied. Holds some MiB. Errors name `out`, the small file, or what of the adapter does not
+// fit.
 Status export_model(Model& model, const boost::json::object& config, const FileSet& files,
                     const std::filesystem::path& out, const ExportOptions& options, ThreadPool& pool);
 
