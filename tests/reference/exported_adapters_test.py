@@ -9,7 +9,6 @@ from peft import PeftModel
 def test_peft_says_what_hone_says(trained, case):
     base = load(trained / case / "model")
     adapted = PeftModel.from_pretrained(base, trained / case / "adapter").eval()
-    _, formats = compare(adapted, trained / case / "adapted.safetensors")
+    compare(adapted, trained / case / "adapted.safetensors")
     with adapted.disable_adapter(), pytest.raises(AssertionError):
         compare(adapted, trained / case / "adapted.safetensors")
-    assert formats.largest > 0
