@@ -5,11 +5,12 @@ PORT ?= 8080
 SERVE_FLAGS ?=
 TINY_MODEL = tests/golden/models/qwen3_moe
 
-.PHONY: help packages build serve test asan tsan format clean
+.PHONY: help packages build serve test test-reference asan tsan format clean
 
 help:
 	@echo 'make serve [MODEL=DIR] [PORT=8080]   install what is missing, build, serve'
 	@echo 'make test                            install what is missing, build, run all tests'
+	@echo 'make test-reference                  compare exported models with transformers and peft (downloads torch)'
 	@echo 'make build                           build/release/hone'
 	@echo 'make asan | tsan                     the fast tests under sanitizers'
 	@echo 'make format                          clang-format the sources'
@@ -34,6 +35,11 @@ endif
 test: build
 	@tools/make_venv
 	@ctest --preset release
+
+test-reference: build
+	@cmake --build --preset release --target trained_models
+	@tools/make_venv .venv-reference tests/reference/requirements.txt
+	@.venv-reference/bin/python -m pytest -q tests/reference
 
 asan tsan: packages
 	@cmake --preset $@
