@@ -23,7 +23,8 @@ struct TargetName {
     bool is_expert = false, shares_a = false, shares_b = false;  // the latter two of shared_outer
 };
 
-// PREFIX.experts.E.gate_proj.weight is one of PREFIX.experts.w1: w1, w3 and w2 are gate, up and down.
+// PREFIX.experts.E.gate_proj.weight is one of PREFIX.experts.w1: w1, w3 and w2 are gate, up and down, as some checkpoints
+// call them too.
 TargetName expert_target(const std::string& prefix, const std::string& slot) {
     constexpr std::string_view kExperts = ".experts.";
     const size_t experts = slot.find(kExperts);
@@ -31,9 +32,9 @@ TargetName expert_target(const std::string& prefix, const std::string& slot) {
     const size_t matrix = slot.find('.', experts + kExperts.size()) + 1;
     const std::string_view kind = std::string_view(slot).substr(matrix, slot.find('.', matrix) - matrix);
     const std::string layer = prefix + slot.substr(0, experts + kExperts.size());
-    if (kind == "gate_proj") return {layer + "w1", Part::mlp, true, true, false};
-    if (kind == "up_proj") return {layer + "w3", Part::mlp, true, true, false};
-    CHECK(kind == "down_proj", "expert {}", slot);
+    if (kind == "gate_proj" || kind == "w1") return {layer + "w1", Part::mlp, true, true, false};
+    if (kind == "up_proj" || kind == "w3") return {layer + "w3", Part::mlp, true, true, false};
+    CHECK(kind == "down_proj" || kind == "w2", "expert {}", slot);
     return {layer + "w2", Part::mlp, true, false, true};
 }
 
@@ -52,6 +53,7 @@ std::optional<TargetName> target_of(const WeightSlot& slot) {
         }
         case WeightRole::embedding:
         case WeightRole::router:
+        case WeightRole::router_bias:
         case WeightRole::norm:
             break;
     }
