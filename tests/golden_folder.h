@@ -13,6 +13,6 @@ inline std::filesystem::path golden_folder() {
 }
 
 // The families that have a checkpoint there, models/NAME.
-inline constexpr const char* kGoldenFamilies[] = {"qwen3", "qwen3_moe", "olmoe"};
+inline constexpr const char* kGoldenFamilies[] = {"qwen3", "qwen3_moe", "olmoe", "minimax_m2"};
 
 }  // namespace hone

@@ -7,11 +7,11 @@ namespace hone::model {
 
 namespace {
 
-constexpr std::string_view kExperts = ".mlp.experts.";
+constexpr std::string_view kExperts = ".experts.";
 constexpr std::string_view kHeadModule = "base_model.model.lm_head";
 constexpr std::string_view kHeadTarget = "base_model.model.model.unembed_tokens";
 
-// What a projection of experts is called by PEFT, and by us.
+// What a projection of experts is called by most checkpoints, and by us and those that call the layer block_sparse_moe.
 struct ExpertMatrix {
     std::string_view module, target;
 };
@@ -26,10 +26,14 @@ std::optional<int32_t> plain_number(std::string_view text) {
     return is_plain ? std::optional(number) : std::nullopt;
 }
 
-// The name behind the last ".mlp.experts."; empty: there is none.
+// The name behind the last ".experts."; empty: there is none.
 std::string_view behind_experts(std::string_view name) {
     const size_t at = name.rfind(kExperts);
     return at == std::string_view::npos ? std::string_view() : name.substr(at + kExperts.size());
+}
+
+bool is_sparse_block(std::string_view name) {
+    return name.find(".block_sparse_moe.") != std::string_view::npos;
 }
 
 std::string_view without_weight(std::string_view slot) {
@@ -40,7 +44,8 @@ std::string_view without_weight(std::string_view slot) {
 
 AdapterPart part_of(const WeightSlot& slot) {
     if (slot.role == WeightRole::head) return AdapterPart::unembed;
-    return slot.name.find(".mlp.") == std::string::npos ? AdapterPart::attention : AdapterPart::mlp;
+    const bool is_mlp = slot.name.find(".mlp.") != std::string::npos || is_sparse_block(slot.name);
+    return is_mlp ? AdapterPart::mlp : AdapterPart::attention;
 }
 
 }  // namespace
@@ -52,7 +57,8 @@ ModuleTarget target_of_module(std::string_view module) {
     if (dot == std::string_view::npos) return {std::string(module), std::nullopt};
     const auto number = plain_number(expert.substr(0, dot));
     for (const auto& matrix : kExpertMatrices) {
-        if (!number || expert.substr(dot + 1) != matrix.module) continue;
+        const std::string_view kind = expert.substr(dot + 1);
+        if (!number || (kind != matrix.module && kind != matrix.target)) continue;
         const std::string_view layer = module.substr(0, module.size() - expert.size());
         return {fmt::format("{}{}", layer, matrix.target), number};
     }
@@ -64,7 +70,8 @@ std::string module_of_target(std::string_view target, std::optional<int32_t> exp
     const std::string_view kind = behind_experts(target);
     for (const auto& matrix : kExpertMatrices) {
         if (!expert || kind != matrix.target) continue;
-        return fmt::format("{}{}.{}", target.substr(0, target.size() - kind.size()), *expert, matrix.module);
+        const std::string_view layer = target.substr(0, target.size() - kind.size());
+        return fmt::format("{}{}.{}", layer, *expert, is_sparse_block(layer) ? matrix.target : matrix.module);
     }
     return std::string(target);
 }
@@ -91,6 +98,7 @@ ModuleTarget target_of_slot(const WeightSlot& slot) {
             return target_of_module(fmt::format("{}{}", kAdapterPrefix, without_weight(slot.name)));
         case WeightRole::embedding:
         case WeightRole::router:
+        case WeightRole::router_bias:
         case WeightRole::norm:
             break;
     }

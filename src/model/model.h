@@ -64,7 +64,8 @@ struct Pass {
     std::span<const AdapterRun> adapters = {};
 };
 
-enum class WeightRole : uint8_t { embedding, head, linear, expert, router, norm };
+// A router_bias is added to a router's scores for the choice of experts only.
+enum class WeightRole : uint8_t { embedding, head, linear, expert, router, norm, router_bias };
 
 // One weight of a model, as Model::visit lists it. The loader, packer, quantiser, `inspect`, adapters and
 // (later) optimisers all work from this list. Either matrix or vector is set.
@@ -79,6 +80,8 @@ struct WeightSlot {
     bool may_quantise() const {
         return role == WeightRole::linear || role == WeightRole::expert || role == WeightRole::head;
     }
+    // No gradient goes through a choice, so none reaches its bias (train/balance.h moves it).
+    bool has_gradient() const { return role != WeightRole::router_bias; }
 };
 
 using WeightVisitor = FunctionRef<void(const WeightSlot& slot)>;

@@ -23,14 +23,20 @@ Result<FullParameters> FullParameters::create(model::Model& model, model::Weight
 Status FullParameters::allocate(const model::WeightPlan& plan) {
     size_t count = 0;
     std::vector<size_t> first;  // value of each parameter in the block
-    for (const auto& weight : plan.weights) {
-        const model::WeightSlot& slot = weight.slot;
-        if (!index_.emplace(slot.name, parameters_.size()).second) continue;
+    const auto add = [&](const model::WeightSlot& slot) {
+        if (!index_.emplace(slot.name, parameters_.size()).second) return;
         const math::Shape shape = slot.vector ? math::Shape{slot.n} : math::Shape{slot.n, slot.k};
         parameters_.push_back(
             {.name = slot.name, .shape = shape, .values = {}, .gradient = {}, .decays = slot.matrix != nullptr});
         first.push_back(count);
         count += (static_cast<size_t>(math::element_count(shape)) + 15) / 16 * 16;
+    };
+    for (const auto& weight : plan.weights) {
+        if (weight.slot.has_gradient()) add(weight.slot);
+    }
+    trained_ = parameters_.size();
+    for (const auto& weight : plan.weights) {
+        if (!weight.slot.has_gradient()) add(weight.slot);
     }
     const size_t bytes = 2 * count * sizeof(float);
     if (const Status status = model::check_memory(bytes + plan.bytes, "weights that are trained"); !status)
@@ -45,7 +51,7 @@ Status FullParameters::allocate(const model::WeightPlan& plan) {
     for (size_t i = 0; i < parameters_.size(); i++) {
         const auto size = static_cast<size_t>(math::element_count(parameters_[i].shape));
         parameters_[i].values = {data + first[i], size};
-        parameters_[i].gradient = {data + count + first[i], size};
+        if (i < trained_) parameters_[i].gradient = {data + count + first[i], size};
     }
     return ok();
 }
@@ -79,6 +85,7 @@ void FullParameters::attach(std::span<const model::PlannedWeight> weights) {
             if (!weight.twin) packed_.push_back({index, *weight.format, data});
         }
         model::attach(weight.slot, weight.format, data);
+        if (index >= trained_) continue;
         MatrixView<float> dvalue = matrix_of(index);
         dvalue.data = parameters_[index].gradient.data();
         gradients_.train(data, dvalue);

@@ -23,8 +23,11 @@ class FullParameters {
     // gradients (8 bytes a weight) and for the packed weights.
     static Result<FullParameters> create(model::Model& model, model::WeightChoice choice, ThreadPool& pool);
 
-    // In the order of Model::visit, a tied weight once.
-    std::span<const Parameter> parameters() const { return parameters_; }
+    // In the order of Model::visit, a tied weight once; all that gradients move.
+    std::span<const Parameter> parameters() const { return std::span(parameters_).first(trained_); }
+    // The biases of routers' choices, of each layer that has one, without gradients: the model reads these very values
+    // (train/balance.h moves them, not during a pass).
+    std::span<const Parameter> router_biases() const { return std::span(parameters_).subspan(trained_); }
     const math::WeightGradients& gradients() const { return gradients_; }
     void clear_gradients();
     // Packs the masters anew: the next pass sees them. Not during a pass.
@@ -49,7 +52,8 @@ class FullParameters {
     ThreadPool* pool_;
     HugeMemory values_, packed_memory_;  // masters, then gradients; packed forms
     std::unordered_map<std::string, size_t> index_;
-    std::vector<Parameter> parameters_;
+    std::vector<Parameter> parameters_;  // first those that are trained
+    size_t trained_ = 0;
     std::vector<PackedForm> packed_;
     math::WeightGradients gradients_;
 };

@@ -105,8 +105,13 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     for (int64_t i = 0; i <= layers; i++) inputs_.push_back(kept_.matrix<float>(rows, model_.spec().hidden));
 
     load_ = math::RouterLoad(model_.spec().experts);
+    selections_.assign(static_cast<size_t>(layers * model_.spec().experts), 0);
     const auto see_routes = [&](int32_t layer, MatrixView<const float> logits, const math::Routing& routing) {
         if (options_.router_tap) (*options_.router_tap)(layer, logits, routing);
+        int64_t* const selections = &selections_[static_cast<size_t>(layer * logits.cols)];
+        for (int64_t i = 0; i < routing.experts.rows; i++) {
+            for (const int32_t expert : routing.experts.row_span(i)) selections[expert]++;
+        }
         if (options_.aux_coefficient != 0) math::add_router_load(ops_, logits, routing.experts, {}, load_);
     };
     const model::RouterTap router_tap(see_routes);

@@ -45,6 +45,10 @@ class TrainingPass {
     void forward(const PackedBatch& batch, math::MatrixView<float> logprobs);
     // The load-balancing loss of the batch over all its rows and all layers together; 0 for a model without experts.
     double aux_loss() const { return math::aux_loss(load_); }
+    // How often each expert was chosen for the rows of forward(): [layers, experts], zeros where a layer has none.
+    math::MatrixView<const int64_t> selections() const {
+        return {selections_.data(), model_.spec().layers, model_.spec().experts};
+    }
     // Adds the gradients for those of the log-probabilities, dlogprobs [T, K], to the weights'. Once after forward().
     void backward(math::MatrixView<const float> dlogprobs);
     // The same for a loss of the logits themselves, which sees them block after block.
@@ -85,6 +89,7 @@ class TrainingPass {
     math::Workspace kept_;                          // what forward() leaves for backward()
     std::optional<math::Workspace::Scope> kept_scope_;
     math::RouterLoad load_;
+    std::vector<int64_t> selections_;
     std::byte* page_memory_ = nullptr;             // keys and values of one layer
     std::vector<math::MatrixView<float>> inputs_;  // of each layer, and of the head
 };

@@ -74,7 +74,7 @@ TEST(Checkpoint, GoldenWeightsArePackedFromTheirTensors) {
 
 TEST(Checkpoint, EveryShapeAndStoredTypeGivesTheSameWeights) {
     TestFolder folder;
-    for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe"}) {
+    for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"}) {
         for (const auto dtype : {math::DType::bf16, math::DType::f16, math::DType::f32}) {
             SCOPED_TRACE(fmt::format("{} stored as {}", name, math::name_of(dtype)));
             const auto path = folder.path / fmt::format("{}-{}", name, math::name_of(dtype));

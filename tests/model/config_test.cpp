@@ -16,7 +16,7 @@ std::string config_error(std::string_view shape_name, const char* field, const j
     return model ? "(it was made)" : model.error().message;
 }
 
-constexpr const char* kShapes[] = {"tiny-dense", "tiny-moe", "tiny-olmoe"};
+constexpr const char* kShapes[] = {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"};
 
 TEST(Config, RopeThetaOutOfRangeIsAnError) {
     for (const char* name : kShapes) {
@@ -53,6 +53,19 @@ struct FieldCase {
     const char *field, *value, *message;  // nothing to say: the value is harmless
 };
 
+void expect_answers(const char* name, std::span<const FieldCase> cases) {
+    for (const FieldCase& field : cases) {
+        SCOPED_TRACE(fmt::format("{}: {} {}", name, field.field, field.value));
+        const std::string message = config_error(name, field.field, json::parse(field.value));
+        if (field.message) {
+            EXPECT_CONTAINS(message, field.message);
+            EXPECT_EQ(message.find("config.json: "), 0u) << message;
+        } else {
+            EXPECT_EQ(message, "(it was made)");
+        }
+    }
+}
+
 TEST(Config, FieldsThatChangeTheFunctionAreRefused) {
     const FieldCase cases[] = {
         {"partial_rotary_factor", "0.5", "partial_rotary_factor 0.5 is not supported"},
@@ -77,19 +90,42 @@ TEST(Config, FieldsThatChangeTheFunctionAreRefused) {
         {"compression_config", "{}", "compression_config: quantised checkpoints"},
         {"attention_bias", "true", "attention_bias true"},
         {"hidden_act", R"("gelu")", "hidden_act 'gelu'"},
+        {"rotary_dim", "4", "rotary_dim 4 is not supported"},
     };
-    for (const char* name : kShapes) {
-        for (const FieldCase& field : cases) {
-            SCOPED_TRACE(fmt::format("{}: {} {}", name, field.field, field.value));
-            const std::string message = config_error(name, field.field, json::parse(field.value));
-            if (field.message) {
-                EXPECT_CONTAINS(message, field.message);
-                EXPECT_EQ(message.find("config.json: "), 0u) << message;
-            } else {
-                EXPECT_EQ(message, "(it was made)");
-            }
-        }
-    }
+    for (const char* name : {"tiny-dense", "tiny-moe", "tiny-olmoe"}) expect_answers(name, cases);
+}
+
+TEST(Config, MinimaxM2RefusesWhatItsFileDoesNotCompute) {
+    const FieldCase cases[] = {
+        {"rotary_dim", "8", nullptr},
+        {"rotary_dim", "32", nullptr},
+        {"rotary_dim", "null", nullptr},
+        {"rotary_dim", "33", "'rotary_dim'"},
+        {"rotary_dim", "0", "'rotary_dim'"},
+        {"rotary_dim", "7", "rotary_dim 7 is odd"},
+        {"partial_rotary_factor", "0.5", nullptr},
+        {"partial_rotary_factor", "0.25", "rotary_dim 16 is not partial_rotary_factor 0.25"},
+        {"partial_rotary_factor", "0", "partial_rotary_factor 0 must be above 0"},
+        {"rope_parameters", R"({"partial_rotary_factor": 0.5, "rope_theta": 3})", nullptr},
+        {"rope_parameters", R"({"partial_rotary_factor": 1.5})", "partial_rotary_factor 1.5 must be"},
+        {"rope_parameters", R"({"rope_type": "yarn"})", "rope_parameters of type 'yarn'"},
+        {"quantization_config", R"({"quant_method": "fp8"})", "quantization_config: quantised checkpoints"},
+        {"attn_type_list", "[1, 0]", "attn_type_list: only 1"},
+        {"scoring_func", R"("softmax")", "scoring_func 'softmax'"},
+        {"qk_norm_type", R"("per_head")", "qk_norm_type 'per_head'"},
+        {"use_qk_norm", "false", "use_qk_norm false"},
+        {"use_routing_bias", "false", "use_routing_bias false"},
+        {"norm_topk_prob", "false", "norm_topk_prob false"},
+        {"shared_intermediate_size", "64", "shared_intermediate_size other than 0"},
+        {"shared_intermediate_size", "0", nullptr},
+        {"router_jitter_noise", "0.1", "router_jitter_noise other than 0"},
+        {"sliding_window", "128", "sliding_window other than 0"},
+        {"sliding_window", "null", nullptr},
+        {"routed_scaling_factor", "2.5", "routed_scaling_factor 2.5"},
+        {"num_experts_per_tok", "13", "num_experts_per_tok 13 is more than num_local_experts 12"},
+        {"use_mtp", "true", nullptr},
+    };
+    expect_answers("tiny-minimax-m2", cases);
 }
 
 // No value of any field ends the program: each is made a model of, or refused.

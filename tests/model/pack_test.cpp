@@ -83,7 +83,7 @@ TEST(Pack, GoldenModelsComeBackAsDirectlyLoaded) {
 
 TEST(Pack, EveryShapeAndThreadCountGivesTheSameFile) {
     TestFolder folder;
-    for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe"}) {
+    for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"}) {
         write_checkpoint(folder.path / name, shape(name), {.shards = 2});
         pack(folder.path / name, folder.path / "two", WeightChoice::int4);
         ThreadPool one(1);
@@ -98,7 +98,7 @@ TEST(Pack, OfRandomWeightsHoldsThoseOfMemory) {
     TestFolder folder;
     const auto out = folder.path / "random.hone", again = folder.path / "again.hone";
     ThreadPool one(1);
-    for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe"}) {
+    for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"}) {
         for (const auto choice : kChoices) {
             SCOPED_TRACE(fmt::format("{} as {}", name, name_of(choice)));
             const RandomOptions options{.weights = choice, .seed = 4, .quiet = true};

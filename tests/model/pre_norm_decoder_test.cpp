@@ -22,7 +22,7 @@ class AttentionOnly final : public PreNormDecoder {
                                             {"num_attention_heads", 4},
                                             {"num_key_value_heads", 2}};
         ConfigReader config(object, "config");
-        read_shared_fields(config, object, 0);
+        read_shared_fields(config, object);
         CHECK(config.status().ok(), "{}", config.status().error().message);
         attention_.qk_norm = qk_norm;
         set_norms(1e-6f, kind);

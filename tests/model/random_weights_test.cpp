@@ -15,7 +15,7 @@ LoadedModel random(std::string_view name, WeightChoice weights, uint64_t seed = 
     return std::move(*made);
 }
 
-constexpr const char* kTiny[] = {"tiny-dense", "tiny-moe", "tiny-olmoe"};
+constexpr const char* kTiny[] = {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"};
 constexpr WeightChoice kChoices[] = {WeightChoice::as_stored, WeightChoice::bf16, WeightChoice::int4,
                                      WeightChoice::int4_experts};
 
@@ -25,7 +25,8 @@ TEST(RandomWeights, AreFiniteCentredAndOfTheRightSize) {
             const auto made = random(name, choice);
             for (const auto& slot : slots_of(*made.model)) {
                 if (slot.vector) {
-                    for (const float value : *slot.vector) EXPECT_EQ(value, 1.0f);
+                    const float expected = slot.role == WeightRole::router_bias ? 0.0f : 1.0f;
+                    for (const float value : *slot.vector) EXPECT_EQ(value, expected);
                     continue;
                 }
                 double sum = 0, squares = 0;

@@ -7,6 +7,8 @@
 #include "tests/parity/random_requests.h"
 #include "tests/parity/random_schedule.h"
 #include "train/adapter.h"
+#include "train/balance.h"
+#include "train/full_parameters.h"
 #include "train/losses/group.h"
 #include "train/training_pass.h"
 
@@ -118,6 +120,50 @@ TEST_P(TrainingParity, EveryVersionSaysWhatItSampled) {
             }
         }
     }
+}
+
+// The biases that a balance has moved are those that sampling chooses by, and training too.
+void expect_balanced_parity(const Subject& subject, model::Model& model, train::FullParameters& parameters,
+                            ThreadPool& pool) {
+    const auto& kernels = *math::runnable_kernel_tables().back();
+    math::Workspace workspace;
+    math::OpContext ops{pool, workspace, kernels, subject.int4_class};
+    const auto requests = random_requests(7, model.spec().vocabulary, 200, true);
+    const RandomScheduleOptions options{.max_threads = 2, .int4_class = subject.int4_class};
+    train::ExpertBalance balance(model.spec().routed_layers, parameters.router_biases());
+    std::vector<std::vector<float>> sampled;
+    for (const float rate : {0.0f, 0.2f, 0.0f}) {
+        const auto outcomes = run_random_schedule(model, kernels, requests, sampled.size(), options);
+        Documents documents;
+        for (size_t i = 0; i < requests.size(); i++) documents.add(requests[i], outcomes[i]);
+        const auto rows = std::ssize(documents.tokens);
+        std::vector<float> lp(static_cast<size_t>(rows));
+        train::TrainingPass pass(model, ops, parameters.gradients());
+        pass.forward({documents.tokens, documents.offsets, {documents.targets.data(), rows, 1}}, {lp.data(), rows, 1});
+        for (size_t i = 0; i < lp.size(); i++) {
+            if (documents.advantages[i] == 0) continue;
+            ASSERT_TRUE(same_bits(lp[i], documents.sampled[i])) << subject.name << " " << i;
+        }
+        sampled.push_back(documents.sampled);
+        balance.add(pass.selections());
+        balance.step({.rate = rate});
+    }
+    EXPECT_EQ(sampled[0], sampled[1]) << subject.name;  // nothing has moved yet
+    EXPECT_NE(sampled[1], sampled[2]) << subject.name;
+}
+
+TEST(BalanceParity, BalancedBiasesAreSampledWith) {
+    int balanced = 0;
+    for (const Subject& subject : subjects()) {
+        const auto loaded = load_subject(subject);
+        ThreadPool pool(2);
+        auto parameters = train::FullParameters::create(*loaded.model, subject.weights, pool);
+        ASSERT_TRUE(parameters.ok()) << parameters.error().message;
+        if (parameters->router_biases().empty()) continue;
+        expect_balanced_parity(subject, *loaded.model, *parameters, pool);
+        balanced++;
+    }
+    EXPECT_GT(balanced, 0);
 }
 
 // A layer that records is the layer that serves.

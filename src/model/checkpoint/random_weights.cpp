@@ -94,7 +94,7 @@ void fill_packed(const PlannedWeight& weight, uint64_t seed, uint32_t stream, si
 void fill_rows(const PlannedWeight& weight, uint64_t seed, uint32_t stream, int64_t first_row, std::byte* block) {
     const WeightSlot& slot = weight.slot;
     const int64_t rows = std::min<int64_t>(kBlockRows, slot.n - first_row);
-    std::vector<float> values(static_cast<size_t>(rows * slot.k), 1.0f);
+    std::vector<float> values(static_cast<size_t>(rows * slot.k), slot.role == WeightRole::norm ? 1.0f : 0.0f);
     if (!weight.format) {
         std::memcpy(block + static_cast<size_t>(first_row) * sizeof(float), values.data(),
                     values.size() * sizeof(float));

@@ -1,6 +1,6 @@
 // A model without a checkpoint: random packed weights of the asked formats, for benchmarks and tests. Finite, of
-// standard deviation near 0.02 as at initialisation (norm weights are 1, an embedding apart from the head is 1024 times
-// as large), so that activations stay finite through all layers; random routers spread their choices evenly. The bytes
+// standard deviation near 0.02 as at initialisation (norm weights are 1, biases 0, an embedding apart from the head is
+// 1024 times as large), so that activations stay finite through all layers; random routers spread their choices evenly. The bytes
 // depend on config, formats and seed, not on threads, nor on where they go: memory here, or a pack file (pack.h).
 #pragma once
 

@@ -47,6 +47,13 @@ constexpr Shape kShapes[] = {
         "num_experts": 16, "num_experts_per_tok": 4, "norm_topk_prob": false,
         "max_position_embeddings": 65536, "rope_theta": 10000.0,
         "rms_norm_eps": 1e-5, "hidden_act": "silu", "tie_word_embeddings": false})"},
+    {"tiny-minimax-m2", R"({
+        "model_type": "minimax_m2", "num_hidden_layers": 2, "hidden_size": 64, "vocab_size": 288,
+        "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 32, "rotary_dim": 16,
+        "num_local_experts": 12, "num_experts_per_tok": 3, "intermediate_size": 32, "attn_type_list": [1, 1],
+        "scoring_func": "sigmoid", "use_routing_bias": true, "use_qk_norm": true, "qk_norm_type": "per_layer",
+        "max_position_embeddings": 65536, "rope_theta": 10000.0,
+        "rms_norm_eps": 1e-6, "hidden_act": "silu", "tie_word_embeddings": false})"},
 };
 
 }  // namespace

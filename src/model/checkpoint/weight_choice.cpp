@@ -5,7 +5,8 @@
 namespace hone::model {
 
 constexpr std::array<std::string_view, 4> kChoiceNames = {"auto", "bf16", "int4", "int4-experts"};
-constexpr std::array<std::string_view, 6> kRoleNames = {"embedding", "head", "linear", "expert", "router", "norm"};
+constexpr std::array<std::string_view, 7> kRoleNames = {"embedding", "head", "linear",     "expert",
+                                                        "router",    "norm", "router_bias"};
 
 Result<WeightChoice> weight_choice_named(std::string_view name) {
     for (size_t i = 0; i < kChoiceNames.size(); i++) {

@@ -6,15 +6,13 @@
 
 namespace hone::model {
 
-static void visit_glu(WeightRole role, int32_t hidden, int32_t inner, const std::string& prefix, math::Weight& gate,
-                      math::Weight& up, math::Weight& down, WeightVisitor visitor) {
-    visitor({.name = prefix + "gate_proj.weight", .role = role, .n = inner, .k = hidden, .matrix = &gate});
-    visitor({.name = prefix + "up_proj.weight", .role = role, .n = inner, .k = hidden, .matrix = &up});
-    visitor({.name = prefix + "down_proj.weight", .role = role, .n = hidden, .k = inner, .matrix = &down});
-}
-
 void GluWeights::visit(int32_t hidden, int32_t inner, const std::string& prefix, WeightVisitor visitor) {
-    visit_glu(WeightRole::linear, hidden, inner, prefix, gate, up, down, visitor);
+    const auto matrix = [&](const char* name, int32_t n, int32_t k, math::Weight& weight) {
+        visitor({.name = prefix + name, .role = WeightRole::linear, .n = n, .k = k, .matrix = &weight});
+    };
+    matrix("gate_proj.weight", inner, hidden, gate);
+    matrix("up_proj.weight", inner, hidden, up);
+    matrix("down_proj.weight", hidden, inner, down);
 }
 
 void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> x, math::MatrixView<float> y,
@@ -32,12 +30,12 @@ void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> 
     linear(hidden_TF, weights.down, y, pass);
 }
 
-MoeSpec read_moe(ConfigReader& config, ModelSpec& spec, const char* inner_field) {
-    spec.experts = config.count("num_experts", std::nullopt, 1 << 16);
+MoeSpec read_moe(ConfigReader& config, ModelSpec& spec, const char* experts_field, const char* inner_field) {
+    spec.experts = config.count(experts_field, std::nullopt, 1 << 16);
     spec.experts_per_token = config.count("num_experts_per_tok", std::nullopt, 1 << 10);
     config.require(
         spec.experts_per_token <= spec.experts,
-        fmt::format("num_experts_per_tok {} is more than num_experts {}", spec.experts_per_token, spec.experts));
+        fmt::format("num_experts_per_tok {} is more than {} {}", spec.experts_per_token, experts_field, spec.experts));
     return {.hidden = spec.hidden,
             .inner = config.count(inner_field),
             .experts = spec.experts,
@@ -52,12 +50,27 @@ void MoeWeights::visit(const MoeSpec& spec, const std::string& prefix, WeightVis
              .n = spec.experts,
              .k = spec.hidden,
              .matrix = &router});
+    if (spec.names.router_bias) {
+        visitor({.name = prefix + spec.names.router_bias,
+                 .role = WeightRole::router_bias,
+                 .n = spec.experts,
+                 .k = 1,
+                 .vector = &router_bias});
+    }
     gate.resize(static_cast<size_t>(spec.experts));
     up.resize(gate.size());
     down.resize(gate.size());
     for (size_t e = 0; e < gate.size(); e++) {
-        visit_glu(WeightRole::expert, spec.hidden, spec.inner, fmt::format("{}experts.{}.", prefix, e), gate[e], up[e],
-                  down[e], visitor);
+        const auto matrix = [&](const char* name, int32_t n, int32_t k, math::Weight& weight) {
+            visitor({.name = fmt::format("{}experts.{}.{}.weight", prefix, e, name),
+                     .role = WeightRole::expert,
+                     .n = n,
+                     .k = k,
+                     .matrix = &weight});
+        };
+        matrix(spec.names.gate, spec.inner, spec.hidden, gate[e]);
+        matrix(spec.names.up, spec.inner, spec.hidden, up[e]);
+        matrix(spec.names.down, spec.hidden, spec.inner, down[e]);
     }
 }
 
@@ -76,7 +89,9 @@ void mixture_of_experts(const MoeSpec& spec, const MoeWeights& weights, int32_t 
                 tap(layer, scores_TE, tape.gradient(scores_TE));
             });
         }
-        route(spec.router, scores_TE, routing, pass);
+        math::RouterSpec router = spec.router;
+        router.selection_bias = weights.router_bias;
+        route(router, scores_TE, routing, pass);
     }
     if (pass.router_tap) (*pass.router_tap)(layer, scores_TE, routing);
     moe(x, routing, {weights.gate, weights.up, weights.down}, y, pass);

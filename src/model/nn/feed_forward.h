@@ -21,20 +21,28 @@ struct GluWeights {
 void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> x, math::MatrixView<float> y,
                        Pass& pass);
 
-struct MoeSpec {
-    int32_t hidden = 0, inner = 0, experts = 0;
-    math::RouterSpec router;
+// What a checkpoint calls an expert's matrices, and the bias of the router's choice (null: it has none).
+struct MoeNames {
+    const char *gate = "gate_proj", *up = "up_proj", *down = "down_proj";
+    const char* router_bias = nullptr;
 };
 
-// Experts, experts a token and norm_topk_prob of a softmax router, also noted in `spec`; `inner_field` holds an
-// expert's inner size.
-MoeSpec read_moe(ConfigReader& config, ModelSpec& spec, const char* inner_field);
+struct MoeSpec {
+    int32_t hidden = 0, inner = 0, experts = 0;
+    math::RouterSpec router;  // its bias is a weight
+    MoeNames names;
+};
+
+// Experts, experts a token and norm_topk_prob of a softmax router, also noted in `spec`; the fields hold the number of
+// experts and an expert's inner size.
+MoeSpec read_moe(ConfigReader& config, ModelSpec& spec, const char* experts_field, const char* inner_field);
 
 struct MoeWeights {
     math::Weight router;                       // [E, D], fp32 chain
+    std::span<const float> router_bias;        // [E], or empty
     std::vector<math::Weight> gate, up, down;  // an expert each: [F, D], [F, D], [D, F]
 
-    // Slots `prefix`gate.weight, `prefix`experts.E.gate_proj.weight and so on.
+    // Slots `prefix`gate.weight, `prefix`experts.E.gate_proj.weight and so on, as spec.names has them.
     void visit(const MoeSpec& spec, const std::string& prefix, WeightVisitor visitor);
 };
 

@@ -36,15 +36,22 @@ class PreNormDecoder : public Model {
 
     // Fills spec_, attention_, ends_ and the number of layers from the fields that the families share; refuses what
     // would silently change the function: activations other than SiLU, biases, sliding windows in use, rotary positions
-    // that are scaled or over a part of the head, quantised weights. The fallbacks are the family's defaults; a
-    // head_dim_fallback of 0 is hidden_size / num_attention_heads.
-    void read_shared_fields(ConfigReader& config, const boost::json::object& object, int32_t head_dim_fallback,
-                            double epsilon_fallback = 1e-6);
+    // that are scaled or (unless the family has them) over a part of the head, quantised weights.
+    struct Family {
+        int32_t head_dim = 0;  // where the config has none; 0 is hidden_size / num_attention_heads
+        double epsilon = 1e-6;
+        bool has_partial_rotary = false;
+    };
+    void read_shared_fields(ConfigReader& config, const boost::json::object& object, const Family& family);
+    void read_shared_fields(ConfigReader& config, const boost::json::object& object) {
+        read_shared_fields(config, object, Family());
+    }
 
     // How all norms weigh: those of the layers, of queries and keys, and the final one.
     void set_norms(float epsilon, math::NormWeight kind = math::NormWeight::plain);
 
     ModelSpec spec_;
+    std::string feed_forward_name_ = "mlp";  // in a layer's names
     GqaSpec attention_;
     DecoderEnds ends_;
 

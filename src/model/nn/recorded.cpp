@@ -150,7 +150,7 @@ void attention(MatrixView<const float> q, MatrixView<const float> k, MatrixView<
 void route(const math::RouterSpec& spec, MatrixView<const float> logits, const math::Routing& routing, Pass& pass) {
     math::route(pass.ops, spec, logits, routing);
     if (!pass.tape) return;
-    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, &spec, logits, routing] {
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, spec, logits, routing] {
         math::route_backward(ops, spec, logits, routing, tape.gradient(routing.weights), tape.gradient(logits));
     });
 }

@@ -15,6 +15,7 @@ namespace hone::model {
 Result<std::unique_ptr<Model>> make_qwen3(const boost::json::object& config);
 Result<std::unique_ptr<Model>> make_qwen3_moe(const boost::json::object& config);
 Result<std::unique_ptr<Model>> make_olmoe(const boost::json::object& config);
+Result<std::unique_ptr<Model>> make_minimax_m2(const boost::json::object& config);
 
 // A model of the given architecture class, its config read; the first problem of the config otherwise.
 template <class Architecture>

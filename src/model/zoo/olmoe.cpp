@@ -12,10 +12,10 @@ namespace {
 class Olmoe final : public PreNormDecoder {
   public:
     void read(ConfigReader& config, const boost::json::object& object) {
-        read_shared_fields(config, object, 0, 1e-5);
+        read_shared_fields(config, object, {.epsilon = 1e-5});
         attention_.qk_norm = QkNorm::all_heads;
         if (config.has("clip_qkv")) attention_.clip = config.positive("clip_qkv");
-        moe_ = read_moe(config, spec_, "intermediate_size");
+        moe_ = read_moe(config, spec_, "num_experts", "intermediate_size");
         feed_forwards_.resize(static_cast<size_t>(spec_.layers));
         for (int32_t i = 0; i < spec_.layers; i++) spec_.routed_layers.push_back(i);
     }

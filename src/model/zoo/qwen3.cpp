@@ -11,7 +11,7 @@ namespace {
 class Qwen3 final : public PreNormDecoder {
   public:
     void read(ConfigReader& config, const boost::json::object& object) {
-        read_shared_fields(config, object, 128);
+        read_shared_fields(config, object, {.head_dim = 128});
         attention_.qk_norm = QkNorm::per_head;
         inner_ = config.count("intermediate_size");
         glu_.resize(static_cast<size_t>(spec_.layers));

@@ -15,9 +15,9 @@ namespace {
 class Qwen3Moe final : public PreNormDecoder {
   public:
     void read(ConfigReader& config, const boost::json::object& object) {
-        read_shared_fields(config, object, 0);
+        read_shared_fields(config, object);
         attention_.qk_norm = QkNorm::per_head;
-        moe_ = read_moe(config, spec_, "moe_intermediate_size");
+        moe_ = read_moe(config, spec_, "num_experts", "moe_intermediate_size");
         const int32_t sparse_step = config.count("decoder_sparse_step", 1);
         const auto dense = config.integers("mlp_only_layers");
         for (int32_t i = 0; i < spec_.layers; i++) {

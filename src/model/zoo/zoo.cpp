@@ -16,6 +16,7 @@ constexpr Architecture kArchitectures[] = {
     {"qwen3", make_qwen3},
     {"qwen3_moe", make_qwen3_moe},
     {"olmoe", make_olmoe},
+    {"minimax_m2", make_minimax_m2},
 };
 
 std::vector<std::string> known_architectures() {
