@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "math/ops/activation.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::train {
 
@@ -133,6 +134,7 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
 void TrainingPass::backward(MatrixView<const float> dlogprobs) {
     CHECK(!inputs_.empty(), "backward without forward");
     const Workspace::Scope scope(ops_.workspace);
+    const math::WayScope way(ops_, math::Way::again);
     math::Tape tape(ops_, weights_);
     model::Pass pass = pass_over(&tape);
     pass.router_tap = options_.router_tap;
@@ -145,6 +147,7 @@ void TrainingPass::backward(MatrixView<const float> dlogprobs) {
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto x = inputs_.back().rows_from(first, count);
         const auto [logits, normalisers] = head_of(x, pass);
+        const math::PhaseScope phase(ops_, math::Phase::head);
         math::logprobs_backward(ops_, normalisers, batch_.targets.rows_from(first, count),
                                 dlogprobs.rows_from(first, count), logits);
         tape.set_gradient(logits, logits);

@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "engine": ["model", "math", "base"],
     "train": ["model", "math", "base"],
     "serve": ["engine", "text", "base"],
-    "cli": ["base", "math", "model", "text", "engine", "serve"],
+    "cli": ["base", "math", "model", "text", "engine", "train", "serve"],
 }
 # Inside math each room may include itself and those before it.
 MATH_ROOMS = ["tensor", "quant", "kernels", "ops", "autograd"]

@@ -26,7 +26,11 @@ void Tape::set_gradient(MatrixView<const float> x, MatrixView<float> dx) {
 }
 
 void Tape::run_back() {
-    for (; !steps_.empty(); steps_.pop_back()) steps_.back()();
+    const WayScope way(ops_, Way::back);
+    for (; !steps_.empty(); steps_.pop_back()) {
+        const PhaseScope phase(ops_, steps_.back().phase);
+        steps_.back().run();
+    }
     gradients_.clear();
 }
 

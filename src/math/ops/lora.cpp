@@ -6,6 +6,7 @@
 #include "math/ops/lora_part.h"
 #include "math/ops/matrix_product.h"
 #include "math/ops/parallel.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::math {
 
@@ -141,6 +142,7 @@ void add_factor_gradients(OpContext& context, MatrixView<const float> x, const L
 
 void lora_linear(OpContext& context, MatrixView<const float> x, std::span<const LoraRun> runs,
                  std::span<const MatrixView<float>> outputs) {
+    const PhaseScope phase(context, Phase::lora);
     const Workspace::Scope scope(context.workspace);
     const std::span<const OutputPart> parts = cut_into_parts(context.workspace, x, runs, outputs);
     if (parts.empty()) return;
@@ -165,6 +167,7 @@ void lora_linear(OpContext& context, MatrixView<const float> x, std::span<const 
 void lora_linear_backward(OpContext& context, MatrixView<const float> x, std::span<const LoraRun> runs,
                           std::span<const MatrixView<const float>> dy, MatrixView<float> dx,
                           std::span<const LoraGradients> gradients) {
+    const PhaseScope phase(context, Phase::lora);
     CHECK(gradients.empty() || gradients.size() == runs.size() * dy.size(), "{} gradients for {} runs of {} matrices",
           gradients.size(), runs.size(), dy.size());
     for (size_t run = 0; run < runs.size(); run++) {
