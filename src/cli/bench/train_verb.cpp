@@ -27,7 +27,8 @@ struct TrainCase {
     }
 };
 
-constexpr TrainCase kCases[] = {{"olmoe-1b-7b", "int4", 16}, {"moe-100m", "bf16", 0}, {"dense-100m", "bf16", 0}};
+constexpr TrainCase kCases[] = {
+    {"olmoe-1b-7b", "int4", 16}, {"moe-100m", "bf16", 0}, {"dense-100m", "bf16", 0}, {"moe-100m", "bf16", 16}};
 
 // Tokens a second of a document from an empty cache: what an adapter's limit is made of.
 Result<double> prefill_rate(const OpenModel& open, LimitMeter& meter, const std::string& name, const TrainFlags& flags,

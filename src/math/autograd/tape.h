@@ -46,6 +46,9 @@ class Tape {
     MatrixView<float> gradient(MatrixView<const float> x);
     // `dx` is the gradient of x from here on, as it stands.
     void set_gradient(MatrixView<const float> x, MatrixView<float> dx);
+    // Called by the step of the op that made x: its gradient, if it has one, is not needed any more, and its memory becomes
+    // that of others.
+    void release(MatrixView<const float> x);
 
     // The step's time is of the phase in which it is pushed.
     void push(std::function<void()> step) {
@@ -55,6 +58,8 @@ class Tape {
     void run_back();
 
   private:
+    MatrixView<float> take(int64_t rows, int64_t cols);
+
     OpContext& ops_;
     const WeightGradients& weights_;
     struct Step {
@@ -63,6 +68,7 @@ class Tape {
     };
     std::vector<Step> steps_;
     std::unordered_map<const float*, MatrixView<float>> gradients_;
+    std::vector<MatrixView<float>> released_;
 };
 
 }  // namespace hone::math
