@@ -58,6 +58,8 @@ struct Pass {
     const RouterTap* router_tap = nullptr;
     const RouterGradientTap* router_gradient_tap = nullptr;
     math::Tape* tape = nullptr;  // not null: the pass records its way back
+    // What layer() leaves in x is not read: products that only it is made of are recorded, but not computed.
+    bool skips_output = false;
     // The pool's pages hold one layer, that which is being passed: page p begins at page_pool + p * layer_bytes.
     bool one_layer_pages = false;
     // Of the rows that layer() or head() is given, without a row in common; rows in none of them are the model's own.

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "math/ops/activation.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::train {
 
@@ -18,6 +19,23 @@ constexpr int64_t kHeadRows = 32;
 static int64_t rows_of_logits(size_t bytes, int32_t vocabulary) {
     const int64_t rows = static_cast<int64_t>(bytes / sizeof(float)) / std::max(1, vocabulary);
     return std::max<int64_t>(rows / kHeadRows, 1) * kHeadRows;
+}
+
+// Gaps of one size, as small and as few as will do; if nothing will, those that take least.
+std::vector<bool> kept_inputs(int32_t layers, int64_t most) {
+    std::vector<bool> kept(static_cast<size_t>(layers), true);
+    const auto drop = [&](int64_t gap, int64_t count) {
+        for (int64_t i = 0; i < count; i++) kept[static_cast<size_t>(i / gap * (gap + 1) + 1 + i % gap)] = false;
+        return kept;
+    };
+    if (layers + 1 <= most) return kept;
+    int64_t best = 1, best_taken = INT64_MAX;
+    for (int64_t gap = 1; gap < layers; gap++) {
+        const int64_t all = layers + 1 + gap, taken = all - (layers - (layers + gap) / (gap + 1));
+        if (taken <= most) return drop(gap, all - most);
+        if (taken < best_taken) best = gap, best_taken = taken;
+    }
+    return drop(best, layers - (layers + best) / (best + 1));
 }
 
 TrainingPass::TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
@@ -91,9 +109,38 @@ TrainingPass::HeadBlock TrainingPass::head_of(MatrixView<const float> x, model::
     return block;
 }
 
+void TrainingPass::plan_inputs() {
+    const auto rows = std::ssize(batch_.tokens);
+    const int64_t hidden = model_.spec().hidden, bytes = rows * hidden * static_cast<int64_t>(sizeof(float));
+    auto kept = kept_inputs(model_.spec().layers, static_cast<int64_t>(options_.activation_bytes) / bytes);
+    kept.push_back(true);
+    inputs_.clear();
+    size_t gap = 0, largest = 0;
+    for (const bool is_kept : kept) {
+        inputs_.push_back(is_kept ? kept_.matrix<float>(rows, hidden) : MatrixView<float>{});
+        largest = std::max(largest, gap = is_kept ? 0 : gap + 1);
+    }
+    spare_.clear();
+    for (size_t i = 0; i < largest; i++) spare_.push_back(kept_.matrix<float>(rows, hidden));
+}
+
+void TrainingPass::restore_inputs(int32_t last) {
+    const auto at = static_cast<size_t>(last);
+    if (inputs_[at].data) return;
+    size_t first = at;
+    while (!inputs_[first].data) first--;
+    model::Pass pass = pass_over(nullptr);
+    pass.router_tap = options_.router_tap;
+    for (size_t i = first; i < at; i++) {
+        inputs_[i + 1] = spare_[i - first];
+        math::copy(ops_, inputs_[i], inputs_[i + 1]);
+        model_.layer(static_cast<int32_t>(i), inputs_[i + 1], pass);
+    }
+}
+
 void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs) {
     lay_out(batch);
-    const auto rows = std::ssize(batch.tokens), layers = int64_t{model_.spec().layers};
+    const auto rows = std::ssize(batch.tokens);
     CHECK(logprobs.rows == rows && logprobs.cols == batch.targets.cols, "[{}, {}] for {} tokens", logprobs.rows,
           logprobs.cols, rows);
     kept_scope_.reset();
@@ -101,8 +148,7 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     const size_t page_bytes = pages_.size() * model_.cache_spec().layer_bytes;
     page_memory_ = kept_.vector<std::byte>(static_cast<int64_t>(page_bytes)).data();
     std::memset(page_memory_, 0, page_bytes);  // masked keys count as exactly zero only if they are numbers
-    inputs_.clear();
-    for (int64_t i = 0; i <= layers; i++) inputs_.push_back(kept_.matrix<float>(rows, model_.spec().hidden));
+    plan_inputs();
 
     load_ = math::RouterLoad(model_.spec().experts);
     selections_.assign(static_cast<size_t>(layers * model_.spec().experts), 0);
@@ -118,10 +164,12 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     model::Pass pass = pass_over(nullptr);
     pass.router_tap = &router_tap;
     model_.embed(batch.tokens, inputs_[0], pass);
-    for (int32_t i = 0; i < layers; i++) {
-        const auto at = static_cast<size_t>(i);
-        math::copy(ops_, inputs_[at], inputs_[at + 1]);
-        model_.layer(i, inputs_[at + 1], pass);
+    MatrixView<float> x = inputs_[0];
+    for (int32_t i = 0; i < model_.spec().layers; i++) {
+        const MatrixView<float> kept = inputs_[static_cast<size_t>(i) + 1], next = kept.data ? kept : spare_[0];
+        if (next.data != x.data) math::copy(ops_, x, next);
+        x = next;
+        model_.layer(i, x, pass);
     }
     if (logprobs.cols == 0) return;
     for_head_blocks([&](int64_t first, int64_t count) {
@@ -164,6 +212,7 @@ void TrainingPass::backward_from_logits(LogitsLoss loss) {
 void TrainingPass::run_back(BlockGradient gradient_of) {
     CHECK(!inputs_.empty(), "backward without forward");
     const Workspace::Scope scope(ops_.workspace);
+    const math::WayScope way(ops_, math::Way::again);
     math::Tape tape(ops_, weights_);
     model::Pass pass = pass_over(&tape);
     pass.router_tap = options_.router_tap;
@@ -172,19 +221,23 @@ void TrainingPass::run_back(BlockGradient gradient_of) {
     };
     const model::RouterGradientTap router_gradient_tap(balance);
     if (options_.aux_coefficient != 0) pass.router_gradient_tap = &router_gradient_tap;
-    const MatrixView<float> dx = tape.gradient(inputs_.back());  // of the residual stream, from the head down
+    const MatrixView<float> dx = inputs_.back();  // of the residual stream, from the head down, in its place
     for_head_blocks([&](int64_t first, int64_t count) {
-        const auto x = inputs_.back().rows_from(first, count);
+        const auto x = dx.rows_from(first, count), dx_block = ops_.workspace.matrix<float>(count, dx.cols);
+        std::fill_n(dx_block.data, count * dx.cols, 0.0f);
         const HeadBlock block = head_of(x, pass);
+        const math::PhaseScope phase(ops_, math::Phase::head);
         tape.set_gradient(block.logits, gradient_of(first, block));
-        tape.set_gradient(x, dx.rows_from(first, count));
+        tape.set_gradient(x, dx_block);
         tape.run_back();
+        math::copy(ops_, dx_block, x);
     });
     pass.adapters = adapters_of(dx.rows);
+    pass.skips_output = true;
     for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {
         const Workspace::Scope layer_scope(ops_.workspace);
-        const auto x = ops_.workspace.matrix<float>(dx.rows, dx.cols);
-        math::copy(ops_, inputs_[static_cast<size_t>(i)], x);
+        restore_inputs(i);
+        const auto x = inputs_[static_cast<size_t>(i)];
         tape.set_gradient(x, dx);
         model_.layer(i, x, pass);
         tape.run_back();

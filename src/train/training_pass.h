@@ -1,6 +1,7 @@
 // One batch through a model and back: log-probabilities of targets by the very layers that serve, then the gradients of
-// the weights that are trained. Between the two the caller computes a loss. Only the input of each layer is kept; on the
-// way back a layer is computed again, with the same bits, and recorded. Logits are held for a block of rows at a time.
+// the weights that are trained. Between the two the caller computes a loss. Only inputs of layers are kept, of as many
+// layers as memory is given for; on the way back a layer is computed again, with the same bits, and recorded. Logits are
+// held for a block of rows at a time.
 // One thread; the model, ops and gradients outlive it.
 #pragma once
 
@@ -26,6 +27,9 @@ struct PackedBatch {
 struct TrainingOptions {
     float aux_coefficient = 0;               // of the load-balancing loss (math/ops/aux_loss.h) in the gradients
     size_t logits_bytes = size_t{64} << 20;  // of rows that cross the head together, at least 32; changes no bit
+    // Of the inputs of layers that are held at any time. Where that is not enough for all of them, some layers' are
+    // computed again from those before them; at least about twice the root of the number of layers. Changes no bit.
+    size_t activation_bytes = size_t{1} << 30;
     // Sees the experts chosen in each layer and may choose others, with their factors: in the forward pass, and the same
     // when it is computed again. Outlives the pass; null: nobody.
     const model::RouterTap* router_tap = nullptr;
@@ -61,6 +65,10 @@ class TrainingPass {
 
   private:
     void lay_out(const PackedBatch& batch);
+    // Room for the inputs that forward() keeps.
+    void plan_inputs();
+    // Computes the inputs again that were not kept, from the last one before layer `last` that was, up to that of `last`.
+    void restore_inputs(int32_t last);
     model::Pass pass_over(math::Tape* tape);
     // The adapter's runs for `rows` rows: one, or none without an adapter. Valid until the next call.
     std::span<const model::AdapterRun> adapters_of(int64_t rows);
@@ -91,7 +99,12 @@ class TrainingPass {
     math::RouterLoad load_;
     std::vector<int64_t> selections_;
     std::byte* page_memory_ = nullptr;             // keys and values of one layer
-    std::vector<math::MatrixView<float>> inputs_;  // of each layer, and of the head
+    std::vector<math::MatrixView<float>> inputs_;  // of each layer, and of the head; without data where not kept
+    std::vector<math::MatrixView<float>> spare_;   // for those that are computed again
 };
+
+// The layers out of so many whose inputs are kept, ascending from 0: as many as fit, with room for those that are computed
+// again between two of them and for the input of the head, into `most` inputs.
+std::vector<bool> kept_inputs(int32_t layers, int64_t most);
 
 }  // namespace hone::train

@@ -26,10 +26,22 @@ def report_of(*arguments):
     return {row["name"]: row for row in told["rows"]}
 
 
-@pytest.mark.parametrize("verb", ["limits", "kernels", "prefill", "decode", "batch"])
+@pytest.mark.parametrize("verb", ["limits", "kernels", "prefill", "decode", "batch", "train"])
 def test_every_sub_verb_explains_itself(verb):
     done = run_hone("bench", verb, "--help")
     assert done.returncode == 0 and "Rows:" in done.stdout and "--compare" in done.stdout
+
+
+def test_training_steps_and_their_parts():
+    rows = report_of("train", "--filter", "moe-100m", "--documents", 2, "--tokens", 16, "--repeats", 1)
+    name = "train/full/moe-100m/bf16"
+    assert rows[name]["unit"] == "tokens/s" and rows[name]["fraction"] > 0
+    parts = {row: rows[row]["value"] for row in rows if row.startswith(f"{name}/")}
+    assert {f"{name}/forward-experts", f"{name}/again-attention", f"{name}/back-head", f"{name}/step"} <= set(parts)
+    assert sum(parts.values()) == pytest.approx(1000 * 32 / rows[name]["value"], rel=0.05)
+    assert 0.5 < rows[f"memory/{name}"]["value"] < 4
+    done = run_hone("bench", "train", "--filter", "nothing")
+    assert done.returncode == 1 and "train/lora16/olmoe-1b-7b/int4" in done.stderr
 
 
 def test_constrained_output_and_its_part_of_a_step():

@@ -36,6 +36,22 @@ TEST(PhaseClock, InnermostScopeGetsTheTime) {
     EXPECT_EQ(clock.seconds(Phase::experts), 0.0);
 }
 
+TEST(PhaseClock, EveryWayHasItsOwnTime) {
+    TestContext context;
+    PhaseClock clock;
+    context.op.phases = &clock;
+    const PhaseScope experts(context.op, Phase::experts);
+    {
+        const WayScope back(context.op, Way::back);
+        wait_5_ms();
+        EXPECT_EQ(clock.current(), Phase::experts);
+    }
+    clock.enter(Phase::experts);
+    EXPECT_GE(clock.seconds(Phase::experts, Way::back), 0.005);
+    EXPECT_LT(clock.seconds(Phase::experts), clock.seconds(Phase::experts, Way::back));
+    EXPECT_EQ(clock.seconds(Phase::experts, Way::again), 0.0);
+}
+
 TEST(PhaseClock, ScopesWithoutAClockDoNothing) {
     TestContext context;
     const PhaseScope scope(context.op, Phase::experts);

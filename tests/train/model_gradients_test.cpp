@@ -117,7 +117,7 @@ TEST_P(ModelGradients, agree_with_the_reference_implementation) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, ModelGradients, testing::Values("dense_losses", "moe_losses", "moe_one_token"));
 
-// The same calls give the same bits: any kernels, any number of threads, any block of logits.
+// The same calls give the same bits: any kernels, any number of threads, any block of logits, any room for inputs.
 TEST(TrainingPass, no_bit_depends_on_kernels_threads_or_blocks) {
     for (const char* name : {"dense_losses", "moe_losses"}) {
         const GoldenOp golden(name, "models");
@@ -128,12 +128,35 @@ TEST(TrainingPass, no_bit_depends_on_kernels_threads_or_blocks) {
         for (const math::KernelTable* kernels : math::runnable_kernel_tables()) {
             for (const int threads : {1, 2, 3}) {
                 TrainedModel model(folder, *kernels, threads);
-                const Outcome out = run(model, test, {.logits_bytes = static_cast<size_t>(threads - 1) * 16384});
+                const Outcome out = run(model, test,
+                                        {.logits_bytes = static_cast<size_t>(threads - 1) * 16384,
+                                         .activation_bytes = static_cast<size_t>(threads - 1) << 30});
                 math::expect_same_bits(out.logprobs, expected.logprobs, "log-probabilities");
                 for (const auto& [weight, gradient] : model.gradients())
                     math::expect_same_bits(gradient, first.gradients().at(weight), weight);
             }
         }
+    }
+}
+
+TEST(TrainingPass, keeps_as_many_inputs_as_fit) {
+    for (int32_t layers = 1; layers <= 100; layers++) {
+        int64_t least = 0;  // that any plan takes
+        for (int64_t most = layers + 2; most >= 0; most--) {
+            const std::vector<bool> kept = kept_inputs(layers, most);
+            ASSERT_EQ(std::ssize(kept), layers);
+            ASSERT_TRUE(kept[0]);
+            int64_t taken = 1, gap = 0, largest = 0;
+            for (const bool is_kept : kept) {
+                taken += is_kept;
+                largest = std::max(largest, gap = is_kept ? 0 : gap + 1);
+            }
+            taken += largest;
+            if (most > layers) ASSERT_EQ(taken, layers + 1);
+            if (taken > most && least == 0) least = taken;
+            if (least) ASSERT_EQ(taken, least) << layers << " " << most;
+        }
+        ASSERT_LE(static_cast<double>(least), 2 * std::sqrt(layers) + 2) << layers;
     }
 }
 

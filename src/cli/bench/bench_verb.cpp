@@ -46,6 +46,7 @@ void add_bench(CLI::App& app, int& status) {
     add_bench_limits(*verb, status);
     add_bench_kernels(*verb, status);
     add_bench_grammar(*verb, status);
+    add_bench_train(*verb, status);
     add_bench_start(*verb, status);
     add_bench_serve(*verb, status);
     add_bench_interference(*verb, status);

@@ -13,6 +13,7 @@ namespace hone::cli {
 void add_bench_limits(CLI::App& bench, int& status);
 void add_bench_kernels(CLI::App& bench, int& status);
 void add_bench_grammar(CLI::App& bench, int& status);
+void add_bench_train(CLI::App& bench, int& status);
 void add_bench_start(CLI::App& bench, int& status);
 void add_bench_serve(CLI::App& bench, int& status);
 void add_bench_interference(CLI::App& bench, int& status);

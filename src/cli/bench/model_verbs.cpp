@@ -1,9 +1,9 @@
 // hone bench prefill, decode and batch: one model, or a known shape with random weights, end to end.
 #include <algorithm>
-#include <fstream>
 
 #include "base/topology.h"
 #include "cli/bench/bench_verbs.h"
+#include "cli/bench/process_memory.h"
 #include "cli/bench/workloads.h"
 #include "cli/model_options.h"
 
@@ -31,15 +31,6 @@ std::string weights_of(const OpenModel& open) {
         (slot.role == model::WeightRole::expert ? int4_experts : int4_linear) = true;
     });
     return weights_name(int4_linear, int4_experts, open.int4_class);
-}
-
-// A field of this process's /proc/self/status; 0 where the system does not tell.
-double status_bytes(std::string_view field) {
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);) {
-        if (line.starts_with(field)) return 1024 * std::strtod(line.c_str() + field.size(), nullptr);
-    }
-    return 0;
 }
 
 // Rows of this process's memory, less what belongs to the benchmark. The peak may have been while the model was loaded,

@@ -45,7 +45,7 @@ Result<ZooShapes> zoo_shapes(std::span<const std::string> names);
 // Whether it is the largest matrix of its format but for heads.
 bool is_largest(const MatrixShape& shape, std::span<const MatrixShape> all);
 
-// All known shapes but the tiny ones, which are there for tests.
+// All known shapes but the tiny ones, which are there for tests, and those that are there for training.
 std::vector<std::string> measured_shape_names();
 
 }  // namespace hone::cli

@@ -7,10 +7,23 @@
 
 namespace hone::math {
 
+// Of released memory the smallest that is large enough.
+MatrixView<float> Tape::take(int64_t rows, int64_t cols) {
+    const auto size = [](const MatrixView<float>& matrix) { return matrix.rows * matrix.cols; };
+    auto best = released_.end();
+    for (auto it = released_.begin(); it != released_.end(); ++it) {
+        if (size(*it) >= rows * cols && (best == released_.end() || size(*it) < size(*best))) best = it;
+    }
+    if (best == released_.end()) return ops_.workspace.matrix<float>(rows, cols);
+    const MatrixView<float> taken(best->data, rows, cols);
+    released_.erase(best);
+    return taken;
+}
+
 MatrixView<float> Tape::gradient(MatrixView<const float> x) {
     const auto [found, is_new] = gradients_.try_emplace(x.data);
     if (is_new) {
-        const auto dx = ops_.workspace.matrix<float>(x.rows, x.cols);
+        const auto dx = take(x.rows, x.cols);
         for_row_blocks(ops_, dx.rows, dx.cols,
                        [&](int64_t first, int64_t count, int) { std::fill_n(dx.row(first), count * dx.cols, 0.0f); });
         found->second = dx;
@@ -25,9 +38,21 @@ void Tape::set_gradient(MatrixView<const float> x, MatrixView<float> dx) {
     gradients_[x.data] = dx;
 }
 
+void Tape::release(MatrixView<const float> x) {
+    const auto found = gradients_.find(x.data);
+    if (found == gradients_.end()) return;
+    released_.push_back(found->second);
+    gradients_.erase(found);
+}
+
 void Tape::run_back() {
-    for (; !steps_.empty(); steps_.pop_back()) steps_.back()();
+    const WayScope way(ops_, Way::back);
+    for (; !steps_.empty(); steps_.pop_back()) {
+        const PhaseScope phase(ops_, steps_.back().phase);
+        steps_.back().run();
+    }
     gradients_.clear();
+    released_.clear();
 }
 
 }  // namespace hone::math

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "math/ops/op_context.h"
+#include "math/ops/phase_clock.h"
 #include "math/quant/weight.h"
 
 namespace hone::math {
@@ -46,16 +46,29 @@ class Tape {
     MatrixView<float> gradient(MatrixView<const float> x);
     // `dx` is the gradient of x from here on, as it stands.
     void set_gradient(MatrixView<const float> x, MatrixView<float> dx);
+    // Called by the step of the op that made x: its gradient, if it has one, is not needed any more, and its memory becomes
+    // that of others.
+    void release(MatrixView<const float> x);
 
-    void push(std::function<void()> step) { steps_.push_back(std::move(step)); }
+    // The step's time is of the phase in which it is pushed.
+    void push(std::function<void()> step) {
+        steps_.push_back({std::move(step), ops_.phases ? ops_.phases->current() : Phase::other});
+    }
     // Runs the steps from the last to the first, and forgets them and all gradients but those of weights.
     void run_back();
 
   private:
+    MatrixView<float> take(int64_t rows, int64_t cols);
+
     OpContext& ops_;
     const WeightGradients& weights_;
-    std::vector<std::function<void()>> steps_;
+    struct Step {
+        std::function<void()> run;
+        Phase phase;
+    };
+    std::vector<Step> steps_;
     std::unordered_map<const float*, MatrixView<float>> gradients_;
+    std::vector<MatrixView<float>> released_;
 };
 
 }  // namespace hone::math

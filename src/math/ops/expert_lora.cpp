@@ -1,5 +1,7 @@
 #include "math/ops/expert_lora.h"
 
+#include "math/ops/phase_clock.h"
+
 namespace hone::math {
 
 void ExpertLoraPart::add_gate_and_up(const KernelTable& kernels, int64_t block, int64_t column, int64_t columns,
@@ -64,6 +66,7 @@ std::span<const ExpertLoraPart> ExpertLora::parts_of(int64_t first_row, int64_t 
 
 void ExpertLora::for_parts(FunctionRef<void(const ExpertLoraPart& part, float* scratch, int worker)> body) {
     if (count_ == 0) return;
+    const PhaseScope phase(context_, Phase::lora);
     const Workspace::Scope scope(context_.workspace);
     const auto scratch = context_.workspace.matrix<float>(context_.pool.threads(), kLoraPartRows * most_rank_);
     context_.pool.parallel_for(static_cast<int64_t>(count_), [&](int64_t i, int worker) {

@@ -34,5 +34,9 @@ inline GradientOperands operands_of(const Weight& weight) {
 // the odd one first).
 void linear_backward_weight(OpContext& context, GradientOperands operands, MatrixView<const float> x,
                             MatrixView<const float> dy, MatrixView<float> dweight);
+// Of several matrices over one input, which is laid out once: dweights[i] goes with dy[i], and is passed over if it has no
+// data.
+void linear_backward_weights(OpContext& context, GradientOperands operands, MatrixView<const float> x,
+                             std::span<const MatrixView<const float>> dy, std::span<const MatrixView<float>> dweights);
 
 }  // namespace hone::math

@@ -89,8 +89,13 @@ struct WeightProduct {
     GemmKernels::TileColumns tile;
     GemmKernels::PackColumns pack;
 
-    void add(OpContext& context, MatrixView<const float> x, MatrixView<const float> dy,
-             MatrixView<float> dweight) const;
+    // x packed: panels of `columns` of its columns.
+    struct PackedInput {
+        int64_t rows, columns, panels, panel_bytes;
+        std::byte* data;
+    };
+    PackedInput pack_input(OpContext& context, MatrixView<const float> x) const;
+    void add(OpContext& context, const PackedInput& x, MatrixView<const float> dy, MatrixView<float> dweight) const;
 };
 
 WeightProduct weight_product(const GemmKernels& kernels, GradientOperands operands) {
@@ -100,42 +105,45 @@ WeightProduct weight_product(const GemmKernels& kernels, GradientOperands operan
     return {product(WeightFormat::bf16), kBf16Panel, kernels.tile_columns_bf16, kernels.pack_columns_bf16};
 }
 
-void WeightProduct::add(OpContext& context, MatrixView<const float> x, MatrixView<const float> dy,
+WeightProduct::PackedInput WeightProduct::pack_input(OpContext& context, MatrixView<const float> x) const {
+    const int64_t panels = (x.cols + panel.columns - 1) / panel.columns, panel_bytes = panel.panel_bytes(x.rows);
+    std::byte* data = context.workspace.vector<std::byte>(panels * panel_bytes).data();
+    for_tiles(context, panels, x.rows * x.cols, [&](int64_t i, int) {
+        const int64_t column = i * panel.columns;
+        pack.run(x.data + column, x.stride, x.rows, std::min<int64_t>(panel.columns, x.cols - column),
+                 data + i * panel_bytes);
+    });
+    return {x.rows, x.cols, panels, panel_bytes, data};
+}
+
+void WeightProduct::add(OpContext& context, const PackedInput& x, MatrixView<const float> dy,
                         MatrixView<float> dweight) const {
     const Workspace::Scope scope(context.workspace);
-    const int64_t rows = x.rows, width = panel.columns, panels = (x.cols + width - 1) / width;
     const int64_t wanted = wanted_tasks(context.pool.threads());
-    const EvenSplit blocks = block_split(product.activations, rows, dy.cols, (wanted + panels - 1) / panels);
-    const int64_t row_bytes = activation_row_bytes(product.activations, rows);
-    const ActivationBlocks activations{product.activations, rows, blocks,
+    const EvenSplit blocks = block_split(product.activations, x.rows, dy.cols, (wanted + x.panels - 1) / x.panels);
+    const int64_t row_bytes = activation_row_bytes(product.activations, x.rows);
+    const ActivationBlocks activations{product.activations, x.rows, blocks,
                                        context.workspace.vector<std::byte>(dy.cols * row_bytes).data()};
-    std::byte* packed = context.workspace.vector<std::byte>(panels * panel.panel_bytes(rows)).data();
-    for_tiles(context, blocks.parts + panels, rows * (x.cols + dy.cols), [&](int64_t task, int) {
-        if (task < blocks.parts) {
-            tile.run(dy.data + blocks.first(task), dy.stride, rows, blocks.size(task), activations.block(task));
-        } else {
-            const int64_t i = task - blocks.parts, column = i * width;
-            pack.run(x.data + column, x.stride, rows, std::min(width, x.cols - column),
-                     packed + i * panel.panel_bytes(rows));
-        }
+    for_tiles(context, blocks.parts, x.rows * dy.cols, [&](int64_t block, int) {
+        tile.run(dy.data + blocks.first(block), dy.stride, x.rows, blocks.size(block), activations.block(block));
     });
 
-    const EvenSplit runs{panels, std::clamp<int64_t>(wanted / blocks.parts, 1, panels)};
+    const EvenSplit runs{x.panels, std::clamp<int64_t>(wanted / blocks.parts, 1, x.panels)};
     const int64_t tasks = runs.parts * blocks.parts;
-    for_tiles(context, tasks, rows * x.cols * dy.cols / 16, [&](int64_t task, int) {
+    for_tiles(context, tasks, x.rows * x.columns * dy.cols / 16, [&](int64_t task, int) {
         const int64_t block = task % blocks.parts, run = task / blocks.parts;
         const int64_t follower = std::min(task + context.pool.threads(), tasks - 1);
         product.gemm.run({.activations = activations.block(block),
                           .rows = static_cast<int32_t>(blocks.size(block)),
-                          .weight = packed,
-                          .n = static_cast<int32_t>(x.cols),
-                          .k = static_cast<int32_t>(rows),
+                          .weight = x.data,
+                          .n = static_cast<int32_t>(x.columns),
+                          .k = static_cast<int32_t>(x.rows),
                           .first_panel = static_cast<int32_t>(runs.first(run)),
                           .panels = static_cast<int32_t>(runs.size(run)),
-                          .y = dweight.row(blocks.first(block)) + runs.first(run) * width,
+                          .y = dweight.row(blocks.first(block)) + runs.first(run) * panel.columns,
                           .y_stride = dweight.stride,
                           .adds = true,
-                          .next = packed + runs.first(follower / blocks.parts) * panel.panel_bytes(rows)});
+                          .next = x.data + runs.first(follower / blocks.parts) * x.panel_bytes});
     });
 }
 
@@ -181,15 +189,33 @@ void linear_backward_input(OpContext& context, MatrixView<const float> dy, const
     linear_backward_input(context, terms, weights, dx);
 }
 
-void linear_backward_weight(OpContext& context, GradientOperands operands, MatrixView<const float> x,
-                            MatrixView<const float> dy, MatrixView<float> dweight) {
-    CHECK(x.rows == dy.rows && dweight.rows == dy.cols && dweight.cols == x.cols,
-          "dy [{}, {}], x [{}, {}], dweight [{}, {}]", dy.rows, dy.cols, x.rows, x.cols, dweight.rows, dweight.cols);
+void linear_backward_weights(OpContext& context, GradientOperands operands, MatrixView<const float> x,
+                             std::span<const MatrixView<const float>> dy, std::span<const MatrixView<float>> dweights) {
+    CHECK_EQ(dy.size(), dweights.size());
+    bool any = false;
+    for (size_t i = 0; i < dy.size(); i++) {
+        const MatrixView<float>& dweight = dweights[i];
+        if (dweight.data == nullptr) continue;
+        CHECK(x.rows == dy[i].rows && dweight.rows == dy[i].cols && dweight.cols == x.cols,
+              "dy [{}, {}], x [{}, {}], dweight [{}, {}]", dy[i].rows, dy[i].cols, x.rows, x.cols, dweight.rows,
+              dweight.cols);
+        any = true;
+    }
+    if (!any) return;
     const WeightProduct product = weight_product(context.kernels.gemm, operands);
     for (int64_t first = 0; first < x.rows; first += kWeightBlockRows) {
+        const Workspace::Scope scope(context.workspace);
         const int64_t rows = std::min(kWeightBlockRows, x.rows - first);
-        product.add(context, x.rows_from(first, rows), dy.rows_from(first, rows), dweight);
+        const auto packed = product.pack_input(context, x.rows_from(first, rows));
+        for (size_t i = 0; i < dy.size(); i++) {
+            if (dweights[i].data) product.add(context, packed, dy[i].rows_from(first, rows), dweights[i]);
+        }
     }
+}
+
+void linear_backward_weight(OpContext& context, GradientOperands operands, MatrixView<const float> x,
+                            MatrixView<const float> dy, MatrixView<float> dweight) {
+    linear_backward_weights(context, operands, x, {&dy, 1}, {&dweight, 1});
 }
 
 }  // namespace hone::math

@@ -6,6 +6,7 @@
 #include "math/ops/lora_part.h"
 #include "math/ops/matrix_product.h"
 #include "math/ops/parallel.h"
+#include "math/ops/phase_clock.h"
 
 namespace hone::math {
 
@@ -125,22 +126,52 @@ MatrixView<float> gradient_of_h(OpContext& context, const LoraWeights& weights, 
     return g;
 }
 
-// Adds to the gradients of the factors what the rows of a run say.
-void add_factor_gradients(OpContext& context, MatrixView<const float> x, const LoraWeights& weights,
-                          MatrixView<const float> dy, MatrixView<const float> g, const LoraGradients& gradients) {
+void scale_rows(OpContext& context, std::span<const float> factors, MatrixView<float> x) {
+    if (factors.empty()) return;
+    for_row_blocks(context, x.rows, x.cols, [&](int64_t first, int64_t count, int) {
+        for (int64_t row = first; row < first + count; row++)
+            context.kernels.rows.scale.run(factors[static_cast<size_t>(row)], x.row(row), x.cols);
+    });
+}
+
+// A run's rows of matrices over one input x, those that are adapted.
+struct BackwardRun {
+    MatrixView<const float> x;
+    std::span<const LoraWeights*> weights;
+    std::span<const Weight*> a;
+    std::span<MatrixView<const float>> dy, g_read;
+    std::span<MatrixView<float>> g, h;
+    std::span<LoraGradients> gradients;
+
+    void add_factor_gradients(OpContext& context, std::span<const float> row_factors) const;
+};
+
+// Adds to the gradients of the factors what the rows of a run say. Scales g.
+void BackwardRun::add_factor_gradients(OpContext& context, std::span<const float> row_factors) const {
     const Workspace::Scope scope(context.workspace);
-    if (gradients.da.data) linear_backward_weight(context, GradientOperands::fp32, x, g, gradients.da);
-    if (!gradients.db.data) return;
-    const auto h = context.workspace.matrix<float>(x.rows, weights.a.n);
-    linear(context, x, weights.a, h);
-    scale(context, weights.scale, h);
-    linear_backward_weight(context, GradientOperands::fp32, h, dy, gradients.db);
+    const auto da = context.workspace.vector<MatrixView<float>>(std::ssize(gradients));
+    for (size_t i = 0; i < gradients.size(); i++) {
+        scale_rows(context, row_factors, g[i]);
+        da[i] = gradients[i].da;
+    }
+    linear_backward_weights(context, GradientOperands::fp32, x, g_read, da);
+    const auto wants_b = [](const LoraGradients& wanted) { return wanted.db.data != nullptr; };
+    if (std::ranges::none_of(gradients, wants_b)) return;
+    for (size_t i = 0; i < h.size(); i++) h[i] = context.workspace.matrix<float>(x.rows, weights[i]->a.n);
+    linear(context, x, a, h);
+    for (size_t i = 0; i < h.size(); i++) {
+        if (!wants_b(gradients[i])) continue;
+        scale(context, weights[i]->scale, h[i]);
+        scale_rows(context, row_factors, h[i]);
+        linear_backward_weight(context, GradientOperands::fp32, h[i], dy[i], gradients[i].db);
+    }
 }
 
 }  // namespace
 
 void lora_linear(OpContext& context, MatrixView<const float> x, std::span<const LoraRun> runs,
                  std::span<const MatrixView<float>> outputs) {
+    const PhaseScope phase(context, Phase::lora);
     const Workspace::Scope scope(context.workspace);
     const std::span<const OutputPart> parts = cut_into_parts(context.workspace, x, runs, outputs);
     if (parts.empty()) return;
@@ -164,31 +195,47 @@ void lora_linear(OpContext& context, MatrixView<const float> x, std::span<const 
 
 void lora_linear_backward(OpContext& context, MatrixView<const float> x, std::span<const LoraRun> runs,
                           std::span<const MatrixView<const float>> dy, MatrixView<float> dx,
-                          std::span<const LoraGradients> gradients) {
+                          std::span<const LoraGradients> gradients, std::span<const float> row_factors) {
     CHECK(gradients.empty() || gradients.size() == runs.size() * dy.size(), "{} gradients for {} runs of {} matrices",
           gradients.size(), runs.size(), dy.size());
+    const PhaseScope phase(context, Phase::lora);
+    Workspace& workspace = context.workspace;
     for (size_t run = 0; run < runs.size(); run++) {
         const auto& [first, rows, weights] = runs[run];
         CHECK_EQ(weights.size(), dy.size());
-        const Workspace::Scope scope(context.workspace);
-        const auto terms = context.workspace.vector<MatrixView<const float>>(std::ssize(dy));
-        const auto factors = context.workspace.vector<const Weight*>(std::ssize(dy));
-        size_t count = 0;
-        for (size_t i = 0; i < dy.size(); i++) {
+        const Workspace::Scope scope(workspace);
+        const auto count =
+            std::ranges::count_if(weights, [](const LoraWeights* factors) { return factors != nullptr; });
+        const BackwardRun part{.x = x.rows_from(first, rows),
+                               .weights = workspace.vector<const LoraWeights*>(count),
+                               .a = workspace.vector<const Weight*>(count),
+                               .dy = workspace.vector<MatrixView<const float>>(count),
+                               .g_read = workspace.vector<MatrixView<const float>>(count),
+                               .g = workspace.vector<MatrixView<float>>(count),
+                               .h = workspace.vector<MatrixView<float>>(count),
+                               .gradients = workspace.vector<LoraGradients>(count)};
+        for (size_t i = 0, next = 0; i < dy.size(); i++) {
             if (weights[i] == nullptr) continue;
             check_factors(*weights[i], dy[i].cols, x.cols);
-            const auto dy_rows = dy[i].rows_from(first, rows);
-            const auto g = gradient_of_h(context, *weights[i], dy_rows);
-            if (!gradients.empty()) {
-                add_factor_gradients(context, x.rows_from(first, rows), *weights[i], dy_rows, g,
-                                     gradients[run * dy.size() + i]);
-            }
-            terms[count] = g, factors[count++] = &weights[i]->a;
+            part.weights[next] = weights[i];
+            part.a[next] = &weights[i]->a;
+            part.dy[next] = dy[i].rows_from(first, rows);
+            part.g[next] = gradient_of_h(context, *weights[i], part.dy[next]);
+            part.g_read[next] = part.g[next];
+            part.gradients[next++] = gradients.empty() ? LoraGradients{} : gradients[run * dy.size() + i];
         }
-        if (dx.data) {
-            linear_backward_input(context, terms.first(count), factors.first(count), dx.rows_from(first, rows));
-        }
+        if (dx.data) linear_backward_input(context, part.g_read, part.a, dx.rows_from(first, rows));
+        const auto factors = row_factors.empty()
+                                 ? row_factors
+                                 : row_factors.subspan(static_cast<size_t>(first), static_cast<size_t>(rows));
+        if (!gradients.empty()) part.add_factor_gradients(context, factors);
     }
+}
+
+void lora_linear_backward(OpContext& context, MatrixView<const float> x, std::span<const LoraRun> runs,
+                          std::span<const MatrixView<const float>> dy, MatrixView<float> dx,
+                          std::span<const LoraGradients> gradients) {
+    lora_linear_backward(context, x, runs, dy, dx, gradients, {});
 }
 
 }  // namespace hone::math

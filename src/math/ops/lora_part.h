@@ -23,4 +23,10 @@ struct LoraPart {
     void add(const KernelTable& kernels, int64_t column, int64_t columns, float* y, int64_t y_stride) const;
 };
 
+// lora_linear_backward with row_factors, one for each row of x, or none: the gradients of the factors are those for dy
+// times its row's factor, by which g and h are multiplied, each for its product, instead of dy; dx is still that for dy.
+void lora_linear_backward(OpContext& context, MatrixView<const float> x, std::span<const LoraRun> runs,
+                          std::span<const MatrixView<const float>> dy, MatrixView<float> dx,
+                          std::span<const LoraGradients> gradients, std::span<const float> row_factors);
+
 }  // namespace hone::math

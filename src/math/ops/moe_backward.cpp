@@ -20,8 +20,9 @@ struct ExpertRows {
     size_t expert;
     std::span<const int32_t> choices;  // t * k + s
     MatrixView<float> x, gate, up, hidden;
-    MatrixView<float> dy;  // of the token's output; from weigh() on times the routing weight: of the expert's output
+    MatrixView<float> dy;  // of the token's output; from weigh() on, where weights are trained, of the expert's
     MatrixView<float> dhidden, dgate, dup, dx;
+    std::span<float> weights;                    // of the expert's output
     std::span<LoraRun> gate_up_lora, down_lora;  // of the rows that have an adapter
     std::span<LoraGradients> dgate_up_lora, ddown_lora;
 };
@@ -62,9 +63,8 @@ void MoeBackward::run(size_t expert, std::span<const int32_t> choices) {
 
     const MatrixView<const float> dy_of_down[] = {rows.dy};
     linear_backward_input(context, rows.dy, down, rows.dhidden);
-    lora_linear_backward(context, rows.hidden, rows.down_lora, dy_of_down, rows.dhidden, {});
+    lora_linear_backward(context, rows.hidden, rows.down_lora, dy_of_down, rows.dhidden, rows.ddown_lora, rows.weights);
     weigh(rows);
-    lora_linear_backward(context, rows.hidden, rows.down_lora, dy_of_down, {}, rows.ddown_lora);
     swiglu_backward(context, rows.gate, rows.up, rows.dhidden, rows.dgate, rows.dup);
     const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
     linear_backward_input(context, terms, inputs, rows.dx);
@@ -89,6 +89,7 @@ ExpertRows MoeBackward::allocate(size_t expert, std::span<const int32_t> choices
             .dgate = matrix(hidden),
             .dup = matrix(hidden),
             .dx = matrix(x.cols),
+            .weights = context.workspace.vector<float>(std::ssize(choices)),
             .gate_up_lora = {},
             .down_lora = {},
             .dgate_up_lora = {},
@@ -124,7 +125,9 @@ void MoeBackward::find_adapters(ExpertRows& rows) {
 void MoeBackward::gather(const ExpertRows& rows) {
     for_row_blocks(context, rows.x.rows, 3 * (x.cols + rows.hidden.cols), [&](int64_t first, int64_t count, int) {
         for (int64_t row = first; row < first + count; row++) {
-            const int64_t token = token_of(rows.choices[static_cast<size_t>(row)]);
+            const int32_t choice = rows.choices[static_cast<size_t>(row)];
+            const int64_t token = token_of(choice);
+            rows.weights[static_cast<size_t>(row)] = routing.weights.row(token)[choice % routing.weights.cols];
             std::ranges::copy(x.row_span(token), rows.x.row(row));
             std::ranges::copy(dy.row_span(token), rows.dy.row(row));
             for (const auto& gradient : {rows.dhidden, rows.dgate, rows.dup, rows.dx})
@@ -138,16 +141,15 @@ void MoeBackward::gather(const ExpertRows& rows) {
 void MoeBackward::weigh(const ExpertRows& rows) {
     const int64_t slots = routing.weights.cols;
     const auto& kernels = context.kernels;
-    const bool scales_dy = wants_weights() || !rows.down_lora.empty();
     for_row_blocks(context, rows.dy.rows, rows.dy.cols + 2 * rows.hidden.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t row = first; row < first + count; row++) {
             const int32_t choice = rows.choices[static_cast<size_t>(row)];
             const int64_t token = choice / slots, slot = choice % slots;
-            const float weight = routing.weights.row(token)[slot];
+            const float weight = rows.weights[static_cast<size_t>(row)];
             gradients.dweights.row(token)[slot] +=
                 kernels.gemm.dot.run(rows.dhidden.row(row), rows.hidden.row(row), rows.hidden.cols);
             kernels.rows.scale.run(weight, rows.dhidden.row(row), rows.dhidden.cols);
-            if (scales_dy) kernels.rows.scale.run(weight, rows.dy.row(row), rows.dy.cols);
+            if (wants_weights()) kernels.rows.scale.run(weight, rows.dy.row(row), rows.dy.cols);
         }
     });
 }
@@ -167,8 +169,9 @@ void MoeBackward::add_to_tokens(const ExpertRows& rows) {
 
 void MoeBackward::add_weight_gradients(const ExpertRows& rows) {
     const GradientOperands up_operands = operands_of(weights.gate[0]), down_operands = operands_of(weights.down[0]);
-    linear_backward_weight(context, up_operands, rows.x, rows.dgate, gradients.dgate[rows.expert]);
-    linear_backward_weight(context, up_operands, rows.x, rows.dup, gradients.dup[rows.expert]);
+    const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
+    const MatrixView<float> dweights[] = {gradients.dgate[rows.expert], gradients.dup[rows.expert]};
+    linear_backward_weights(context, up_operands, rows.x, terms, dweights);
     linear_backward_weight(context, down_operands, rows.hidden, rows.dy, gradients.ddown[rows.expert]);
 }
 

@@ -10,7 +10,7 @@ struct Shape {
     std::string_view name, config;
 };
 
-// The published extents, but for positions: every shape has as many, so that long prompts and conversations can be
+// The published extents (of those of 100 million weights, which are there to be trained, our own), but for positions: every shape has as many, so that long prompts and conversations can be
 // measured with each.
 constexpr Shape kShapes[] = {
     {"qwen3-30b-a3b", R"({
@@ -29,6 +29,17 @@ constexpr Shape kShapes[] = {
         "model_type": "qwen3", "num_hidden_layers": 28, "hidden_size": 1024, "vocab_size": 151936,
         "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 3072,
         "max_position_embeddings": 65536, "rope_theta": 1000000.0,
+        "rms_norm_eps": 1e-6, "hidden_act": "silu", "tie_word_embeddings": true})"},
+    {"dense-100m", R"({
+        "model_type": "qwen3", "num_hidden_layers": 12, "hidden_size": 768, "vocab_size": 32768,
+        "num_attention_heads": 12, "num_key_value_heads": 4, "head_dim": 64, "intermediate_size": 2304,
+        "max_position_embeddings": 65536, "rope_theta": 10000.0,
+        "rms_norm_eps": 1e-6, "hidden_act": "silu", "tie_word_embeddings": true})"},
+    {"moe-100m", R"({
+        "model_type": "qwen3_moe", "num_hidden_layers": 7, "hidden_size": 512, "vocab_size": 16384,
+        "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 64, "intermediate_size": 1024,
+        "num_experts": 32, "num_experts_per_tok": 4, "moe_intermediate_size": 256, "norm_topk_prob": true,
+        "decoder_sparse_step": 1, "mlp_only_layers": [], "max_position_embeddings": 65536, "rope_theta": 10000.0,
         "rms_norm_eps": 1e-6, "hidden_act": "silu", "tie_word_embeddings": true})"},
     {"tiny-dense", R"({
         "model_type": "qwen3", "num_hidden_layers": 2, "hidden_size": 64, "vocab_size": 288,

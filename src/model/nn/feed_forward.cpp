@@ -27,7 +27,7 @@ void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> 
     linear(x, inputs, outputs, pass);
     const auto hidden_TF = in_place_of(gate_TF, pass);
     swiglu(gate_TF, up_TF, hidden_TF, pass);
-    linear(hidden_TF, weights.down, y, pass);
+    last_linear(hidden_TF, weights.down, y, pass);
 }
 
 MoeSpec read_moe(ConfigReader& config, ModelSpec& spec, const char* experts_field, const char* inner_field) {

@@ -44,20 +44,19 @@ math::KvLayer PreNormDecoder::cache_of_layer(int32_t i, const Pass& pass) const 
 
 void PreNormDecoder::layer(int32_t i, math::MatrixView<float> x, Pass& pass) const {
     const Layer& layer = layers_[static_cast<size_t>(i)];
+    const PassScope scope(pass);
+    const auto branch = pass.ops.workspace.matrix<float>(x.rows, x.cols);  // of the one, then of the other
     {
-        const PassScope scope(pass);
+        const PassScope attention_scope(pass);
         const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-        const auto branch = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-        rms_norm(x, layer.attention_norm, ends_.norm, normed, pass);
+        rms_norm(x, layer.attention_norm, ends_.norm, normed, pass, true);
         grouped_query_attention(attention_, layer.attention, cache_of_layer(i, pass), normed, branch, pass);
         add(branch, x, pass);
     }
-    const PassScope scope(pass);
     const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-    const auto branch = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-    rms_norm(x, layer.feed_forward_norm, ends_.norm, normed, pass);
+    rms_norm(x, layer.feed_forward_norm, ends_.norm, normed, pass, !pass.skips_output);
     feed_forward(i, normed, branch, pass);
-    add(branch, x, pass);
+    last_add(branch, x, pass);
 }
 
 void PreNormDecoder::head(math::MatrixView<const float> x, math::MatrixView<float> logits, Pass& pass) const {

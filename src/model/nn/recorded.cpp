@@ -46,23 +46,25 @@ static math::LoraGradients gradients_of(const math::LoraWeights& factors, const 
     return {tape.weights().of(factors.a), tape.weights().of(factors.b)};
 }
 
-void linear(MatrixView<const float> x, std::span<const math::Weight* const> weights,
-            std::span<const MatrixView<float>> outputs, Pass& pass) {
+static void linear(MatrixView<const float> x, std::span<const math::Weight* const> weights,
+                   std::span<const MatrixView<float>> outputs, bool is_read, Pass& pass) {
     const PassScope scope(pass);
     const auto runs = lora_runs(weights, pass);
-    math::linear(pass.ops, x, weights, outputs);
-    math::lora_linear(pass.ops, x, runs, outputs);
+    if (is_read) {
+        math::linear(pass.ops, x, weights, outputs);
+        math::lora_linear(pass.ops, x, runs, outputs);
+    }
     if (!pass.tape) return;
     pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, runs,
                      weights = std::vector<const math::Weight*>(weights.begin(), weights.end()),
                      outputs = std::vector<MatrixView<float>>(outputs.begin(), outputs.end())] {
         std::vector<MatrixView<const float>> dy;
+        std::vector<MatrixView<float>> dweights;
         for (size_t i = 0; i < weights.size(); i++) {
             dy.push_back(tape.gradient(outputs[i]));
-            const MatrixView<float> dweight = tape.weights().of(*weights[i]);
-            if (!dweight.data) continue;
-            math::linear_backward_weight(ops, math::operands_of(*weights[i]), x, dy.back(), dweight);
+            dweights.push_back(tape.weights().of(*weights[i]));
         }
+        math::linear_backward_weights(ops, math::operands_of(*weights.front()), x, dy, dweights);
         math::linear_backward_input(ops, dy, weights, tape.gradient(x));
         std::vector<math::LoraGradients> dfactors;
         for (const auto& run : runs) {
@@ -70,23 +72,36 @@ void linear(MatrixView<const float> x, std::span<const math::Weight* const> weig
                 dfactors.push_back(factors ? gradients_of(*factors, tape) : math::LoraGradients{});
         }
         math::lora_linear_backward(ops, x, runs, dy, tape.gradient(x), dfactors);
+        for (const auto& y : outputs) tape.release(y);
     });
+}
+
+void linear(MatrixView<const float> x, std::span<const math::Weight* const> weights,
+            std::span<const MatrixView<float>> outputs, Pass& pass) {
+    linear(x, weights, outputs, true, pass);
 }
 
 void linear(MatrixView<const float> x, const math::Weight& weight, MatrixView<float> y, Pass& pass) {
     const math::Weight* const weights[] = {&weight};
     const MatrixView<float> outputs[] = {y};
-    linear(x, weights, outputs, pass);
+    linear(x, weights, outputs, true, pass);
+}
+
+void last_linear(MatrixView<const float> x, const math::Weight& weight, MatrixView<float> y, Pass& pass) {
+    const math::Weight* const weights[] = {&weight};
+    const MatrixView<float> outputs[] = {y};
+    linear(x, weights, outputs, !pass.skips_output, pass);
 }
 
 void rms_norm(MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec, MatrixView<float> y,
-              Pass& pass) {
-    const auto given = pass.tape ? copy_of(x, pass.ops) : x;
+              Pass& pass, bool x_changes) {
+    const auto given = pass.tape && x_changes ? copy_of(x, pass.ops) : x;
     math::rms_norm(pass.ops, x, weight, spec.epsilon, spec.kind, y);
     if (!pass.tape) return;
     pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, given, weight, spec, y] {
         math::rms_norm_backward(ops, given, weight, spec.epsilon, spec.kind, tape.gradient(y), tape.gradient(x),
                                 tape.weights().of(weight));
+        tape.release(y);
     });
 }
 
@@ -98,6 +113,7 @@ void rms_norm_heads(MatrixView<const float> x, std::span<const float> weight, co
     pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, weight, spec, y] {
         math::rms_norm_heads_backward(ops, x, weight, spec.epsilon, spec.kind, tape.gradient(y), tape.gradient(x),
                                       tape.weights().of(weight));
+        tape.release(y);
     });
 }
 
@@ -123,14 +139,24 @@ void swiglu(MatrixView<const float> gate, MatrixView<const float> up, MatrixView
     if (!pass.tape) return;
     pass.tape->push([&ops = pass.ops, &tape = *pass.tape, gate, up, y] {
         math::swiglu_backward(ops, gate, up, tape.gradient(y), tape.gradient(gate), tape.gradient(up));
+        tape.release(y);
     });
+}
+
+static void record_add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
+    if (!pass.tape) return;
+    pass.tape->push(
+        [&ops = pass.ops, &tape = *pass.tape, y, x] { math::add(ops, tape.gradient(x), tape.gradient(y)); });
 }
 
 void add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
     math::add(pass.ops, y, x);
-    if (!pass.tape) return;
-    pass.tape->push(
-        [&ops = pass.ops, &tape = *pass.tape, y, x] { math::add(ops, tape.gradient(x), tape.gradient(y)); });
+    record_add(y, x, pass);
+}
+
+void last_add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
+    if (!pass.skips_output) math::add(pass.ops, y, x);
+    record_add(y, x, pass);
 }
 
 void attention(MatrixView<const float> q, MatrixView<const float> k, MatrixView<const float> v, int32_t heads,
@@ -144,6 +170,7 @@ void attention(MatrixView<const float> q, MatrixView<const float> k, MatrixView<
             math::attention_backward(ops, segments, cache, {.q = q, .y = y, .log_sums = log_sums, .heads = heads},
                                      tape.gradient(y),
                                      {.dq = tape.gradient(q), .dk = tape.gradient(k), .dv = tape.gradient(v)});
+            tape.release(y);
         });
 }
 
@@ -194,7 +221,7 @@ void moe(MatrixView<const float> x, const math::Routing& routing, const math::Ex
          MatrixView<float> y, Pass& pass) {
     const PassScope scope(pass);
     const auto adapters = lora_runs(experts, pass);
-    math::moe(pass.ops, x, routing, experts, y, adapters);
+    if (!pass.skips_output) math::moe(pass.ops, x, routing, experts, y, adapters);
     if (!pass.tape) return;
     pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, routing, experts, adapters, y] {
         const ExpertFactorGradients dfactors(adapters, tape);
@@ -208,6 +235,7 @@ void moe(MatrixView<const float> x, const math::Routing& routing, const math::Ex
                             .ddown = ddown,
                             .adapters = dfactors.runs},
                            adapters);
+        tape.release(y);
     });
 }
 

@@ -29,14 +29,16 @@ math::MatrixView<float> in_place_of(math::MatrixView<float> x, Pass& pass);
 void linear(math::MatrixView<const float> x, std::span<const math::Weight* const> weights,
             std::span<const math::MatrixView<float>> outputs, Pass& pass);
 void linear(math::MatrixView<const float> x, const math::Weight& weight, math::MatrixView<float> y, Pass& pass);
+// The product that ends a layer: y goes into the residual stream and nowhere else, and is not set where pass.skips_output.
+void last_linear(math::MatrixView<const float> x, const math::Weight& weight, math::MatrixView<float> y, Pass& pass);
 
 struct NormSpec {
     float epsilon = 1e-6f;
     math::NormWeight kind = math::NormWeight::plain;
 };
-// x may change after the call (it is copied where the pass records); y may be x only where it does not.
+// Where the pass records, x stays as it is, or is copied if `x_changes`, and y is another matrix.
 void rms_norm(math::MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec,
-              math::MatrixView<float> y, Pass& pass);
+              math::MatrixView<float> y, Pass& pass, bool x_changes = false);
 // Over each head of weight.size() columns.
 void rms_norm_heads(math::MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec,
                     math::MatrixView<float> y, Pass& pass);
@@ -49,7 +51,8 @@ void clamp(float limit, math::MatrixView<float> x, Pass& pass);
 void swiglu(math::MatrixView<const float> gate, math::MatrixView<const float> up, math::MatrixView<float> y,
             Pass& pass);
 
-// x += y.
+// x += y; last_add ends a layer: x stays as it is where pass.skips_output.
+void last_add(math::MatrixView<const float> y, math::MatrixView<float> x, Pass& pass);
 void add(math::MatrixView<const float> y, math::MatrixView<float> x, Pass& pass);
 
 // Stores keys and values and attends to them.
@@ -58,6 +61,7 @@ void attention(math::MatrixView<const float> q, math::MatrixView<const float> k,
 
 void route(const math::RouterSpec& spec, math::MatrixView<const float> logits, const math::Routing& routing,
            Pass& pass);
+// Ends a layer, as last_linear.
 void moe(math::MatrixView<const float> x, const math::Routing& routing, const math::ExpertWeights& experts,
          math::MatrixView<float> y, Pass& pass);
 
