@@ -69,6 +69,8 @@ Result<AtomicFolder> AtomicFolder::create(const fs::path& given, Existing existi
         if (existing == Existing::refuse) return error("{}: is there already", path.string());
         if (!fs::is_directory(status)) return error("{}: is there and no folder", path.string());
     }
+    fs::create_directories(parent_of(path), failure);
+    if (failure) return error("{}: cannot be made: {}", parent_of(path).string(), failure.message());
     remove_leftovers(path);
     const fs::path temporary = temporary_of(path);
     if (::mkdir(temporary.c_str(), 0777) != 0) {

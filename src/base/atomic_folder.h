@@ -15,8 +15,8 @@ class AtomicFolder {
   public:
     enum class Existing { refuse, replace };
 
-    // Fails at once where commit() could not succeed: the parent is missing or not writable; `path` is there, unless it
-    // is a folder to be replaced. Errors name `path`.
+    // Folders above it are made. Fails at once where commit() could not succeed: the parent is not writable; `path` is
+    // there, unless it is a folder to be replaced. Errors name `path`, or the parent.
     static Result<AtomicFolder> create(const std::filesystem::path& path, Existing existing = Existing::refuse);
     ~AtomicFolder();
     AtomicFolder(AtomicFolder&& other) noexcept;

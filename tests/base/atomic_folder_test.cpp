@@ -93,10 +93,10 @@ TEST_F(AtomicFolderTest, Removes) {
 }
 
 TEST_F(AtomicFolderTest, MistakesAreNamed) {
-    const auto missing = AtomicFolder::create(path_ / "below" / "it");
-    ASSERT_FALSE(missing.ok());
-    EXPECT_NE(missing.error().message.find((path_ / "below/it").string()), std::string::npos);
     ASSERT_TRUE(write_file(path_, "a file").ok());
+    const auto below = AtomicFolder::create(path_ / "below" / "it");
+    ASSERT_FALSE(below.ok());
+    EXPECT_NE(below.error().message.find((path_ / "below").string()), std::string::npos);
     EXPECT_FALSE(AtomicFolder::create(path_).ok());
     EXPECT_FALSE(AtomicFolder::create(path_, AtomicFolder::Existing::replace).ok());
 }
