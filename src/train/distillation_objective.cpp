@@ -57,6 +57,7 @@ class FullDistillation final : public Objective {
         TrainingPass pass(student.model.model, ops, student.gradients, {.aux_coefficient = purpose.aux_coefficient},
                           student.model.adapter);
         pass.forward(without_targets(batch), {nullptr, rows, 0});
+        student.note_load(pass);
         const auto compare = [&](int64_t first, MatrixView<const float> logits, MatrixView<float> dlogits) {
             const Workspace::Scope scope(ops.workspace);
             const auto of_teacher = ops.workspace.matrix<float>(logits.rows, vocabulary);
@@ -100,6 +101,7 @@ class TopkDistillation final : public Objective {
         TrainingPass pass(student.model.model, ops, student.gradients, {.aux_coefficient = purpose.aux_coefficient},
                           student.model.adapter);
         pass.forward({batch.tokens, batch.offsets, {tokens.data(), rows, k}}, {lp.data(), rows, k});
+        student.note_load(pass);
         TokenLoss loss =
             topk_divergence(ops.kernels, {lp.data(), rows, k}, {teacher.data(), rows, k}, alpha_, Rest::tail);
         const std::vector<float> weights = divided(batch.weights, purpose.total);

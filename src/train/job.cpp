@@ -98,6 +98,7 @@ Status Job::note_step(const JobEvent& event) {
     for (const char* name : {"loss", "gradient_norm"})
         if (!std::isfinite(line[name].as_double())) line.erase(name);
     if (recipe_.aux_coefficient > 0) line["aux_loss"] = step.loss.aux_loss;
+    if (recipe_.bias_rate > 0) line["load_violation"] = step.load_violation;
     for (const auto& [name, value] : step.loss.more) line[name] = value;
     if (step.is_skipped) line["skipped"] = true;
     return metrics_->append(json::serialize(line));
@@ -133,7 +134,8 @@ std::vector<RestoredTensor> Job::tensors() {
     const auto add = [&](const std::string& name, const math::Shape& shape, std::span<float> values) {
         tensors.push_back({name, math::DType::f32, shape, std::as_writable_bytes(values)});
     };
-    for (const Parameter& parameter : weights_->parameters()) add(parameter.name, parameter.shape, parameter.values);
+    for (const auto parameters : {weights_->parameters(), weights_->router_biases()})
+        for (const Parameter& parameter : parameters) add(parameter.name, parameter.shape, parameter.values);
     for (const auto& moment : trainer_->optimiser().moments()) add(moment.name, moment.shape, moment.values);
     return tensors;
 }

@@ -21,7 +21,7 @@ Result<std::unique_ptr<Job>> Job::open(Recipe recipe, const JobOptions& options,
     if (const Status made = job->make_weights(); !made) return made.error();
     job->objective_ = job->make_objective();
     job->trainer_.emplace(*job->model_->model, *job->weights_, *job->objective_, job->recipe_.optimiser,
-                          job->recipe_.aux_coefficient, job->ops_);
+                          BalanceOptions{job->recipe_.aux_coefficient, job->recipe_.bias_rate}, job->ops_);
     job->estimate();
     if (const Status begun = job->begin(options); !begun) return begun.error();
     return job;
@@ -55,6 +55,11 @@ Status Job::make_weights() {
         auto full = FullParameters::create(*model_->model, recipe_.train.weights, pool_);
         if (!full) return full.error();
         weights_.emplace(std::move(*full));
+        if (recipe_.bias_rate > 0 && weights_->router_biases().empty()) {
+            return error(
+                "balance.bias_rate is {}, but the routers of {} have no correction bias; use balance.aux_coefficient",
+                recipe_.bias_rate, model_->name);
+        }
         model_->weights = {};  // the model reads its own now
         return weights_->publish(pool_);
     }

@@ -26,6 +26,7 @@ class CrossEntropyObjective final : public Objective {
         TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
                           student.model.adapter);
         pass.forward(batch.packed(), column(lp));
+        student.note_load(pass);
         TokenLoss loss = cross_entropy(lp, weights);
         if (purpose.learns) pass.backward(column(loss.dlp));
         return {.loss = loss.sum, .aux_loss = pass.aux_loss(), .more = {}};
@@ -47,6 +48,7 @@ class PreferenceObjective final : public Objective {
         TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
                           student.model.adapter);
         pass.forward(batch.packed(), column(lp));
+        student.note_load(pass);
         DpoLoss loss = dpo(
             student.ops.kernels,
             {.lp = lp, .reference = reference, .mask = mask, .offsets = batch.offsets, .pairs = batch.pairs}, beta_);

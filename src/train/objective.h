@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "train/balance.h"
 #include "train/data/packing.h"
+#include "train/training_pass.h"
 
 namespace hone::train {
 
@@ -23,6 +25,11 @@ struct Student {
     PassModel model;
     math::OpContext& ops;
     const math::WeightGradients& gradients;
+    ExpertBalance* balance = nullptr;  // is told the load of each pass; null: nobody wants to know
+
+    void note_load(const TrainingPass& pass) const {
+        if (balance) balance->add(pass.selections());
+    }
 };
 
 struct PassPurpose {

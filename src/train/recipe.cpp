@@ -82,8 +82,7 @@ class RecipeReader {
         if (!recipe_.train.is_full) read_lora();
         read_optimiser();
         read_schedule();
-        recipe_.aux_coefficient = static_cast<float>(root_.table("balance").number("aux_coefficient", 0, 1e3, 0.0));
-        refuse_bias_rate();
+        read_balance();
         read_data();
         read_evaluation();
         read_checkpoint();
@@ -191,12 +190,13 @@ class RecipeReader {
     }
 
     // No architecture that can be opened has a router with a correction bias, which is what the update changes.
-    void refuse_bias_rate() {
+    void read_balance() {
         NotedTable table = root_.table("balance");
-        if (table.number("bias_rate", 0, 1, 0.0) > 0) {
+        recipe_.aux_coefficient = static_cast<float>(table.number("aux_coefficient", 0, 1e3, 0.0));
+        recipe_.bias_rate = static_cast<float>(table.number("bias_rate", 0, 1, 0.0));
+        if (recipe_.bias_rate > 0 && !recipe_.train.is_full)
             table.mistake("bias_rate",
-                          "is not for this architecture: its routers have no correction bias; use aux_coefficient");
-        }
+                          "moves the biases of routers, which an adapter leaves alone; set train.what = \"full\"");
     }
 
     void read_data() {

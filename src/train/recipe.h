@@ -89,6 +89,7 @@ struct Recipe {
     OptimiserOptions optimiser;
     Schedule schedule;  // total_steps is known when the data are
     float aux_coefficient = 0;
+    float bias_rate = 0;  // of train/balance.h
     DataOptions data;
     EvaluationOptions evaluation;
     CheckpointOptions checkpoint;

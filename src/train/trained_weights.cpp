@@ -6,6 +6,11 @@ std::span<const Parameter> TrainedWeights::parameters() const {
     return std::visit([](const auto& trained) { return trained.parameters(); }, trained_);
 }
 
+std::span<const Parameter> TrainedWeights::router_biases() const {
+    const auto* full = std::get_if<FullParameters>(&trained_);
+    return full ? full->router_biases() : std::span<const Parameter>{};
+}
+
 const math::WeightGradients& TrainedWeights::gradients() const {
     return std::visit(
         [](const auto& trained) -> const auto& { return trained.gradients(); }, trained_);

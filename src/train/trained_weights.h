@@ -15,6 +15,8 @@ class TrainedWeights {
     explicit TrainedWeights(FullParameters full) : trained_(std::move(full)) {}
 
     std::span<const Parameter> parameters() const;
+    // What no gradient moves; none of an adapter.
+    std::span<const Parameter> router_biases() const;
     // Where the next passes add up gradients; valid until publish().
     const math::WeightGradients& gradients() const;
     void clear_gradients();

@@ -7,13 +7,15 @@
 namespace hone::train {
 
 Trainer::Trainer(const model::Model& model, TrainedWeights& weights, Objective& objective,
-                 const OptimiserOptions& optimiser, float aux_coefficient, math::OpContext& ops)
+                 const OptimiserOptions& optimiser, const BalanceOptions& balance, math::OpContext& ops)
     : model_(model),
       weights_(weights),
       objective_(objective),
-      aux_coefficient_(aux_coefficient),
+      balancing_(balance),
       ops_(ops),
-      optimiser_(weights.parameters(), optimiser) {}
+      optimiser_(weights.parameters(), optimiser) {
+    if (balancing_.bias_rate > 0) balance_.emplace(model.spec().routed_layers, weights.router_biases());
+}
 
 Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_rate) {
     StepReport report{.loss = {}, .learning_rate = learning_rate};
@@ -26,13 +28,17 @@ Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_
     weights_.clear_gradients();
     for (const Batch& pass : passes) {
         const PassPurpose purpose{.total = report.weight != 0 ? report.weight : 1,
-                                  .aux_coefficient = static_cast<float>(double{aux_coefficient_} / count)};
-        report.loss.add(objective_.run(student(), pass, purpose));
+                                  .aux_coefficient = static_cast<float>(double{balancing_.aux_coefficient} / count)};
+        report.loss.add(objective_.run(student(balance_ ? &*balance_ : nullptr), pass, purpose));
     }
     report.loss.aux_loss /= count;
     is_whole_ = false;
     report.gradient_norm = optimiser_.step(ops_, learning_rate);
     report.is_skipped = !std::isfinite(report.gradient_norm);
+    if (balance_) {
+        report.load_violation = balance_->violation();
+        balance_->step({.rate = report.is_skipped ? 0 : balancing_.bias_rate});
+    }
     const Status published = report.is_skipped ? ok() : weights_.publish(ops_.pool);
     is_whole_ = true;
     if (!published) return published.error();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "train/objective.h"
@@ -15,16 +16,23 @@ namespace hone::train {
 struct StepReport {
     PassLoss loss;  // means over the step
     double learning_rate = 0, gradient_norm = 0;
-    int64_t tokens = 0;       // that passed the model
-    double weight = 0;        // of the means
-    bool is_skipped = false;  // the gradient was not finite: nothing has changed
+    int64_t tokens = 0;         // that passed the model
+    double weight = 0;          // of the means
+    double load_violation = 0;  // ExpertBalance::violation; 0 where biases are left alone
+    bool is_skipped = false;    // the gradient was not finite: nothing has changed
+};
+
+// How the load of experts is evened out.
+struct BalanceOptions {
+    float aux_coefficient = 0;  // of the load-balancing loss
+    float bias_rate = 0;        // of the update of router biases (balance.h)
 };
 
 class Trainer {
   public:
-    // `weights` are published.
+    // `weights` are published; without router biases bias_rate is 0.
     Trainer(const model::Model& model, TrainedWeights& weights, Objective& objective, const OptimiserOptions& optimiser,
-            float aux_coefficient, math::OpContext& ops);
+            const BalanceOptions& balance, math::OpContext& ops);
 
     // Errors: no memory to publish.
     Result<StepReport> step(std::span<const Batch> passes, double learning_rate);
@@ -37,12 +45,15 @@ class Trainer {
     Optimiser& optimiser() { return optimiser_; }
 
   private:
-    Student student() const { return {{model_, weights_.adapter().get()}, ops_, weights_.gradients()}; }
+    Student student(ExpertBalance* balance = nullptr) const {
+        return {{model_, weights_.adapter().get()}, ops_, weights_.gradients(), balance};
+    }
 
     const model::Model& model_;
     TrainedWeights& weights_;
     Objective& objective_;
-    const float aux_coefficient_;
+    const BalanceOptions balancing_;
+    std::optional<ExpertBalance> balance_;  // with a bias rate
     math::OpContext& ops_;
     Optimiser optimiser_;
     bool is_whole_ = true;

@@ -151,7 +151,7 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
     plan_inputs();
 
     load_ = math::RouterLoad(model_.spec().experts);
-    selections_.assign(static_cast<size_t>(layers * model_.spec().experts), 0);
+    selections_.assign(static_cast<size_t>(model_.spec().layers) * static_cast<size_t>(model_.spec().experts), 0);
     const auto see_routes = [&](int32_t layer, MatrixView<const float> logits, const math::Routing& routing) {
         if (options_.router_tap) (*options_.router_tap)(layer, logits, routing);
         int64_t* const selections = &selections_[static_cast<size_t>(layer * logits.cols)];

@@ -70,8 +70,8 @@ class SmallJob {
         CHECK(weights_->publish(pool_).ok(), "publication");
         objective_ = objective_of(setup.kind);
         trainer_.emplace(*student_.model, *weights_, *objective_,
-                         OptimiserOptions{.kind = setup.optimiser, .adam = {}, .momentum = 0.95}, setup.aux_coefficient,
-                         ops_);
+                         OptimiserOptions{.kind = setup.optimiser, .adam = {}, .momentum = 0.95},
+                         BalanceOptions{.aux_coefficient = setup.aux_coefficient}, ops_);
     }
 
     Batch batch(uint64_t seed, int documents) const {
@@ -145,12 +145,14 @@ TEST(Trainer, PassesOfAStepAddUpToOneLargePass) {
         SmallJob one({.kind = kind}), two({.kind = kind});
         const std::vector<Batch> halves = {one.batch(1, 2), one.batch(2, 4)};
         const Batch whole = joined(halves[0], halves[1]);
-        for (int t = 1; t <= 3; t++) {
-            const StepReport a = one.step({&whole, 1}, 1e-3), b = two.step(halves, 1e-3);
-            EXPECT_EQ(a.tokens, b.tokens);
-            EXPECT_NEAR(a.loss.loss, b.loss.loss, 1e-5 * std::abs(a.loss.loss));
-            EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-4 * a.gradient_norm);
+        for (SmallJob* job : {&one, &two}) {
+            // From equal weights: AdamW makes steps of one length from gradients that differ in their last bit alone.
+            for (int t = 1; t <= 2; t++) job->step({&whole, 1}, 1e-3);
         }
+        const StepReport a = one.step({&whole, 1}, 1e-3), b = two.step(halves, 1e-3);
+        EXPECT_EQ(a.tokens, b.tokens);
+        EXPECT_NEAR(a.loss.loss, b.loss.loss, 1e-5 * std::abs(a.loss.loss)) << static_cast<int>(kind);
+        EXPECT_NEAR(a.gradient_norm, b.gradient_norm, 1e-5 * a.gradient_norm) << static_cast<int>(kind);
     }
 }
 
