@@ -52,6 +52,7 @@ void add_bench(CLI::App& app, int& status) {
     add_bench_interference(*verb, status);
     add_bench_soak(*verb, status);
     add_bench_agents(*verb, status);
+    add_bench_beside_training(*verb, status);
 }
 
 }  // namespace hone::cli

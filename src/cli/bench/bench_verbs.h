@@ -18,6 +18,7 @@ void add_bench_start(CLI::App& bench, int& status);
 void add_bench_serve(CLI::App& bench, int& status);
 void add_bench_interference(CLI::App& bench, int& status);
 void add_bench_soak(CLI::App& bench, int& status);
+void add_bench_beside_training(CLI::App& bench, int& status);
 void add_bench_agents(CLI::App& bench, int& status);
 // prefill, decode and batch; and all three for `hone bench MODEL`.
 void add_bench_model(CLI::App& bench, int& status);
