@@ -26,7 +26,7 @@ table { border-collapse: collapse; } td { padding: .1em 1.2em .1em 0; border-bot
 
 constexpr const char* kColors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 
-constexpr double kLeft = 52, kRight = 500, kTop = 24, kBottom = 170;
+constexpr double kLeft = 66, kRight = 490, kTop = 24, kBottom = 170;
 
 // Means of at most kParts parts of the points.
 std::vector<std::pair<double, double>> thinned(const std::vector<std::pair<double, double>>& points) {

@@ -105,3 +105,35 @@ def test_killed_twenty_times_it_ends_with_the_same_bits(tmp_path, train):
     without_times = [[{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in
                       (tmp_path / run / "metrics.jsonl").read_text().splitlines()] for run in ("whole", "killed")]
     assert without_times[0] == without_times[1]
+
+
+def test_preferences_from_random_weights(tmp_path):
+    shape = tmp_path / "shape"
+    shape.mkdir()
+    config = json.loads((MODEL / "config.json").read_text())
+    (shape / "config.json").write_text(json.dumps(config | {"vocab_size": 32064}))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (shape / name).write_bytes((TESTS / "golden/text/tokenizers/llama2" / name).read_bytes())
+    pairs = [{"prompt": f"{i}+1=", "chosen": str(i + 1), "rejected": str(i + 3)} for i in range(20)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    recipe = tmp_path / "dpo.toml"
+    recipe.write_text("""kind = "dpo"
+output = "out"
+[architecture]
+config = "shape/config.json"
+[train]
+steps = 12
+tokens = 512
+[optimiser]
+learning_rate = 1e-3
+[dpo]
+beta = 0.3
+[data]
+files = ["pairs.jsonl"]
+""")
+    done = run_hone("train", recipe, "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[0]["loss"] == pytest.approx(0.6931, abs=1e-3)  # the student is its reference
+    assert lines[-1]["loss"] < 0.6 and lines[-1]["accuracy"] > 0.9
+    assert (tmp_path / "out/final/model.safetensors").exists() and (tmp_path / "out/final/tokenizer.json").exists()
