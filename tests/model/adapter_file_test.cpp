@@ -276,7 +276,8 @@ TEST(AdapterFolder, AFolderThatIsThereIsNotReplaced) {
     const auto contents = read_adapter(files.folder.path).value();
     EXPECT_CONTAINS(write_adapter(files.folder.path, AdapterLayout::peft, contents).error().message,
                     "is there already");
-    const auto copy = files.folder.path / "a/b/";
+    fs::create_directories(files.folder.path / "a");
+    const auto copy = files.folder.path / "a/b";
     ASSERT_TRUE(write_adapter(copy, AdapterLayout::peft, contents).ok());
     EXPECT_TRUE(read_adapter(copy).ok());
     for (const auto& entry : fs::directory_iterator(files.folder.path / "a"))
