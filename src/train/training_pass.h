@@ -45,6 +45,9 @@ class TrainingPass {
     TrainingPass(const model::Model& model, math::OpContext& ops, const math::WeightGradients& weights,
                  const TrainingOptions& options = {}, const model::Adapter* adapter = nullptr);
 
+    // Another version of the adapter, or none, from the next forward() on. (A pass that lives on keeps its memory.)
+    void use(const model::Adapter* adapter) { adapter_.adapter = adapter; }
+
     // logprobs [T, K] of the targets at temperature 1. What `batch` refers to stays as it is until backward() has ended.
     void forward(const PackedBatch& batch, math::MatrixView<float> logprobs);
     // The load-balancing loss of the batch over all its rows and all layers together; 0 for a model without experts.

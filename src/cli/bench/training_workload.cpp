@@ -42,6 +42,7 @@ Status TrainingWorkload::start() {
         full_.emplace(std::move(*full));
     }
     optimiser_.emplace(parameters());
+    pass_.emplace(model, ops_, gradients(), shape_.options);
     return publish();
 }
 
@@ -74,13 +75,11 @@ void TrainingWorkload::step(Sample& sample) {
     const int64_t rows = shape_.rows();
     clock_.restart();
     std::vector<float> logprobs(static_cast<size_t>(rows)), weights(static_cast<size_t>(rows), 1.0f);
-    {
-        train::TrainingPass pass(*open_.loaded.model, ops_, gradients(), shape_.options, published_.get());
-        pass.forward({.tokens = tokens_, .offsets = offsets_, .targets = {targets_.data(), rows, 1}},
-                     {logprobs.data(), rows, 1});
-        const train::TokenLoss loss = train::cross_entropy(logprobs, weights);
-        pass.backward({loss.dlp.data(), rows, 1});
-    }
+    pass_->use(published_.get());
+    pass_->forward({.tokens = tokens_, .offsets = offsets_, .targets = {targets_.data(), rows, 1}},
+                   {logprobs.data(), rows, 1});
+    const train::TokenLoss loss = train::cross_entropy(logprobs, weights);
+    pass_->backward({loss.dlp.data(), rows, 1});
     clock_.enter(Phase::other);  // so that the time since the last phase counts
     sample.clock = clock_;
     const double started = monotonic_seconds();

@@ -65,6 +65,7 @@ class TrainingWorkload {
     std::shared_ptr<const model::Adapter> published_;
     std::optional<train::FullParameters> full_;
     std::optional<train::AdamwState> optimiser_;
+    std::optional<train::TrainingPass> pass_;
     std::vector<int32_t> tokens_, targets_;
     std::vector<int64_t> offsets_;
 };
