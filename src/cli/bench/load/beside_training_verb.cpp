@@ -147,7 +147,9 @@ Result<Window> BesideRun::attempt(int32_t count) {
     }
     std::vector<const StreamRecord*> records;
     for (const auto& stream : streams) {
-        if (stream->record().is_done) return error("a stream ended: {}", stream->record().error);
+        if (stream->record().is_done)
+            return error("a stream ended within its --seconds: {}",
+                         stream->record().error.empty() ? "it had all its tokens" : stream->record().error);
         records.push_back(&stream->record());
     }
     window.streams = stream_gaps(records, {{begin, end}});
