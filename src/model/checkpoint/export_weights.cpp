@@ -93,7 +93,7 @@ std::vector<Source> list_sources(const std::vector<WeightSlot>& slots, const Wei
     for (const WeightSlot& slot : slots) {
         Source source{.name = slot.name, .slot = slot};
         if (slot.vector) source.values = *slot.vector;
-        if (masters) {
+        if (masters && slot.has_gradient()) {  // the others are what the model reads
             const auto found = masters->find(slot.name);
             CHECK(found != masters->end() && std::ssize(found->second) == int64_t{slot.n} * slot.k, "{}", slot.name);
             source.values = found->second;
