@@ -19,7 +19,7 @@ Status check_same_model(const train::Recipe& recipe, const ModelOptions& options
     }
     const auto weights = model::weight_choice_named(options.weights);
     if (!weights) return weights.error().within("--weights");
-    if (recipe.train.weights != *weights)
+    if (!recipe.train.is_full && recipe.train.weights != *weights)
         return error("train.weights are others than the server's --weights {}; set one like the other",
                      options.weights);
     if (recipe.train.int4_class != open.int4_class) {
