@@ -81,6 +81,9 @@ Status Job::note_evaluation(JobEvent& event) {
     state_.evaluations_since_best = event.is_best ? 0 : state_.evaluations_since_best + 1;
     state_.is_stopped_early =
         recipe_.evaluation.patience > 0 && state_.evaluations_since_best >= recipe_.evaluation.patience;
+    if (event.is_best && recipe_.evaluation.patience > 0) {
+        if (const Status written = write_result("best", true); !written) return written;
+    }
     json::object line{{"step", state_.step}, {"evaluation_loss", loss}, {"is_best", event.is_best}};
     for (const auto& [name, value] : event.evaluation->more) line["evaluation_" + std::string(name)] = value;
     return metrics_->append(json::serialize(line));

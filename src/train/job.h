@@ -5,6 +5,7 @@
 //   OUTPUT/checkpoints/   checkpoint_store.h
 //   OUTPUT/metrics.jsonl  metrics_file.h
 //   OUTPUT/final/         the adapter, or the model in Hugging Face layout
+//   OUTPUT/best/          where evaluations may end the job: the same of the one with the least loss so far
 #pragma once
 
 #include <memory>
@@ -79,6 +80,7 @@ class Job {
     Status check_same(const JobState& begun) const;
     Result<PassLoss> evaluate();
     Status note_evaluation(JobEvent& event);
+    Status write_result(const char* name, bool quiet);
     Status note_step(const JobEvent& event);
     bool is_time_to_evaluate() const;
     bool is_time_to_save() const;

@@ -148,6 +148,7 @@ Status Job::begin(const JobOptions& options) {
         for (const auto& entry : fs::directory_iterator(output / "checkpoints", failure))
             if (entry.is_directory()) fs::remove_all(entry.path(), failure);
         fs::remove_all(output / "final", failure);
+        fs::remove_all(output / "best", failure);
     }
     auto newest = newest_checkpoint(output);
     if (!newest) return newest.error();

@@ -1,4 +1,4 @@
-// What a job leaves behind: OUTPUT/final.
+// What a job leaves behind: OUTPUT/final and OUTPUT/best.
 #include "base/atomic_folder.h"
 #include "model/adapter_file.h"
 #include "model/checkpoint/export_weights.h"
@@ -8,8 +8,12 @@ namespace hone::train {
 
 Status Job::finish(bool quiet) {
     if (const Status saved = save(); !saved) return saved;
-    const std::filesystem::path folder = recipe_.output / "final";
-    // Of a run that was shorter; the checkpoint has all that this is made of.
+    return write_result("final", quiet);
+}
+
+Status Job::write_result(const char* name, bool quiet) {
+    const std::filesystem::path folder = recipe_.output / name;
+    // Of a run that was shorter, or was better till now.
     if (std::filesystem::exists(folder)) {
         if (const Status removed = AtomicFolder::remove(folder); !removed) return removed;
     }

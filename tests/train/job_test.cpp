@@ -186,6 +186,28 @@ TEST(Job, StopsEarlyWhenEvaluationsGetNoBetter) {
     EXPECT_TRUE(jobs.opened(text)->is_finished());
 }
 
+TEST(Job, KeepsTheBestOfEvaluationsThatMayEndIt) {
+    Jobs jobs;
+    std::string text = recipe("out");
+    text.replace(text.find("every = 5"), 9, "every = 1\npatience = 2");
+    text.replace(text.find("learning_rate = 3e-3"), 20, "learning_rate = 3e-1");  // soon too far
+    const auto job = jobs.opened(text);
+    int64_t best = 0;
+    while (!job->is_finished()) {
+        const auto event = job->advance();
+        ASSERT_TRUE(event.ok()) << event.error().message;
+        if (event->is_best) best = job->state().step;
+    }
+    ASSERT_LT(best, job->state().step);
+    text.replace(text.find("steps = 12"), 10, fmt::format("steps = {}", best));
+    text.replace(text.find("output = 'out'"), 14, "output = 'short'");
+    const auto shorter = jobs.opened(text);
+    run(*shorter);
+    ASSERT_TRUE(shorter->finish(true));
+    const fs::path file = "adapter_model.safetensors";
+    EXPECT_EQ(text_of(jobs.path() / "out/best" / file), text_of(jobs.path() / "short/final" / file));
+}
+
 TEST(Job, RefusesToGoOnAsAnother) {
     Jobs jobs;
     run(*jobs.opened(recipe("out")), 4);
