@@ -62,9 +62,9 @@ void Turns::pass() {
 }
 
 void Turns::wait_for_turn(std::unique_lock<std::mutex>& lock) {
-    wanted_ = !dismissed_;
+    wanted_ = !dismissed_ || holds_;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return guest_computes_ || dismissed_; });
+    changed_.wait(lock, [&] { return guest_computes_ || (dismissed_ && !holds_); });
     if (guest_computes_) return;
     wanted_ = false;
     throw Dismissed{};
@@ -73,8 +73,14 @@ void Turns::wait_for_turn(std::unique_lock<std::mutex>& lock) {
 void Turns::dismiss() {
     const std::lock_guard lock(mutex_);
     dismissed_ = true;
-    until_ = 0;
+    if (!holds_) until_ = 0;
     changed_.notify_all();
+}
+
+void Turns::hold(bool holds) {
+    CHECK(entered_, "no guest");
+    const std::lock_guard lock(mutex_);
+    holds_ = holds;
 }
 
 bool Turns::over() const {

@@ -20,7 +20,8 @@ class Turns {
   public:
     // Host: from here on a guest may come. `wake` is called on the guest's thread when it begins to wait for a turn.
     void open(ThreadPool& pool, std::function<void()> wake);
-    // Any thread: the guest gets no more turns; where it waits for one, now or later, Dismissed is thrown.
+    // Any thread: the guest needs no more turns but for what it does not leave half done (hold()); where it waits for one
+    // otherwise, now or later, Dismissed is thrown.
     void dismiss();
     // Host: no guest waits or computes any more (checked).
     void close();
@@ -35,6 +36,8 @@ class Turns {
     void enter();
     void leave();
     bool entered() const { return entered_; }
+    // Guest, between enter() and leave(): from here on Dismissed is not thrown, or again; turns are still waited for.
+    void hold(bool holds);
     // Guest: every tile once, in as many turns as it takes. ThreadPool::parallel_for of the guest's pool.
     void run(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body);
     // Guest: waits for open(). Threads of the host's pool.
@@ -52,7 +55,7 @@ class Turns {
     std::function<void()> wake_;
     std::atomic<bool> wanted_ = false;
     bool guest_computes_ = false;
-    bool dismissed_ = false;
+    bool dismissed_ = false, holds_ = false;
     bool entered_ = false;           // by the guest
     std::atomic<double> until_ = 0;  // monotonic seconds; end of the turn
 };
@@ -69,6 +72,22 @@ class Visit {
 
   private:
     Turns* turns_ = nullptr;
+};
+
+// What a guest does not leave half done, from here to the end of the scope, within a visit.
+class Undivided {
+  public:
+    explicit Undivided(ThreadPool& pool) : turns_(pool.turns()) {
+        if (turns_) turns_->hold(true);
+    }
+    ~Undivided() {
+        if (turns_) turns_->hold(false);
+    }
+    Undivided(const Undivided&) = delete;
+    Undivided& operator=(const Undivided&) = delete;
+
+  private:
+    Turns* turns_;
 };
 
 }  // namespace hone

@@ -38,8 +38,11 @@ class TerminationSignals {
         sigemptyset(&signals_);
         sigaddset(&signals_, SIGINT);
         sigaddset(&signals_, SIGTERM);
-        pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+        hold_back();
     }
+    void hold_back() { pthread_sigmask(SIG_BLOCK, &signals_, nullptr); }
+    // In this thread alone: a signal ends the process.
+    void let_through() { pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr); }
     void wait() {
         int signal = 0;
         sigwait(&signals_, &signal);
@@ -48,7 +51,7 @@ class TerminationSignals {
     void restore() {
         std::signal(SIGINT, SIG_DFL);
         std::signal(SIGTERM, SIG_DFL);
-        pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+        let_through();
     }
 
   private:
@@ -177,7 +180,8 @@ std::function<serve::TrainingStatus()> training_status(const train::BackgroundJo
                                      .steps = status.steps,
                                      .tokens = status.tokens,
                                      .loss = status.loss,
-                                     .is_running = status.is_running};
+                                     .is_running = status.is_running,
+                                     .has_failed = status.has_failed};
     };
 }
 
@@ -206,7 +210,9 @@ Status serve_model(ServeFlags& flags) {
     if (!engine) return engine.error();
     std::unique_ptr<train::BackgroundJob> training;
     if (!flags.train.empty()) {
+        signals.let_through();  // reading data may take minutes too
         auto opened = open_training(flags.train, flags.model, *open, turns, adapters);
+        signals.hold_back();
         if (!opened) return opened.error();
         training = std::move(*opened);
     }
@@ -232,10 +238,11 @@ Status serve_model(ServeFlags& flags) {
     signals.wait();
     signals.restore();
     verification.reset();
-    if (training) training->end();
+    if (training) training->dismiss();
     LOG_INFO("stopping: requests in progress have {} to finish, another signal ends at once",
              format_duration(flags.drain_seconds));
     (*server)->stop(flags.drain_seconds);
+    if (training) training->end();  // what its steps have made is saved
     return verified;
 }
 

@@ -27,15 +27,22 @@ void list_packings(std::span<const float> values, int32_t n, int32_t k, int32_t 
     }
 }
 
-// Of the packed factors, and of what they change and how.
-std::string fingerprint_of(std::span<const AdaptedMatrix> matrices, std::span<const std::byte> packed) {
+// Of the packed factors, by blocks, and of what they change and how.
+std::string fingerprint_of(std::span<const AdaptedMatrix> matrices, std::span<const std::byte> packed,
+                           ThreadPool& pool) {
+    constexpr size_t kBlock = size_t{1} << 20;
+    std::vector<XXH128_hash_t> blocks((packed.size() + kBlock - 1) / kBlock);
+    pool.parallel_for(std::ssize(blocks), [&](int64_t i, int) {
+        const auto block = packed.subspan(static_cast<size_t>(i) * kBlock);
+        blocks[static_cast<size_t>(i)] = XXH3_128bits(block.data(), std::min(kBlock, block.size()));
+    });
     std::string facts;
     for (const AdaptedMatrix& matrix : matrices) {
         const auto scale = static_cast<double>(matrix.scale);
         facts += fmt::format("{} {} {} {:a} {} {};", matrix.name, matrix.experts, matrix.rank, scale, matrix.a.size(),
                              matrix.b.size());
     }
-    const XXH128_hash_t content = XXH3_128bits(packed.data(), packed.size());
+    const XXH128_hash_t content = XXH3_128bits(blocks.data(), blocks.size() * sizeof(XXH128_hash_t));
     const XXH128_hash_t both = XXH3_128bits_withSeed(facts.data(), facts.size(), content.low64 ^ content.high64);
     return fmt::format("{:016x}{:016x}", content.low64 ^ both.low64, content.high64 ^ both.high64);
 }
@@ -59,7 +66,7 @@ Result<std::shared_ptr<const Adapter>> Adapter::pack(std::span<const AdaptedMatr
         math::pack_weight(kFormat, n, k, 0, n, values, data + offset);
     });
 
-    adapter->fingerprint_ = fingerprint_of(matrices, adapter->memory_.bytes());
+    adapter->fingerprint_ = fingerprint_of(matrices, adapter->memory_.bytes(), pool);
     size_t next = 0;
     for (const AdaptedMatrix& matrix : matrices) {
         const auto weights_of = [&](std::span<const float> values, int32_t n, int32_t k) {

@@ -96,6 +96,7 @@ class EngineFamilies {
     void training_job(const TrainingStatus& training) {
         gauge("hone_training_running", "1: the training job is at work; 0: it is finished, or has failed",
               training.is_running);
+        gauge("hone_training_failed", "1: the training job has failed (the log says why)", training.has_failed);
         gauge("hone_training_step", "Steps of the training job that are done", static_cast<double>(training.step));
         gauge("hone_training_steps", "Steps of the training job in all", static_cast<double>(training.steps));
         counter("hone_training_tokens_total", "Tokens that its steps have trained on", training.tokens);

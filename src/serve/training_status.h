@@ -10,6 +10,7 @@ struct TrainingStatus {
     int64_t tokens = 0;           // that passed the model
     double loss = 0;              // of the last step
     bool is_running = true;       // neither finished nor failed
+    bool has_failed = false;
 };
 
 }  // namespace hone::serve

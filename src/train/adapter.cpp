@@ -80,8 +80,9 @@ void TrainedAdapter::add_parameter(const std::string& name, math::Shape shape) {
     parameters_.push_back({.name = name, .shape = std::move(shape), .values = values, .gradient = values_.back()});
 }
 
-void TrainedAdapter::clear_gradients() {
-    for (const Parameter& parameter : parameters_) std::ranges::fill(parameter.gradient, 0.0f);
+void TrainedAdapter::clear_gradients(ThreadPool& pool) {
+    pool.parallel_for(std::ssize(parameters_),
+                      [&](int64_t i, int) { std::ranges::fill(parameters_[static_cast<size_t>(i)].gradient, 0.0f); });
 }
 
 model::AdapterContents TrainedAdapter::contents(std::string base_model) const {

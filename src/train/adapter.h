@@ -39,7 +39,7 @@ class TrainedAdapter {
     // "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight". In the order of the model's matrices, A before B;
     // the spans stay where they are.
     std::span<const Parameter> parameters() const { return parameters_; }
-    void clear_gradients();
+    void clear_gradients(ThreadPool& pool);
 
     // The parameters as they are, for any number of passes. Error: no memory.
     Result<std::shared_ptr<const model::Adapter>> publish(ThreadPool& pool);

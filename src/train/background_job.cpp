@@ -26,8 +26,12 @@ BackgroundJob::~BackgroundJob() {
     end();
 }
 
-void BackgroundJob::end() {
+void BackgroundJob::dismiss() {
     turns_.dismiss();
+}
+
+void BackgroundJob::end() {
+    dismiss();
     if (thread_.joinable()) thread_.join();
 }
 
@@ -54,7 +58,7 @@ Status BackgroundJob::take_steps() {
         const auto event = job_->advance();
         if (!event) return event.error();
         note(&*event);
-        publish_(job_->adapter());
+        if (!event->step.is_skipped) publish_(job_->adapter());
         LOG_INFO("training: step {} of {}, loss {:.4f}, {:.0f} tokens/s", job_->state().step, job_->plan().steps,
                  event->step.loss.loss, static_cast<double>(event->step.tokens) / event->seconds);
     }
@@ -63,18 +67,35 @@ Status BackgroundJob::take_steps() {
     return ok();
 }
 
+void BackgroundJob::save() {
+    if (!job_->is_whole())
+        return LOG_ERROR("training: the step under way was left half done; it goes on from its last checkpoint");
+    if (const Status saved = job_->save(); !saved) LOG_ERROR("training: {}", saved.error().message);
+}
+
 void BackgroundJob::run() {
     flush_denormals();
+    bool has_failed = true;
     try {
-        if (const Status done = take_steps(); !done) LOG_ERROR("training ends: {}", done.error().message);
+        const Status done = take_steps();
+        has_failed = !done;
+        if (!done) LOG_ERROR("training ends: {}", done.error().message);
     } catch (const Dismissed&) {
-        const Status saved = job_->is_whole() ? job_->save() : ok();
-        if (!saved) LOG_ERROR("training: {}", saved.error().message);
+        has_failed = false;
+        save();
     } catch (const std::bad_alloc&) {
         LOG_ERROR("training ends: there is no memory for a step of it; set train.tokens lower");
+        save();
+    } catch (const std::exception& exception) {
+        LOG_ERROR("training ends: {}", exception.what());
+        save();
     }
-    const std::lock_guard lock(mutex_);
-    status_.is_running = false;
+    {
+        const std::lock_guard lock(mutex_);
+        status_.is_running = false;
+        status_.has_failed = has_failed;
+    }
+    job_.reset();  // gradients, moments and data; the adapter is the registry's
 }
 
 }  // namespace hone::train

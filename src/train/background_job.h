@@ -17,7 +17,8 @@ struct BackgroundStatus {
     int64_t tokens = 0;           // that passed the model, of all steps
     double loss = 0;              // of the last step
     double seconds = 0;           // on the clock, of all steps
-    bool is_running = true;       // otherwise it is finished, or has failed
+    bool is_running = true;       // otherwise it is finished, dismissed, or has failed
+    bool has_failed = false;
 };
 
 class BackgroundJob {
@@ -34,7 +35,9 @@ class BackgroundJob {
 
     // From here on steps are taken.
     void begin();
-    // Dismisses the job: drops the step under way, saves what the steps before have made.
+    // The job gets no more time but to end: it drops the step under way, or finishes changing its weights, and saves.
+    void dismiss();
+    // dismiss(), and waits for that.
     void end();
     BackgroundStatus status() const;
 
@@ -42,6 +45,7 @@ class BackgroundJob {
     explicit BackgroundJob(Turns& turns, Publish publish);
     void run();
     Status take_steps();
+    void save();
     void note(const JobEvent* event);
 
     Turns& turns_;

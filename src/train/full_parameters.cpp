@@ -92,10 +92,10 @@ void FullParameters::attach(std::span<const model::PlannedWeight> weights) {
     }
 }
 
-void FullParameters::clear_gradients() {
+void FullParameters::clear_gradients(ThreadPool& pool) {
     const auto bytes = values_.bytes().subspan(values_.size() / 2);
     constexpr size_t kPart = size_t{1} << 20;
-    pool_->parallel_for(static_cast<int64_t>((bytes.size() + kPart - 1) / kPart), [&](int64_t part, int) {
+    pool.parallel_for(static_cast<int64_t>((bytes.size() + kPart - 1) / kPart), [&](int64_t part, int) {
         const size_t first = static_cast<size_t>(part) * kPart;
         std::memset(bytes.data() + first, 0, std::min(kPart, bytes.size() - first));
     });

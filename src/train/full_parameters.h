@@ -29,7 +29,7 @@ class FullParameters {
     // (train/balance.h moves them, not during a pass).
     std::span<const Parameter> router_biases() const { return std::span(parameters_).subspan(trained_); }
     const math::WeightGradients& gradients() const { return gradients_; }
-    void clear_gradients();
+    void clear_gradients(ThreadPool& pool);
     // Packs the masters anew: the next pass sees them. Not during a pass.
     void publish();
 

@@ -16,8 +16,8 @@ const math::WeightGradients& TrainedWeights::gradients() const {
         [](const auto& trained) -> const auto& { return trained.gradients(); }, trained_);
 }
 
-void TrainedWeights::clear_gradients() {
-    std::visit([](auto& trained) { trained.clear_gradients(); }, trained_);
+void TrainedWeights::clear_gradients(ThreadPool& pool) {
+    std::visit([&](auto& trained) { trained.clear_gradients(pool); }, trained_);
 }
 
 Status TrainedWeights::publish(ThreadPool& pool) {

@@ -19,7 +19,7 @@ class TrainedWeights {
     std::span<const Parameter> router_biases() const;
     // Where the next passes add up gradients; valid until publish().
     const math::WeightGradients& gradients() const;
-    void clear_gradients();
+    void clear_gradients(ThreadPool& pool);
     // The parameters as they are, for the next passes. Error: no memory.
     Status publish(ThreadPool& pool);
     // As it was published last; null where all weights are trained.

@@ -25,13 +25,14 @@ Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_
     }
     const auto count = static_cast<double>(passes.size());
     const Visit visit(ops_.pool);
-    weights_.clear_gradients();
+    weights_.clear_gradients(ops_.pool);
     for (const Batch& pass : passes) {
         const PassPurpose purpose{.total = report.weight != 0 ? report.weight : 1,
                                   .aux_coefficient = static_cast<float>(double{balancing_.aux_coefficient} / count)};
         report.loss.add(objective_.run(student(balance_ ? &*balance_ : nullptr), pass, purpose));
     }
     report.loss.aux_loss /= count;
+    const Undivided change(ops_.pool);
     is_whole_ = false;
     report.gradient_norm = optimiser_.step(ops_, learning_rate);
     report.is_skipped = !std::isfinite(report.gradient_norm);

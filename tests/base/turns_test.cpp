@@ -178,6 +178,39 @@ TEST(Turns, ADismissedGuestIsThrownOutWhereItWaits) {
     }
 }
 
+TEST(Turns, ADismissedGuestFinishesWhatItDoesNotLeaveHalfDone) {
+    ThreadPool pool(2);
+    Turns turns;
+    turns.open(pool, [] {});
+    std::atomic<int> tiles = 0;
+    std::atomic<bool> ended = false, holds = false;
+    std::thread guest([&] {
+        ThreadPool guest_pool(turns);
+        try {
+            const Visit visit(guest_pool);
+            {
+                const Undivided change(guest_pool);
+                holds = true;
+                guest_pool.parallel_for(40, [&](int64_t, int) {
+                    busy(1e-4);
+                    tiles++;
+                });
+            }
+            for (;;) guest_pool.parallel_for(4, [](int64_t, int) { busy(1e-4); });
+        } catch (const Dismissed&) {
+            ended = true;
+        }
+    });
+    while (!holds) {
+        if (turns.wanted()) turns.give(2e-4);
+    }
+    turns.dismiss();
+    host_until(turns, ended, 2e-4, [] {});
+    guest.join();
+    turns.close();
+    EXPECT_EQ(tiles, 40);
+}
+
 TEST(Turns, WhoHasNoTurnsToTakeVisitsNobody) {
     ThreadPool pool(1);
     const Visit visit(pool);

@@ -57,7 +57,7 @@ class TrainedModel {
             const auto loss = train::cross_entropy(forward(pass), weights);
             pass.backward({loss.dlp.data(), kTokens, 1});
             optimiser.step(pool, {.learning_rate = 3e-3});
-            parameters_->clear_gradients();
+            parameters_->clear_gradients(ops_.pool);
             parameters_->publish();
         }
     }

@@ -59,7 +59,7 @@ class Case {
             const TokenLoss loss = cross_entropy(lp, weights);
             pass.backward({loss.dlp.data(), kRows, 1});
             optimiser.step(pool_, {.learning_rate = 1e-3});
-            parameters_->clear_gradients();
+            parameters_->clear_gradients(ops_.pool);
             parameters_->publish();
         }
     }

@@ -84,7 +84,7 @@ class Trace {
                                                           .eps = number("eps"),
                                                           .weight_decay = number("weight_decay"),
                                                           .grad_clip_norm = number("clip")});
-        adapter_.clear_gradients();
+        adapter_.clear_gradients(base_.pool);
         publish();
         return static_cast<float>(norm);
     }

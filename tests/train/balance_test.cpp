@@ -176,7 +176,7 @@ class BalancedRun {
         const double violation = balance_->violation();
         optimiser_->step(pool_, {.learning_rate = learning_rate});
         balance_->step(spec);
-        parameters_->clear_gradients();
+        parameters_->clear_gradients(ops_.pool);
         parameters_->publish();
         return violation;
     }

@@ -72,7 +72,7 @@ class Trace {
                                                      .weight_decay = number("weight_decay"),
                                                      .grad_clip_norm = number("clip")});
         norms.push_back(static_cast<float>(norm));
-        parameters_->clear_gradients();
+        parameters_->clear_gradients(ops_.pool);
         parameters_->publish();
     }
 

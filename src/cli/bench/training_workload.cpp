@@ -84,8 +84,8 @@ void TrainingWorkload::step(Sample& sample) {
     sample.clock = clock_;
     const double started = monotonic_seconds();
     optimiser_->step(*open_.pool, {.learning_rate = 1e-6, .grad_clip_norm = 1});
-    if (adapter_) adapter_->clear_gradients();
-    if (full_) full_->clear_gradients();
+    if (adapter_) adapter_->clear_gradients(ops_.pool);
+    if (full_) full_->clear_gradients(ops_.pool);
     const Status published = publish();
     CHECK(published.ok(), "{}", published.error().message);
     sample.step_seconds = monotonic_seconds() - started;

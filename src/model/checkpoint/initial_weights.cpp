@@ -23,6 +23,18 @@ double initializer_range(const boost::json::object& config) {
     return range && range->is_number() ? range->to_number<double>() : 0.02;
 }
 
+// Mean 0, deviation 1: the sum of twelve uniform numbers of 16 bits (Irwin and Hall), a normal distribution but for its
+// tails beyond 3 deviations, none beyond 6. Whole numbers and one product: the same bits with every C library.
+float deviate(Random& random) {
+    constexpr int64_t kMean = 6 * 65535;
+    int64_t sum = -kMean;
+    for (int i = 0; i < 6; i++) {
+        const uint32_t bits = random.bits32();
+        sum += (bits & 0xffff) + (bits >> 16);
+    }
+    return static_cast<float>(static_cast<double>(sum) * 0x1p-16);
+}
+
 struct Tile {
     const PlannedWeight* weight;
     int64_t first_row;
@@ -41,7 +53,7 @@ void fill(const Tile& tile, uint64_t seed, double deviation, std::byte* out) {
         const auto index = static_cast<uint64_t>(tile.first_row + row);
         Random random(seed, number_of(slot.name) + index * 0x9e3779b97f4a7c15);
         for (float& value : std::span(values).subspan(static_cast<size_t>(row * slot.k), static_cast<size_t>(slot.k)))
-            value = static_cast<float>(deviation * double{random.normal()});
+            value = static_cast<float>(deviation * double{deviate(random)});
     }
     math::pack_weight(*tile.weight->format, slot.n, slot.k, tile.first_row, rows, values.data(), out);
 }
