@@ -152,7 +152,7 @@ def runs_of(choices):
 
 
 def test_a_stream_that_follows_moves_to_the_new_version(adapted, folders):
-    count = 2000
+    count = 4000
     fields = {"prompt": "On and on", "max_tokens": count, "temperature": 0, "logprobs": 0}
     extra = {"ignore_eos": True, "return_token_ids": True, "follow_adapter": True}
     first = load(adapted, "led", folders["law"])
@@ -185,14 +185,14 @@ def test_a_stream_that_follows_moves_to_the_new_version(adapted, folders):
 def test_a_whole_answer_that_follows_tells_its_versions(adapted, folders):
     load(adapted, "group", folders["law"])
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(complete, adapted, "group", n=2, max_tokens=2000, temperature=1, seed=1,
+        answer = pool.submit(complete, adapted, "group", n=2, max_tokens=4000, temperature=1, seed=1,
                              extra_body={"ignore_eos": True, "follow_adapter": True})
         while adapted.metric("vllm:num_requests_running") < 2:
             assert not answer.done()
         second = load(adapted, "group", folders["math"])
         answer = answer.result()
     for choice in answer.choices:
-        assert sum(tokens for _, tokens in runs_of([choice])) == 2000
+        assert sum(tokens for _, tokens in runs_of([choice])) == 4000
         assert runs_of([choice])[-1][0] == second["version"]
     assert answer.hone["adapter"]["version"] == second["version"]
     assert answer.system_fingerprint.endswith(second["fingerprint"])

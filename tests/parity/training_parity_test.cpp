@@ -8,6 +8,7 @@
 #include "tests/parity/golden_models.h"
 #include "tests/parity/random_requests.h"
 #include "tests/parity/random_schedule.h"
+#include "tests/temporary_folder.h"
 #include "train/adapter.h"
 #include "train/balance.h"
 #include "train/full_parameters.h"
@@ -134,12 +135,14 @@ TEST_P(TrainingParity, EveryVersionSaysWhatItSampled) {
     const size_t given = requests.size();
     for (size_t i = 0; i < given; i++) requests.push_back(requests[i]);  // the same prompts under another version
     for (size_t i = 0; i < requests.size(); i++) requests[i].adapter = versions[(i + i / given) % versions.size()];
+    const TemporaryFolder evicted;
     for (const auto& moved : {std::vector<std::shared_ptr<const model::Adapter>>(), versions}) {
         ScheduleStatistics statistics;
         size_t most_versions = 0;
         for (const uint64_t seed : {1, 2, 3}) {
             RandomScheduleOptions options{.max_threads = 2, .int4_class = GetParam().int4_class};
             options.versions = moved;
+            options.spill_folder = evicted.path();
             const auto outcomes = run_random_schedule(model, kernels, requests, seed, options, &statistics);
             for (size_t i = 0; i < requests.size(); i++) {
                 ASSERT_TRUE(outcomes[i].finish) << outcomes[i].message;
