@@ -70,6 +70,8 @@ class Engine::Worker {
                 loop.cancel(cancellation->id);
             } else if (const auto* pause = std::get_if<Pause>(&message)) {
                 loop.set_paused(pause->id, pause->paused);
+            } else if (auto* change = std::get_if<AdapterChange>(&message)) {
+                loop.set_adapter(change->id, std::move(change->adapter));
             } else if (std::holds_alternative<Stop>(message)) {
                 loop.cancel_all();
                 stopping = true;
@@ -202,6 +204,10 @@ void Engine::cancel(RequestId id) {
 
 void Engine::set_paused(RequestId id, bool paused) {
     worker_->mailbox().post(Pause{id, paused});
+}
+
+void Engine::set_adapter(RequestId id, std::shared_ptr<const model::Adapter> adapter) {
+    worker_->mailbox().post(AdapterChange{id, std::move(adapter)});
 }
 
 EngineMetrics Engine::metrics() const {

@@ -1,5 +1,5 @@
 // The serving engine: continuous batching over one model on one thread of its own, which owns all engine state. Other
-// threads talk to it through submit, cancel and metrics only; none of them waits for a step. Contract:
+// threads talk to it through its functions only; none of them waits for a step. Contract:
 // src/engine/README.md.
 #pragma once
 
@@ -36,8 +36,8 @@ struct Request {
     double max_wait = 0;       // seconds within which a step must begin it, or it ends (expired); 0: no limit
     std::string cache_salt{};  // pages of the prefix cache are shared only between requests of equal salts
     std::shared_ptr<const TokenConstraint> constraint{};  // null: any text
-    // The version that every token of the request is computed with; null: the model's own weights. Nothing that one
-    // version computed is reused by another.
+    // The version of the weights that the request begins with, and ends with unless set_adapter says otherwise; null: the
+    // model's own weights. Nothing that one version computed is reused by another.
     std::shared_ptr<const model::Adapter> adapter{};
 };
 
@@ -49,9 +49,11 @@ struct RequestEvent {
     // With the first event, if asked for: log-probability of prompt[i+1] given the tokens before it.
     std::vector<TokenRecord> prompt_logprobs;
     std::vector<TokenRecord> tokens;  // new since the last event
-    int32_t cached_tokens = 0;        // of the prompt, found in the prefix cache (set in the first event)
-    double scheduled_at = 0;          // monotonic seconds of the first step that had rows of it; 0: none had
-    uint64_t seed = 0;                // given or drawn
+    // The version that computed these log-probabilities and tokens, all of them; null: the model's own weights.
+    std::shared_ptr<const model::Adapter> adapter;
+    int32_t cached_tokens = 0;  // of the prompt, found in the prefix cache (set in the first event)
+    double scheduled_at = 0;    // monotonic seconds of the first step that had rows of it; 0: none had
+    uint64_t seed = 0;          // given or drawn
     std::optional<FinishReason> finish;
     std::optional<int32_t> stop_token;  // the stop id that ended it, if one did; it is the last token of `tokens`
     std::string message;                // for FinishReason::error and expired
@@ -75,12 +77,13 @@ struct SpillOptions {
 };
 
 struct EngineOptions {
-    int threads = 0;           // 0: every usable CPU
-    size_t kv_bytes = 0;       // memory for cache pages; 0: a share of what is free
-    size_t mapped_bytes = 0;   // of files that should stay in memory, though the system calls them free
-    int32_t max_batch = 64;    // sequences decoding at once
-    int32_t token_budget = 0;  // prompt tokens that a step takes up at most, or has the work of; 0: what suits the policy
-    int32_t max_context = 0;   // tokens of one sequence; 0: what the model and the cache allow
+    int threads = 0;          // 0: every usable CPU
+    size_t kv_bytes = 0;      // memory for cache pages; 0: a share of what is free
+    size_t mapped_bytes = 0;  // of files that should stay in memory, though the system calls them free
+    int32_t max_batch = 64;   // sequences decoding at once
+    int32_t token_budget =
+        0;  // prompt tokens that a step takes up at most, or has the work of; 0: what suits the policy
+    int32_t max_context = 0;  // tokens of one sequence; 0: what the model and the cache allow
     PrefillPolicy prefill = PrefillPolicy::automatic;
     TokenGap token_gap;                        // of the automatic policy
     size_t prefill_bytes = size_t{256} << 20;  // most memory for the hidden states of prompts between two steps
@@ -162,6 +165,12 @@ class Engine {
     // A paused request gets no tokens but those of a step under way. It keeps its pages while nobody else needs them, and
     // goes on, with the same bits, when it is no longer paused. Unknown ids are ignored. Any thread.
     void set_paused(RequestId id, bool paused);
+    // From the next step on the request's tokens are those of another version (null: of the model's own weights), given
+    // all tokens before them: these are computed again, since nothing is used any more that the version before computed.
+    // Tokens that were told stay as they are. Prompt log-probabilities that were not told yet are of the new version too.
+    // A request that begins anew for one version gets at least a token of it before the next one, so that it gets on however
+    // often it is told. An adapter of equal content changes nothing; unknown ids are ignored. Any thread.
+    void set_adapter(RequestId id, std::shared_ptr<const model::Adapter> adapter);
 
     EngineMetrics metrics() const;
     int32_t max_context() const;  // prompt and generated tokens of one request

@@ -15,10 +15,6 @@ constexpr size_t kMostForced = 64;  // tokens that are appended at once: rows of
 // Of a guest's turn, in seconds: as long as a request that comes may wait, and what pays for changing over.
 constexpr double kIdleTurn = 0.004, kLeastTurn = 0.001;
 
-static SequenceId sequence_of(RequestId id) {
-    return {id.value};
-}
-
 static LoopOptions with_layers(LoopOptions options, int32_t layers) {
     options.limits.layers = layers;
     return options;
@@ -54,81 +50,9 @@ Loop::~Loop() {
     if (options_.turns) options_.turns->close();
 }
 
-// What the pages of a request are found by: its salt and the version of its weights, so that no two pairs look alike. A
-// zero byte before a hexadecimal digit is a version's.
-static std::string root_of(const Request& request) {
-    const std::string& salt = request.cache_salt;
-    if (request.adapter) return std::string(1, '\0') + request.adapter->fingerprint() + salt;
-    return salt.starts_with('\0') ? std::string("\0-", 2) + salt : salt;
-}
-
-void Loop::add(RequestId id, Request request, EventSink sink) {
-    CHECK(request.sampling.seed.has_value(), "request {}", id.value);
-    SequenceState sequence;
-    sequence.id = sequence_of(id);
-    sequence.tokens = std::move(request.prompt);
-    sequence.every_row = request.sampling.prompt_logprobs >= 0;
-    sequence.priority = request.priority;
-    sequence.tenant = request.tenant;
-    sequence.arrival_ns = static_cast<int64_t>(monotonic_seconds() * 1e9);
-    if (options_.limits.prefix_cache) sequence.root = tree_.hold_root(root_of(request));
-    LiveRequest live;
-    live.sampling = std::move(request.sampling);
-    live.sink = std::move(sink);
-    if (request.constraint) live.constraint = request.constraint->begin();
-    live.adapter = std::move(request.adapter);
-    live.prompt_tokens = sequence.length();
-    live.max_wait = request.max_wait;
-    live.deadline = request.max_wait > 0 ? monotonic_seconds() + request.max_wait : 0;
-    if (live.deadline > 0) deadlines_.insert({live.deadline, id});
-    held_tokens_ += live.prompt_tokens;
-    enqueue(schedule_, std::move(sequence));
-    CHECK(live_.emplace(id, std::move(live)).second, "request {}", id.value);
-    metrics_.requests_submitted++;
-    count_sequences_and_pages();
-}
-
-// Of a request that has not ended.
-const SequenceState& Loop::known_sequence(RequestId id) const {
-    const auto running = schedule_.running.find(sequence_of(id));
-    return running != schedule_.running.end() ? running->second : schedule_.waiting.at(sequence_of(id));
-}
-
-void Loop::cancel(RequestId id) {
-    const auto found = live_.find(id);
-    if (found == live_.end() || found->second.ended) return;
-    RequestEvent event = new_event(id, found->second, known_sequence(id));
-    event.prompt_logprobs.clear();  // not whole
-    finish(found->second, std::move(event), FinishReason::cancelled);
-    count_sequences_and_pages();
-}
-
-void Loop::cancel_all() {
-    for (const auto& [id, live] : live_) cancel(id);
-}
-
-void Loop::set_paused(RequestId id, bool paused) {
-    const auto found = live_.find(id);
-    if (found == live_.end() || found->second.ended) return;
-    hone::engine::set_paused(schedule_, sequence_of(id), paused);
-    count_sequences_and_pages();
-}
-
 bool Loop::idle() const {
     const auto stands_still = [](const auto& entry) { return entry.second.stands_still(); };
     return std::ranges::all_of(schedule_.running, stands_still) && std::ranges::all_of(schedule_.waiting, stands_still);
-}
-
-void Loop::expire(double now) {
-    while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
-        const RequestId id = deadlines_.extract(deadlines_.begin()).value().second;
-        const auto found = live_.find(id);
-        if (found == live_.end() || found->second.ended || found->second.scheduled_at > 0) continue;
-        RequestEvent event = new_event(id, found->second, known_sequence(id));
-        event.message = fmt::format("the request waited {} s without being begun", found->second.max_wait);
-        finish(found->second, std::move(event), FinishReason::expired);
-    }
-    count_sequences_and_pages();
 }
 
 void Loop::step() {
@@ -379,6 +303,8 @@ void Loop::accept(BatchSegment& segment, TokenRecord record) {
     }
     if (end) return finish(live, std::move(event), *end);
     events_.push_back(std::move(event));
+    live.starts_over = false;
+    if (live.next_adapter) set_adapter({id.value}, *live.next_adapter);
 }
 
 // Tells the constraint the token and, behind one that was drawn freely, asks what has to follow: the same tokens whether
@@ -420,6 +346,7 @@ RequestEvent Loop::new_event(RequestId id, LiveRequest& live, const SequenceStat
     RequestEvent event;
     event.request = id;
     event.seed = *live.sampling.seed;
+    event.adapter = live.adapter;
     if (live.reported) return event;
     live.reported = true;
     event.prompt_logprobs = std::move(live.prompt_logprobs);

@@ -53,6 +53,8 @@ class Loop {
     void cancel_all();
     // As Engine::set_paused says.
     void set_paused(RequestId id, bool paused);
+    // As Engine::set_adapter says; between two steps.
+    void set_adapter(RequestId id, std::shared_ptr<const model::Adapter> adapter);
     // Ends the requests that waited for a step longer than they may; before each step. `now` is monotonic seconds.
     void expire(double now);
     // One step, up to the commit; needs !idle().
@@ -75,7 +77,10 @@ class Loop {
         EventSink sink;
         std::unique_ptr<ConstrainedText> constraint;  // null: any text
         std::deque<int32_t> forced;                   // what has to come next, in this order
+        std::string cache_salt;
         std::shared_ptr<const model::Adapter> adapter;
+        std::optional<std::shared_ptr<const model::Adapter>> next_adapter;  // behind the next token
+        bool starts_over = false;  // for its adapter, which has not computed a token yet
         int32_t prompt_tokens = 0;
         std::vector<TokenRecord> prompt_logprobs;  // of prompt[i + 1]
         double scheduled_at = 0;                   // when a step first had rows of it; 0: none had
@@ -94,6 +99,9 @@ class Loop {
         std::vector<std::optional<Result<TokenRecord>>> records;  // of those rows
     };
 
+    static SequenceId sequence_of(RequestId id) { return {id.value}; }
+    // The root of a version's pages under a salt.
+    PrefixTree::Node hold_root(const std::string& salt, const model::Adapter* adapter);
     Plan make_plan();
     std::vector<BatchSegment> lay_out(const Plan& plan);
     ExecutorReport run_layers(std::vector<BatchSegment>& batch, const LayerGate& gate);

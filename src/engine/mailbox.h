@@ -25,9 +25,13 @@ struct Pause {
     RequestId id;
     bool paused;
 };
+struct AdapterChange {
+    RequestId id;
+    std::shared_ptr<const model::Adapter> adapter;
+};
 struct GuestWaits {};  // there is something to do, though not of requests
 struct Stop {};        // cancel all, then leave
-using Message = std::variant<Submission, Cancellation, Pause, GuestWaits, Stop>;
+using Message = std::variant<Submission, Cancellation, Pause, AdapterChange, GuestWaits, Stop>;
 
 class Mailbox {
   public:

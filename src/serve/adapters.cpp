@@ -21,12 +21,29 @@ Result<AdapterPtr> Adapters::publish(const std::string& name, std::shared_ptr<co
                         .weights = std::move(weights),
                         .source = std::move(source),
                         .published = static_cast<int64_t>(std::time(nullptr))};
-    AdapterPtr replaced;  // may be the last to hold gigabytes, which are freed without the lock
-    std::lock_guard lock(mutex_);
-    next.version = ++versions_[name];
-    auto published = std::make_shared<const AdapterVersion>(std::move(next));
-    replaced = std::exchange(current_[name], published);
+    AdapterPtr published, replaced;  // the latter may be the last to hold gigabytes, which are freed without the lock
+    std::vector<std::shared_ptr<AdapterFollower>> followers;
+    {
+        std::lock_guard lock(mutex_);
+        next.version = ++versions_[name];
+        published = std::make_shared<const AdapterVersion>(std::move(next));
+        replaced = std::exchange(current_[name], published);
+        if (const auto found = followers_.find(name); found != followers_.end()) {
+            for (const auto& weak : found->second)
+                if (auto follower = weak.lock()) followers.push_back(std::move(follower));
+        }
+    }
+    for (const auto& follower : followers) follower->published(published);
     return published;
+}
+
+AdapterPtr Adapters::follow(const std::string& name, std::weak_ptr<AdapterFollower> follower) {
+    std::lock_guard lock(mutex_);
+    auto& followers = followers_[name];
+    std::erase_if(followers, [](const auto& weak) { return weak.expired(); });
+    followers.push_back(std::move(follower));
+    const auto found = current_.find(name);
+    return found == current_.end() ? nullptr : found->second;
 }
 
 Result<AdapterPtr> Adapters::load(const std::string& name, const std::string& folder) {

@@ -26,6 +26,15 @@ struct AdapterVersion {
 };
 using AdapterPtr = std::shared_ptr<const AdapterVersion>;
 
+// Who wants to hear of new versions.
+class AdapterFollower {
+  public:
+    virtual ~AdapterFollower() = default;
+    // On the thread that publishes, without a lock; must not block. Of versions that are published at the same time an older
+    // one may come last.
+    virtual void published(const AdapterPtr& version) = 0;
+};
+
 class Adapters {
   public:
     using Loader = std::function<Result<std::shared_ptr<const model::Adapter>>(const std::string& folder)>;
@@ -42,6 +51,10 @@ class Adapters {
     // Whether there was one of that name.
     bool remove(const std::string& name);
 
+    // From here on the follower hears of every version of the name, also behind its removal, for as long as it lives. The
+    // version of now; null: there is none.
+    AdapterPtr follow(const std::string& name, std::weak_ptr<AdapterFollower> follower);
+
     // Null: there is none.
     AdapterPtr find(std::string_view name) const;
     std::vector<AdapterPtr> list() const;  // by name
@@ -54,6 +67,7 @@ class Adapters {
     mutable std::mutex mutex_;  // held for moves of a few words
     std::map<std::string, AdapterPtr, std::less<>> current_;
     std::map<std::string, uint64_t> versions_;  // last of each name
+    std::map<std::string, std::vector<std::weak_ptr<AdapterFollower>>> followers_;
 };
 
 }  // namespace hone::serve

@@ -17,6 +17,7 @@ class Generator {
     virtual Result<engine::RequestId> submit(engine::Request request, engine::EventSink sink) = 0;
     virtual void cancel(engine::RequestId id) = 0;
     virtual void set_paused(engine::RequestId id, bool paused) = 0;
+    virtual void set_adapter(engine::RequestId id, std::shared_ptr<const model::Adapter> adapter) = 0;
     virtual engine::EngineMetrics metrics() const = 0;
     virtual int32_t max_context() const = 0;
 };
@@ -32,6 +33,9 @@ class EngineGenerator final : public Generator {
     }
     void cancel(engine::RequestId id) override { engine_.cancel(id); }
     void set_paused(engine::RequestId id, bool paused) override { engine_.set_paused(id, paused); }
+    void set_adapter(engine::RequestId id, std::shared_ptr<const model::Adapter> adapter) override {
+        engine_.set_adapter(id, std::move(adapter));
+    }
     engine::EngineMetrics metrics() const override { return engine_.metrics(); }
     int32_t max_context() const override { return engine_.max_context(); }
 

@@ -24,7 +24,7 @@ struct RequestRecord final : Transfer {
     // Of requests for generation.
     int32_t sequences = 0;  // prompts times choices; 0: it did not come to generation
     bool stream = false;
-    std::string adapter;  // that it named as its model, if it did, and which version it got
+    std::string adapter;  // that it named as its model, if it did, and the newest version that computed of it
     uint64_t adapter_version = 0;
     std::string stream_error;  // code of the error that a stream ended with, which its head could not tell
     int64_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;

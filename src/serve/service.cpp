@@ -60,6 +60,7 @@ Service::Service(ServerOptions options, ServiceModel model, std::shared_ptr<Requ
       output_(std::make_shared<Workers>(options_.output_threads)),
       adapter_work_(std::make_shared<Workers>(1)),
       context_{.generator = model_.generator,
+               .adapters = model_.adapters,
                .tokenizer = model_.tokenizer,
                .metrics = metrics_,
                .failure = failure_,

@@ -139,6 +139,75 @@ def test_a_stream_keeps_the_version_it_began_with(adapted, folders, change):
         adapted.post(UNLOAD, {"lora_name": "moving"})
 
 
+def runs_of(choices):
+    """[version, tokens] in a row, over the pieces of one choice."""
+    runs = []
+    for choice in choices:
+        for run in choice.hone["adapter_versions"]:
+            if runs and runs[-1][0] == run["version"]:
+                runs[-1][1] += run["tokens"]
+            else:
+                runs.append([run["version"], run["tokens"]])
+    return runs
+
+
+def test_a_stream_that_follows_moves_to_the_new_version(adapted, folders):
+    count = 4000
+    fields = {"prompt": "On and on", "max_tokens": count, "temperature": 0, "logprobs": 0}
+    extra = {"ignore_eos": True, "return_token_ids": True, "follow_adapter": True}
+    first = load(adapted, "led", folders["law"])
+    with adapted.client() as client:
+        stream = client.completions.create(model="led", **fields, stream=True, extra_body=extra)
+        chunks = [next(stream)]
+        second = load(adapted, "led", folders["math"])
+        assert adapted.metric("vllm:num_requests_running") == 1, "the stream ended before the change"
+        chunks += stream
+        choices = [choice for chunk in chunks for choice in chunk.choices]
+        (one, before), (two, behind) = runs_of(choices)
+        assert (one, two) == (first["version"], second["version"]) and before + behind == count
+        assert chunks[0].hone["adapter"]["version"] == one
+        assert chunks[0].system_fingerprint.endswith(first["fingerprint"])
+        assert chunks[-1].system_fingerprint.endswith(second["fingerprint"])
+        tokens = [token for choice in choices for token in choice.token_ids]
+        logprobs = [value for choice in choices for value in choice.logprobs.token_logprobs]
+        prompt = choices[0].prompt_token_ids
+        # Each part is what its version says, given all the text before it.
+        for name, given, part in (("law", prompt, slice(0, before)),
+                                  ("math", prompt + tokens[:before], slice(before, count))):
+            alone = client.completions.create(model=name, **(fields | {
+                "prompt": given, "max_tokens": part.stop - part.start}), extra_body={
+                    "ignore_eos": True, "return_token_ids": True, "cache_salt": "alone"}).choices[0]
+            assert alone.token_ids == tokens[part]
+            assert alone.logprobs.token_logprobs == logprobs[part]
+    adapted.post(UNLOAD, {"lora_name": "led"})
+
+
+def test_a_whole_answer_that_follows_tells_its_versions(adapted, folders):
+    load(adapted, "group", folders["law"])
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(complete, adapted, "group", n=2, max_tokens=4000, temperature=1, seed=1,
+                             extra_body={"ignore_eos": True, "follow_adapter": True})
+        while adapted.metric("vllm:num_requests_running") < 2:
+            assert not answer.done()
+        second = load(adapted, "group", folders["math"])
+        answer = answer.result()
+    for choice in answer.choices:
+        assert sum(tokens for _, tokens in runs_of([choice])) == 4000
+        assert runs_of([choice])[-1][0] == second["version"]
+    assert answer.hone["adapter"]["version"] == second["version"]
+    assert answer.system_fingerprint.endswith(second["fingerprint"])
+    adapted.wait_until_idle()
+    lines = [json.loads(line) for line in adapted.log.read_text().splitlines()]
+    assert [line["adapter_version"] for line in lines if line.get("adapter") == "group"] == [second["version"]]
+    adapted.post(UNLOAD, {"lora_name": "group"})
+
+
+def test_the_model_itself_cannot_be_followed(adapted):
+    with pytest.raises(openai.BadRequestError) as failure:
+        complete(adapted, MODEL.name, extra_body={"follow_adapter": True})
+    assert failure.value.param == "follow_adapter"
+
+
 def test_a_broken_folder_leaves_the_old_version(adapted, folders, tmp_path):
     load(adapted, "kept", folders["law"])
     before = choices_of(complete(adapted, "kept"))

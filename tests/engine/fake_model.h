@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "model/adapter.h"
 #include "model/model.h"
 
 namespace hone::testing_models {
@@ -69,8 +70,9 @@ class FakeModel : public model::Model {
         for (const auto& segment : pass.segments) {
             for (int32_t row = 0; row < segment.rows; row++) {
                 const int32_t position = segment.first_position + row;
-                const uint64_t key =
-                    mix(read_row(x.row(segment.first_row + row)), static_cast<uint64_t>(position * 64 + i));
+                const uint64_t state =
+                    mix(read_row(x.row(segment.first_row + row)), version_of(segment.first_row + row, pass));
+                const uint64_t key = mix(state, static_cast<uint64_t>(position * 64 + i));
                 std::memcpy(slot(pass, segment, i, position), &key, sizeof key);
             }
         }
@@ -97,6 +99,15 @@ class FakeModel : public model::Model {
         uint64_t x = (a ^ (b + 0x9E3779B97F4A7C15 + (a << 6))) * 0xBF58476D1CE4E5B9;
         x = (x ^ (x >> 29)) * 0x94D049BB133111EB;
         return x ^ (x >> 32);
+    }
+
+    // Of the row's adapter, by its content.
+    static uint64_t version_of(int64_t row, const model::Pass& pass) {
+        for (const model::AdapterRun& run : pass.adapters) {
+            if (row >= run.first_row && row < run.first_row + run.rows)
+                return std::hash<std::string>()(run.adapter->fingerprint());
+        }
+        return 0;
     }
 
     // A row carries 60 bits of state as three whole numbers, and the poison flag.

@@ -40,10 +40,17 @@ class ScheduleShadow {
 
     // After the sequence was enqueued. What another salt computed never counts as the same.
     void arrived(const ScheduleState& state, SequenceId id, const std::string& salt = "") {
-        Shadow shadow{.salt = std::hash<std::string>()(salt) | 1};
+        Shadow shadow{.salt = salted(salt)};
         for (const int32_t token : state.waiting.at(id).tokens) extend(shadow, token);
         shadow.last_planned = step_;
         ASSERT_TRUE(shadows_.emplace(id, std::move(shadow)).second) << "sequence " << id.value << " came twice";
+    }
+
+    // After the sequence was restarted under another salt.
+    void restarted(const ScheduleState& state, SequenceId id, const std::string& salt) {
+        Shadow& shadow = shadows_.at(id);
+        shadow = {.salt = salted(salt), .last_planned = shadow.last_planned};
+        for (const int32_t token : state.waiting.at(id).tokens) extend(shadow, token);
     }
 
     // After the policy made the plan.
@@ -132,6 +139,8 @@ class ScheduleShadow {
         uint64_t prefix = 0;
         int32_t layers = 0;
     };
+
+    static uint64_t salted(const std::string& salt) { return std::hash<std::string>()(salt) | 1; }
 
     static void extend(Shadow& shadow, int32_t token) {
         const uint64_t before = shadow.prefix.empty() ? shadow.salt : shadow.prefix.back();

@@ -20,6 +20,7 @@ struct SimulationSetup {
     uint64_t seed = 0;
     double arrival = 0.3, cancellation = 0.02;  // chance a step
     double pausing = 0;                         // chance a step that one is paused, or goes on
+    double restarting = 0;                      // chance a step that one is restarted under another salt
     int32_t most = 30;                          // sequences at once
     bool ranks = false;                         // sequences have tenants and priorities; some may wait long
     bool evict_all_at_end = false;
@@ -46,6 +47,7 @@ class ScheduleSimulation {
             if (std::ssize(remaining_) < setup_.most && random_.uniform() < setup_.arrival) arrive();
             if (random_.uniform() < setup_.cancellation) cancel_one();
             if (setup_.pausing > 0 && random_.uniform() < setup_.pausing) pause_one();
+            if (setup_.restarting > 0 && random_.uniform() < setup_.restarting) restart_one();
             step();
         }
         go_on();
@@ -62,6 +64,7 @@ class ScheduleSimulation {
     int64_t stopped() const { return stopped_; }
     int64_t cached_tokens() const { return cached_; }
     int64_t paused_steps() const { return paused_steps_; }
+    int64_t restarts() const { return restarts_; }
     int64_t preemptions() const { return static_cast<int64_t>(state_.preemptions); }
 
   private:
@@ -104,6 +107,14 @@ class ScheduleSimulation {
         if (remaining_.empty()) return;
         const auto one = std::next(remaining_.begin(), static_cast<std::ptrdiff_t>(random_.below(remaining_.size())));
         set_paused(state_, one->first, random_.below(2) == 0);
+    }
+    void restart_one() {
+        if (remaining_.empty()) return;
+        const auto one = std::next(remaining_.begin(), static_cast<std::ptrdiff_t>(random_.below(remaining_.size())));
+        const auto salt = fmt::format("version {}", random_.below(2));
+        restart(state_, one->first, tree_.hold_root(salt), random_.below(8) == 0);
+        shadow_.restarted(state_, one->first, salt);
+        restarts_++;
     }
     void go_on() {
         for (const auto& [id, remaining] : remaining_) set_paused(state_, id, false);
@@ -167,7 +178,7 @@ class ScheduleSimulation {
     ScheduleShadow shadow_;
     std::map<SequenceId, int32_t> remaining_;  // tokens to generate, of the sequences that live
     uint64_t last_id_ = 0;
-    int64_t finished_ = 0, cached_ = 0, stopped_ = 0, paused_steps_ = 0, now_ps_ = 0;
+    int64_t finished_ = 0, cached_ = 0, stopped_ = 0, paused_steps_ = 0, restarts_ = 0, now_ps_ = 0;
     bool stood_ = false;  // prompts that were stopped, in the last step
 };
 

@@ -33,8 +33,9 @@ SimulationSetup with_arrivals(SimulationSetup setup) {
     setup.cancellation = *rc::gen::element(0.0, 0.02, 0.3);
     setup.evict_all_at_end = *rc::gen::arbitrary<bool>();
     setup.pausing = *rc::gen::element(0.0, 0.0, 0.1, 1.0);
-    // Who goes on waits for those that took its place.
-    if (setup.pausing > 0)
+    setup.restarting = *rc::gen::element(0.0, 0.0, 0.02, 0.3);
+    // Who goes on, or starts over, waits for those that took its place.
+    if (setup.pausing > 0 || setup.restarting > 0)
         setup.rules.most_steps_without_rows = int64_t{setup.most} * setup.longest * setup.limits.layers;
     setup.ranks = *rc::gen::arbitrary<bool>();
     if (setup.ranks) setup.rules.most_steps_without_rows = std::numeric_limits<int64_t>::max();
@@ -72,7 +73,7 @@ TEST(ScheduleSimulation, any_setup_keeps_the_invariants) {
 }
 
 // Crowded: more sequences than pages, so that every way of running out happens.
-void run_long(int policy, int64_t steps, double pausing = 0) {
+void run_long(int policy, int64_t steps, double pausing = 0, double restarting = 0) {
     SimulationSetup setup;
     setup.limits = {.layers = 6, .max_batch = 8, .token_budget = 128, .prefix_cache = true};
     setup.pages = 14;
@@ -82,7 +83,8 @@ void run_long(int policy, int64_t steps, double pausing = 0) {
     setup.arrival = 0.06;
     setup.rules.audit_every = 64;
     setup.pausing = pausing;
-    if (policy >= 2 || pausing > 0) {
+    setup.restarting = restarting;
+    if (policy >= 2 || pausing > 0 || restarting > 0) {
         setup.rules.most_steps_without_rows =
             int64_t{setup.most} * setup.longest;  // those ahead of it come to their end
     }
@@ -99,6 +101,9 @@ void run_long(int policy, int64_t steps, double pausing = 0) {
     EXPECT_GT(simulation.cached_tokens(), steps / 20);
     if (pausing > 0) {
         EXPECT_GT(simulation.paused_steps(), steps / 4);
+    }
+    if (restarting > 0) {
+        EXPECT_GT(simulation.restarts(), steps / 100);
     }
     if (setup.stops) {
         EXPECT_GT(simulation.stopped(), steps / 500);
@@ -123,6 +128,10 @@ TEST(ScheduleSimulation, a_million_crowded_steps_of_changing_policies) {
 
 TEST(ScheduleSimulation, crowded_steps_with_pauses) {
     for (int policy = 0; policy < 4; policy++) run_long(policy, 100'000, 0.1);
+}
+
+TEST(ScheduleSimulation, crowded_steps_with_restarts) {
+    for (int policy = 0; policy < 4; policy++) run_long(policy, 100'000, policy % 2 == 0 ? 0 : 0.05, 0.02);
 }
 
 }  // namespace

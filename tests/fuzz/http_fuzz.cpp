@@ -25,6 +25,7 @@ class NoGenerator final : public Generator {
     Result<engine::RequestId> submit(engine::Request, engine::EventSink) override { return error("no engine"); }
     void cancel(engine::RequestId) override {}
     void set_paused(engine::RequestId, bool) override {}
+    void set_adapter(engine::RequestId, std::shared_ptr<const model::Adapter>) override {}
     engine::EngineMetrics metrics() const override { return {}; }
     int32_t max_context() const override { return 1000; }
 };

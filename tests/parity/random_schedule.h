@@ -2,7 +2,7 @@
 // same requests under two seeds must see the same bits. The schedule varies policy (chunked, layered, auto, random
 // chunks by random layers, a new one in every step), early stops, budgets, batch size, page count (preemption), prefix
 // cache, threads, arrival times, batch mates (some share prefixes, some have a cache salt, some are cancelled), pauses and
-// forced preemptions. Single-threaded but for the model's own loops, so a seed
+// forced preemptions, and, if asked for, the version of the weights. Single-threaded but for the model's own loops, so a seed
 // always gives the same schedule.
 #pragma once
 
@@ -20,6 +20,9 @@ namespace hone::parity {
 // What a request got.
 struct Outcome {
     std::vector<engine::TokenRecord> prompt, tokens;
+    // That computed the prompt's records, and each token.
+    std::shared_ptr<const model::Adapter> prompt_version;
+    std::vector<std::shared_ptr<const model::Adapter>> versions;
     std::optional<engine::FinishReason> finish;
     std::string message;
     int32_t cached_tokens = 0;  // varies with the schedule
@@ -28,7 +31,7 @@ struct Outcome {
 // How the schedule went, to see that a test met what it is about.
 struct ScheduleStatistics {
     int64_t runs = 0, steps = 0, preemptions = 0, cached_tokens = 0, resting_segments = 0, mates = 0, cancelled = 0;
-    int64_t stops = 0, fetched_pages = 0, paused_steps = 0;
+    int64_t stops = 0, fetched_pages = 0, paused_steps = 0, moves = 0;
 
     bool met_everything() const {
         return preemptions > 0 && cached_tokens > 0 && resting_segments > 0 && cancelled > 0 && stops > 0 &&
@@ -40,6 +43,7 @@ struct ScheduleStatistics {
         resting_segments += other.resting_segments, mates += other.mates, cancelled += other.cancelled;
         stops += other.stops;
         paused_steps += other.paused_steps;
+        moves += other.moves;
         fetched_pages += other.fetched_pages;
     }
 };
@@ -49,6 +53,8 @@ struct RandomScheduleOptions {
     math::NumericClass int4_class = math::NumericClass::i8g32;
     int32_t max_mates = 5;
     std::string spill_folder{};  // where evicted pages go; empty: nowhere
+    // Every other request is moved from one to another of these at random, whatever it began with.
+    std::vector<std::shared_ptr<const model::Adapter>> versions{};
 };
 
 inline bool same_bits(float a, float b) {
@@ -145,6 +151,7 @@ struct Arrival {
     int64_t step = 0;         // arrives before this step
     int64_t cancel_step = 0;  // 0: never
     int32_t wanted = -1;      // index among the caller's requests; -1: a batch mate
+    bool moves = false;       // between versions
 };
 
 // A request to keep the others company: its own prompt, or one that begins like one of theirs.
@@ -201,19 +208,45 @@ class RandomPauses {
     int64_t steps_ = 0;
 };
 
+// Gives requests that may move other versions, at random.
+class RandomMoves {
+  public:
+    RandomMoves(engine::Loop& loop, uint64_t seed, std::vector<std::shared_ptr<const model::Adapter>> versions)
+        : loop_(loop), random_(seed, 6), versions_(std::move(versions)), every_(1 + random_.below(12)) {}
+
+    void add(engine::RequestId id) { movers_.push_back(id); }
+    void before_step() {
+        if (movers_.empty() || versions_.empty() || random_.below(every_) > 0) return;
+        loop_.set_adapter(movers_[random_.below(movers_.size())], versions_[random_.below(versions_.size())]);
+        moves_++;
+    }
+    int64_t moves() const { return moves_; }
+
+  private:
+    engine::Loop& loop_;
+    Random random_;
+    const std::vector<std::shared_ptr<const model::Adapter>> versions_;
+    const uint64_t every_;
+    std::vector<engine::RequestId> movers_;
+    int64_t moves_ = 0;
+};
+
 inline std::vector<Outcome> run_arrivals(engine::Loop& loop, std::vector<Arrival> arrivals, size_t wanted,
-                                         RandomPauses* pauses = nullptr) {
+                                         RandomPauses* pauses = nullptr, RandomMoves* moves = nullptr) {
     std::vector<Outcome> outcomes(wanted);
     std::ranges::stable_sort(arrivals, {}, &Arrival::step);
     size_t next = 0, unfinished = wanted;
     for (int64_t step = 0; unfinished > 0 || next < arrivals.size() || !loop.idle(); step++) {
         for (; next < arrivals.size() && arrivals[next].step <= step; next++) {
             const int32_t index = arrivals[next].wanted;
+            if (moves && arrivals[next].moves) moves->add({next + 1});
             engine::Request request = arrivals[next].request;
             if (!request.sampling.seed) request.sampling.seed = next;
             loop.add({next + 1}, std::move(request), [&outcomes, &unfinished, index](engine::RequestEvent event) {
                 if (index < 0) return;
                 Outcome& outcome = outcomes[static_cast<size_t>(index)];
+                if (!event.prompt_logprobs.empty()) outcome.prompt_version = event.adapter;
+                outcome.versions.resize(outcome.versions.size() + event.tokens.size(), event.adapter);
                 std::ranges::move(event.prompt_logprobs, std::back_inserter(outcome.prompt));
                 std::ranges::move(event.tokens, std::back_inserter(outcome.tokens));
                 outcome.cached_tokens += event.cached_tokens;
@@ -226,6 +259,7 @@ inline std::vector<Outcome> run_arrivals(engine::Loop& loop, std::vector<Arrival
             if (arrivals[i].cancel_step > 0 && arrivals[i].step + arrivals[i].cancel_step == step) loop.cancel({i + 1});
         }
         if (pauses) pauses->before_step(next);
+        if (moves) moves->before_step();
         if (!loop.idle()) loop.step();
         loop.report();
         if (pauses && loop.idle()) pauses->before_step(0);
@@ -267,7 +301,11 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
         own.cancelled += arrivals.back().cancel_step > 0;
     }
     for (size_t i = 0; i < requests.size(); i++) {
-        arrivals.push_back({.request = requests[i], .step = 0, .cancel_step = 0, .wanted = static_cast<int32_t>(i)});
+        arrivals.push_back({.request = requests[i],
+                            .step = 0,
+                            .cancel_step = 0,
+                            .wanted = static_cast<int32_t>(i),
+                            .moves = i % 2 == 0});
     }
     const uint64_t spread = 1 + random.below(30);
     for (detail::Arrival& arrival : arrivals) arrival.step = static_cast<int64_t>(random.below(spread));
@@ -328,9 +366,11 @@ inline std::vector<Outcome> run_random_schedule(const model::Model& model, const
     }
     engine::Loop loop(model, kernels, std::move(*pages), std::move(loop_options), std::move(spill));
     detail::RandomPauses pauses(loop, seed, random.below(2) == 0);
-    auto outcomes = detail::run_arrivals(loop, std::move(arrivals), requests.size(), &pauses);
+    detail::RandomMoves moves(loop, seed, options.versions);
+    auto outcomes = detail::run_arrivals(loop, std::move(arrivals), requests.size(), &pauses, &moves);
     CHECK_EQ(loop.metrics().pages_in_use, 0);
     own.paused_steps = pauses.steps();
+    own.moves = moves.moves();
     own.runs = 1;
     own.mates = mates;
     own.steps = static_cast<int64_t>(loop.metrics().steps);

@@ -1,11 +1,14 @@
 // One arithmetic for sampling and training: what was said of a token when it was sampled, under any schedule, is what
 // the training pass says of it, among other documents, bit for bit. So the first ratio of the two is exactly 1 and their
 // divergence exactly 0.
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "tests/parity/golden_models.h"
 #include "tests/parity/random_requests.h"
 #include "tests/parity/random_schedule.h"
+#include "tests/temporary_folder.h"
 #include "train/adapter.h"
 #include "train/balance.h"
 #include "train/full_parameters.h"
@@ -75,13 +78,8 @@ TEST_P(TrainingParity, TrainingSaysWhatSamplingSaid) {
     }
 }
 
-// The same where every request has the model's own weights or one of two adapters, all in one batch: what was sampled under
-// a version is what training says of it under that version.
-TEST_P(TrainingParity, EveryVersionSaysWhatItSampled) {
-    auto loaded = load_subject(GetParam());
-    auto& model = *loaded.model;
-    const auto& kernels = *math::runnable_kernel_tables().back();
-    ThreadPool pool(2);
+// The model's own weights and two adapters that change what it says.
+std::vector<std::shared_ptr<const model::Adapter>> make_versions(model::Model& model, ThreadPool& pool) {
     std::vector<std::shared_ptr<const model::Adapter>> versions = {nullptr};
     for (const uint64_t seed : {1, 2}) {
         train::TrainedAdapter adapter(model, {.rank = 4, .seed = seed}, pool);
@@ -89,36 +87,74 @@ TEST_P(TrainingParity, EveryVersionSaysWhatItSampled) {
         for (const auto& parameter : adapter.parameters()) {
             for (float& value : parameter.values) value = 0.05f * random.normal();
         }
-        auto published = adapter.publish(pool);
-        ASSERT_TRUE(published.ok()) << published.error().message;
-        versions.push_back(*published);
+        versions.push_back(adapter.publish(pool).value());
         EXPECT_EQ((*adapter.publish(pool))->fingerprint(), versions.back()->fingerprint());
     }
     EXPECT_NE(versions[1]->fingerprint(), versions[2]->fingerprint());
+    return versions;
+}
 
+// What training says of a request's tokens and, where it was told, its prompt: of each under the version that is recorded
+// for it, given all the text before it. Gives the number of versions.
+size_t expect_training_agrees(const model::Model& model, math::OpContext& ops, const engine::Request& request,
+                              const Outcome& outcome) {
+    Documents document;
+    document.add(request, outcome);
+    const auto rows = std::ssize(document.tokens);
+    const math::WeightGradients nothing;
+    std::set<std::shared_ptr<const model::Adapter>> versions(outcome.versions.begin(), outcome.versions.end());
+    if (!outcome.prompt.empty()) versions.insert(outcome.prompt_version);
+    for (const auto& version : versions) {
+        train::TrainingPass pass(model, ops, nothing, {}, version.get());
+        std::vector<float> lp(static_cast<size_t>(rows));
+        pass.forward({document.tokens, document.offsets, {document.targets.data(), rows, 1}}, {lp.data(), rows, 1});
+        const size_t first = request.prompt.size() - 1;
+        for (size_t t = 0; t < outcome.tokens.size(); t++) {
+            if (outcome.versions[t] != version) continue;
+            EXPECT_TRUE(same_bits(lp[first + t], outcome.tokens[t].raw_logprob)) << "token " << t;
+        }
+        for (size_t t = 0; t < outcome.prompt.size() && version == outcome.prompt_version; t++) {
+            EXPECT_TRUE(same_bits(lp[t], outcome.prompt[t].raw_logprob)) << "token " << t << " of the prompt";
+        }
+        if (testing::Test::HasFailure()) break;
+    }
+    return versions.size();
+}
+
+// The same where every request has the model's own weights or one of two adapters, all in one batch, and every other one
+// moves between them as it runs: what was sampled under a version is what training says of it under that version.
+TEST_P(TrainingParity, EveryVersionSaysWhatItSampled) {
+    auto loaded = load_subject(GetParam());
+    auto& model = *loaded.model;
+    const auto& kernels = *math::runnable_kernel_tables().back();
+    ThreadPool pool(2);
+    math::Workspace workspace;
+    math::OpContext ops{pool, workspace, kernels, GetParam().int4_class};
+    const auto versions = make_versions(model, pool);
     auto requests = random_requests(5, model.spec().vocabulary, 300, true);
     const size_t given = requests.size();
     for (size_t i = 0; i < given; i++) requests.push_back(requests[i]);  // the same prompts under another version
     for (size_t i = 0; i < requests.size(); i++) requests[i].adapter = versions[(i + i / given) % versions.size()];
-    for (const uint64_t seed : {1, 2, 3}) {
-        const RandomScheduleOptions options{.max_threads = 2, .int4_class = GetParam().int4_class};
-        const auto outcomes = run_random_schedule(model, kernels, requests, seed, options);
-        for (size_t i = 0; i < requests.size(); i++) {
-            ASSERT_TRUE(outcomes[i].finish) << outcomes[i].message;
-            Documents document;
-            document.add(requests[i], outcomes[i]);
-            math::Workspace workspace;
-            math::OpContext ops{pool, workspace, kernels, GetParam().int4_class};
-            const math::WeightGradients nothing;
-            train::TrainingPass pass(model, ops, nothing, {}, requests[i].adapter.get());
-            const auto rows = std::ssize(document.tokens);
-            std::vector<float> lp(static_cast<size_t>(rows));
-            pass.forward({document.tokens, document.offsets, {document.targets.data(), rows, 1}}, {lp.data(), rows, 1});
-            for (size_t t = 0; t < lp.size(); t++) {
-                if (document.advantages[t] == 0) continue;
-                ASSERT_TRUE(same_bits(lp[t], document.sampled[t])) << "request " << i << " token " << t;
+    const TemporaryFolder evicted;
+    for (const auto& moved : {std::vector<std::shared_ptr<const model::Adapter>>(), versions}) {
+        ScheduleStatistics statistics;
+        size_t most_versions = 0;
+        for (const uint64_t seed : {1, 2, 3}) {
+            RandomScheduleOptions options{.max_threads = 2, .int4_class = GetParam().int4_class};
+            options.versions = moved;
+            options.spill_folder = evicted.path();
+            const auto outcomes = run_random_schedule(model, kernels, requests, seed, options, &statistics);
+            for (size_t i = 0; i < requests.size(); i++) {
+                ASSERT_TRUE(outcomes[i].finish) << outcomes[i].message;
+                const size_t own = expect_training_agrees(model, ops, requests[i], outcomes[i]);
+                ASSERT_FALSE(HasFailure()) << "request " << i << ", schedule " << seed;
+                if (i % 2 > 0 || moved.empty()) {
+                    ASSERT_LE(own, 1u);
+                }
+                most_versions = std::max(most_versions, own);
             }
         }
+        EXPECT_EQ(most_versions > 1 && statistics.moves > 10, !moved.empty());
     }
 }
 

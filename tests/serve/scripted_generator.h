@@ -75,6 +75,13 @@ class ScriptedGenerator final : public Generator {
         std::lock_guard lock(mutex_);
         paused ? (void)paused_.insert(id) : (void)paused_.erase(id);
     }
+    // The next token on.
+    void set_adapter(engine::RequestId id, std::shared_ptr<const model::Adapter> adapter) override {
+        std::lock_guard lock(mutex_);
+        const auto found = running_.find(id);
+        if (found != running_.end()) found->second.request.adapter = std::move(adapter);
+        ++moved_;
+    }
     engine::EngineMetrics metrics() const override {
         std::lock_guard lock(mutex_);
         engine::EngineMetrics metrics;
@@ -88,6 +95,16 @@ class ScriptedGenerator final : public Generator {
     std::vector<engine::Request> requests() const {
         std::lock_guard lock(mutex_);
         return requests_;
+    }
+    // Times that set_adapter was called.
+    size_t moved() const {
+        std::lock_guard lock(mutex_);
+        return moved_;
+    }
+    // Events that went to sinks.
+    size_t told() const {
+        std::lock_guard lock(mutex_);
+        return told_;
     }
     size_t paused() const {
         std::lock_guard lock(mutex_);
@@ -142,6 +159,7 @@ class ScriptedGenerator final : public Generator {
         const engine::SamplingParams& sampling = sequence.request.sampling;
         engine::RequestEvent event{.request = id};
         event.seed = sampling.seed.value_or(0);
+        event.adapter = sequence.request.adapter;
         if (cancelled_.contains(id)) {
             event.finish = engine::FinishReason::cancelled;
             return event;
@@ -208,6 +226,7 @@ class ScriptedGenerator final : public Generator {
                 lock.unlock();
                 const bool fell_over = !deliver(sink, std::move(*event));
                 lock.lock();
+                ++told_;
                 if (fell_over && !finished) cancelled_.insert(id);
             }
             if (!progressed) changed_.wait_for(lock, std::chrono::milliseconds(1));
@@ -221,7 +240,7 @@ class ScriptedGenerator final : public Generator {
     size_t per_event_ = 1;
     bool ends_ = true, stopping_ = false;
     uint64_t last_id_ = 0;
-    size_t cancellations_ = 0;
+    size_t cancellations_ = 0, moved_ = 0, told_ = 0;
     int32_t waiting_ = 0;
     std::vector<engine::Request> requests_;
     std::map<engine::RequestId, Sequence> running_;

@@ -40,6 +40,11 @@ static std::vector<PrefixTree::Node> cached_path(const ScheduleState& state, con
     return path;
 }
 
+// Tokens of whole pages that a sequence without pages may take over.
+static int32_t cached_prefix(const ScheduleState& state, const SequenceState& sequence) {
+    return static_cast<int32_t>(std::ssize(cached_path(state, sequence))) * kPageTokens;
+}
+
 // A page whose first rows are those of the sequence's page after its tail.
 struct RowSource {
     int32_t page = -1;
@@ -113,7 +118,7 @@ void enqueue(ScheduleState& state, SequenceState sequence) {
     TenantShare& tenant = state.tenants[sequence.tenant];
     tenant.live++;
     tenant.served = std::max(tenant.served, state.served_from);
-    sequence.known_prefix = static_cast<int32_t>(std::ssize(cached_path(state, sequence))) * kPageTokens;
+    sequence.known_prefix = cached_prefix(state, sequence);
     CHECK(state.waiting.emplace(id, std::move(sequence)).second, "sequence {}", id.value);
 }
 
@@ -273,13 +278,17 @@ void advance_rows(Plan& plan, SequenceState& sequence, int32_t end_layer) {
     advance_rows(plan, sequence, sequence.passed > 0 ? sequence.frontier + 1 : end_layer, rows_to_advance(sequence));
 }
 
-void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
-    auto node = state.running.extract(id);
-    CHECK(!node.empty(), "sequence {} does not run", id.value);
-    SequenceState& sequence = node.mapped();
+// Nothing of it is computed any more, and it holds no pages.
+static void start_over(ScheduleState& state, SequenceState& sequence) {
     release_pages(state, sequence);
     sequence.computed = sequence.issued = sequence.frontier = sequence.passed = 0;
     sequence.decoding = sequence.fetched_in_vain = false;
+}
+
+void preempt(ScheduleState& state, Plan& plan, SequenceId id) {
+    auto node = state.running.extract(id);
+    CHECK(!node.empty(), "sequence {} does not run", id.value);
+    start_over(state, node.mapped());
     state.waiting.insert(std::move(node));
     state.preemptions++;
     plan.preempted.push_back(id);
@@ -349,6 +358,20 @@ void set_paused(ScheduleState& state, SequenceId id, bool paused) {
     CHECK(found != state.waiting.end(), "no sequence {}", id.value);
     if (found->second.paused != paused) state.paused += paused ? 1 : -1;
     found->second.paused = paused;
+}
+
+void restart(ScheduleState& state, SequenceId id, PrefixTree::Node root, bool every_row) {
+    auto node = state.running.extract(id);
+    if (node.empty()) node = state.waiting.extract(id);
+    CHECK(!node.empty(), "no sequence {}", id.value);
+    SequenceState& sequence = node.mapped();
+    start_over(state, sequence);
+    state.tree.release_root(sequence.root);
+    sequence.root = sequence.tail = root;
+    sequence.every_row = every_row;
+    sequence.computed_ever = sequence.cached = 0;
+    sequence.known_prefix = cached_prefix(state, sequence);
+    state.waiting.insert(std::move(node));
 }
 
 void remove_sequence(ScheduleState& state, SequenceId id) {

@@ -27,7 +27,7 @@ struct SequenceState {
     int32_t priority = 0;      // smaller runs earlier
     uint32_t tenant = 0;       // shares are fair between tenants
     int64_t arrival_ns = 0;    // on the engine's clock
-    int32_t known_prefix = 0;  // tokens that the cache had when it came
+    int32_t known_prefix = 0;  // tokens that the cache had when it came, or when it was restarted
 
     int32_t computed = 0, issued = 0;  // computed <= issued <= tokens.size()
     int32_t frontier = 0;              // next layer of the rows [computed, issued); 0 when there are none
@@ -170,6 +170,11 @@ void commit(ScheduleState& state, const Plan& plan);
 void append_token(ScheduleState& state, SequenceId id, int32_t token);
 // The sequence, waiting or running, is paused, or goes on.
 void set_paused(ScheduleState& state, SequenceId id, bool paused);
+// What the sequence, waiting or running, has computed counts for nothing any more (its weights are others now): it waits,
+// in its old place, for all its known tokens to be computed anew, as far as the cache has them under `root`, which it holds
+// from here on in place of its own. What it computed stays cached under the old root. `every_row` as for a new sequence.
+// Not between a plan and its commit.
+void restart(ScheduleState& state, SequenceId id, PrefixTree::Node root, bool every_row);
 // Forgets a sequence (finished or cancelled, waiting or running) and frees all that it holds. Not between a plan and
 // its commit; a plan that cannot be run is undone by removing all its sequences.
 void remove_sequence(ScheduleState& state, SequenceId id);

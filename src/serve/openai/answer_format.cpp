@@ -36,6 +36,13 @@ json::array token_ids(const TextDelta& delta) {
     return out;
 }
 
+json::array version_runs(std::span<const VersionRun> versions) {
+    json::array out;
+    for (const VersionRun& run : versions)
+        out.push_back({{"version", run.version}, {"fingerprint", run.fingerprint}, {"tokens", run.tokens}});
+    return out;
+}
+
 // The reasoning under its older name and the one that vLLM gives it now.
 void add_reasoning(json::object& message, const TextDelta& delta) {
     if (delta.reasoning.empty()) return;
@@ -72,14 +79,6 @@ json::object message_of(const TextDelta& delta) {
     return message;
 }
 
-// An answer under an adapter is another model's; its fingerprint tells the adapter's content.
-AnswerFormat::Header with_adapter(AnswerFormat::Header header, const GenerationRequest& request) {
-    if (!request.adapter) return header;
-    header.model = request.adapter->name;
-    header.fingerprint += "-" + request.adapter->weights->fingerprint();
-    return header;
-}
-
 }  // namespace
 
 json::object adapter_json(const AdapterVersion& adapter) {
@@ -94,9 +93,7 @@ json::object usage_json(const UsageCounts& usage) {
 }
 
 AnswerFormat::AnswerFormat(Header header, const GenerationRequest& request, const text::Tokenizer& tokenizer)
-    : header_(with_adapter(std::move(header), request)),
-      request_(request),
-      tokens_{.tokenizer = tokenizer, .as_ids = request.tokens_as_ids} {}
+    : header_(std::move(header)), request_(request), tokens_{.tokenizer = tokenizer, .as_ids = request.tokens_as_ids} {}
 
 // How the numbers came about.
 json::object AnswerFormat::facts() const {
@@ -105,13 +102,16 @@ json::object AnswerFormat::facts() const {
     return facts;
 }
 
+// An answer under an adapter is another model's; its fingerprint tells the adapter's content.
 json::object AnswerFormat::envelope(const char* chat_object) const {
     const bool chat = header_.endpoint == Endpoint::chat;
+    const AdapterVersion* adapter = request_.adapter.get();
     return {{"id", (chat ? "chatcmpl-" : "cmpl-") + header_.id},
             {"object", chat ? chat_object : "text_completion"},
             {"created", header_.created},
-            {"model", header_.model},
-            {"system_fingerprint", header_.fingerprint}};
+            {"model", adapter ? adapter->name : header_.model},
+            {"system_fingerprint",
+             adapter ? header_.fingerprint + "-" + adapter->weights->fingerprint() : header_.fingerprint}};
 }
 
 void AnswerFormat::add_logprobs(json::object& choice, const ChoiceReport& report) const {
@@ -126,7 +126,14 @@ void AnswerFormat::add_logprobs(json::object& choice, const ChoiceReport& report
                 .tokens = *report.prompt, .offsets = report.state->echo_offsets(), .records = report.prompt_records};
         target = completion_logprobs(echo, report.delta->tokens, tokens_, request_.sampling.top_logprobs);
     }
-    choice["hone"] = json::object{{"processed_logprobs", processed_logprobs(report.delta->tokens)}};
+}
+
+// What no other server has.
+void AnswerFormat::add_own(json::object& choice, const ChoiceReport& report) const {
+    json::object own;
+    if (request_.logprobs) own["processed_logprobs"] = processed_logprobs(report.delta->tokens);
+    if (request_.follow_adapter) own["adapter_versions"] = version_runs(report.versions);
+    if (!own.empty()) choice["hone"] = std::move(own);
 }
 
 // What vLLM adds to a choice.
@@ -145,6 +152,7 @@ json::object AnswerFormat::choice(const ChoiceReport& report) const {
         out["text"] = report.delta->text;
     }
     add_logprobs(out, report);
+    add_own(out, report);
     add_details(out, report);
     if (chat) return out;
     if (request_.return_token_ids) out["prompt_token_ids"] = json::array(report.prompt->begin(), report.prompt->end());
@@ -167,6 +175,7 @@ json::object AnswerFormat::chunk_choice(const ChoiceReport& report) const {
         out["text"] = report.delta->text;
     }
     add_logprobs(out, report);
+    add_own(out, report);
     add_details(out, report);
     if (request_.return_token_ids && report.first)
         out["prompt_token_ids"] = json::array(report.prompt->begin(), report.prompt->end());

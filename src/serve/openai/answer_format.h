@@ -14,6 +14,13 @@ namespace hone::serve {
 
 enum class Endpoint { completions, chat };
 
+// Tokens in a row that one version of an adapter computed.
+struct VersionRun {
+    uint64_t version = 0;
+    std::string fingerprint;
+    int32_t tokens = 0;
+};
+
 // What an answer says about its choice beside the new text.
 struct ChoiceReport {
     int32_t index = 0;
@@ -21,6 +28,7 @@ struct ChoiceReport {
     const ChoiceText* state = nullptr;
     const PromptTokens* prompt = nullptr;
     std::span<const engine::TokenRecord> prompt_records;
+    std::span<const VersionRun> versions;  // of the tokens told, if the request follows its adapter
     bool echo = false;   // the prompt's tokens belong to this report (their text is in the delta already)
     bool first = false;  // of the choice
 };
@@ -38,7 +46,7 @@ class AnswerFormat {
         std::string model, fingerprint, numeric_class;  // of the model without an adapter
         int64_t seed = 0;
     };
-    // `request` and the tokenizer outlive it.
+    // `request` and the tokenizer outlive it; the request's adapter may change meanwhile.
     AnswerFormat(Header header, const GenerationRequest& request, const text::Tokenizer& tokenizer);
 
     // A choice of a whole answer or of a chunk.
@@ -56,6 +64,7 @@ class AnswerFormat {
     boost::json::object envelope(const char* chat_object) const;
     boost::json::object facts() const;
     void add_logprobs(boost::json::object& choice, const ChoiceReport& report) const;
+    void add_own(boost::json::object& choice, const ChoiceReport& report) const;
     void add_details(boost::json::object& choice, const ChoiceReport& report) const;
 
     const Header header_;

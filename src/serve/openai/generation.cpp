@@ -22,6 +22,11 @@ uint64_t draw_seed() {
     return entropy64() >> 11;
 }
 
+// Whoever holds the weights holds the version.
+std::shared_ptr<const model::Adapter> weights_of(const AdapterPtr& version) {
+    return version ? std::shared_ptr<const model::Adapter>(version, version->weights.get()) : nullptr;
+}
+
 std::string_view outcome_of(engine::FinishReason reason) {
     switch (reason) {
         case engine::FinishReason::stop:
@@ -106,6 +111,11 @@ void Generation::submit_all() {
         if (const auto problem = submit(i)) return fail(*problem);
         ++submitted_;
     }
+    if (request.follow_adapter) {
+        versions_.push_back(request.adapter);
+        newest_ = request.adapter->version;
+        move_to(context_.adapters->follow(request.adapter->name, weak_from_this()));
+    }
     if (job_.request.stream)
         exchange_->begin_stream(
             {.content_type = std::string(kSseContentType), .headers = {{"Cache-Control", "no-cache"}}});
@@ -129,7 +139,7 @@ std::optional<ApiError> Generation::submit(size_t index) {
                             .max_wait = context_.max_queue_seconds,
                             .cache_salt = job_.request.cache_salt,
                             .constraint = job_.constraint,
-                            .adapter = job_.request.adapter ? job_.request.adapter->weights : nullptr};
+                            .adapter = weights_of(job_.request.adapter)};
     request.sampling.choice = static_cast<int32_t>(index) % job_.request.choices;
     // On the engine's thread: the time is taken, the rest is posted.
     engine::EventSink sink = [self = shared_from_this(), index](engine::RequestEvent event) {
@@ -151,6 +161,42 @@ std::optional<ApiError> Generation::submit(size_t index) {
     return std::nullopt;
 }
 
+void Generation::published(const AdapterPtr& version) {
+    try {
+        post([version](Generation& generation) { generation.move_to(version); });
+    } catch (const std::bad_alloc&) {  // the request ends with its next event
+        lost_event_ = true;
+    }
+}
+
+// Moves the choices, if that is the newest version that was published.
+void Generation::move_to(const AdapterPtr& version) {
+    if (!exchange_ || !version || version->version <= newest_) return;
+    newest_ = version->version;
+    std::erase_if(versions_, [](const auto& weak) { return weak.expired(); });
+    versions_.push_back(version);
+    for (const Choice& choice : choices_)
+        if (!choice.text.finished()) context_.generator.set_adapter(choice.id, weights_of(version));
+}
+
+// Which version has computed so many tokens more of a choice, of a request that follows its adapter.
+void Generation::note_version(Choice& choice, const model::Adapter* weights, int32_t tokens) {
+    AdapterPtr version;
+    for (const auto& weak : versions_) {
+        AdapterPtr known = weak.lock();
+        if (!version && known && known->weights.get() == weights) version = std::move(known);
+    }
+    CHECK(version, "request {}: a version that nobody asked for", job_.record->id);
+    if (version->version > job_.request.adapter->version) {
+        job_.request.adapter = version;
+        job_.record->adapter_version = version->version;
+    }
+    if (tokens == 0) return;
+    if (choice.versions.empty() || choice.versions.back().version != version->version)
+        choice.versions.push_back({.version = version->version, .fingerprint = version->weights->fingerprint()});
+    choice.versions.back().tokens += tokens;
+}
+
 void Generation::handle(size_t index, engine::RequestEvent event, double when) {
     Choice& choice = choices_[index];
     record_times(choice, event, when);
@@ -164,7 +210,10 @@ void Generation::handle(size_t index, engine::RequestEvent event, double when) {
         return fail(plain_error(503, "the request was cancelled by the server"));
     if (!event.prompt_logprobs.empty()) choice.prompt_records = std::move(event.prompt_logprobs);
     const bool ended_by_engine = event.finish.has_value();
+    const auto weights = std::move(event.adapter);
+    const int32_t taken = choice.text.token_count();
     TextDelta delta = choice.text.take(std::move(event));
+    if (job_.request.follow_adapter) note_version(choice, weights.get(), choice.text.token_count() - taken);
     if (choice.text.finished()) {
         --open_;
         count_outcome(choice, outcome_of(*choice.text.finish()), when);
@@ -249,6 +298,7 @@ void Generation::report(size_t index, TextDelta delta) {
                      has_prompt ? Exchange::Counted::no : Exchange::Counted::yes);
     choice.reported = true;
     choice.prompt_records = {};
+    choice.versions.clear();
 }
 
 ChoiceReport Generation::report_of(size_t index, const TextDelta& delta) const {
@@ -259,6 +309,7 @@ ChoiceReport Generation::report_of(size_t index, const TextDelta& delta) const {
             .state = &choice.text,
             .prompt = choice.prompt,
             .prompt_records = choice.prompt_records,
+            .versions = choice.versions,
             .echo = job_.request.echo && first,
             .first = first};
 }

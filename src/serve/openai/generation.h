@@ -22,6 +22,7 @@ namespace hone::serve {
 // What all requests use.
 struct GenerationContext {
     Generator& generator;
+    Adapters* adapters;  // null: none
     const text::Tokenizer& tokenizer;
     Metrics& metrics;
     const Failure& failure;
@@ -43,11 +44,12 @@ struct GenerationJob {
     std::shared_ptr<RequestRecord> record = {};
 };
 
-class Generation : public std::enable_shared_from_this<Generation> {
+class Generation : public AdapterFollower, public std::enable_shared_from_this<Generation> {
   public:
     static void start(const GenerationContext& context, GenerationJob job, ExchangePtr exchange);
 
     Generation(const GenerationContext& context, GenerationJob job, ExchangePtr exchange);
+    void published(const AdapterPtr& version) override;
 
   private:
     struct Choice {
@@ -56,6 +58,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
         engine::RequestId id{};
         TextDelta whole;  // of an answer that is not streamed
         std::vector<engine::TokenRecord> prompt_records;
+        std::vector<VersionRun> versions;  // of tokens that were not told yet
         int32_t cached_tokens = 0;
         SequenceTimes times = {};
         bool counted = false;  // its outcome
@@ -66,6 +69,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
     void post(std::function<void(Generation&)> step);
     void submit_all();
     std::optional<ApiError> submit(size_t index);
+    void move_to(const AdapterPtr& version);
+    void note_version(Choice& choice, const model::Adapter* weights, int32_t tokens);
     void handle(size_t index, engine::RequestEvent event, double when);
     void record_times(Choice& choice, const engine::RequestEvent& event, double when);
     void count_outcome(Choice& choice, std::string_view reason, double when);
@@ -81,12 +86,16 @@ class Generation : public std::enable_shared_from_this<Generation> {
     UsageCounts usage() const;
 
     const GenerationContext& context_;
-    GenerationJob job_;     // place and record change, the rest does not
+    GenerationJob job_;     // place, record and the request's adapter change, the rest does not
     ExchangePtr exchange_;  // null once nothing more is to be said
     const std::shared_ptr<JobSequence> jobs_;
     const bool tells_tokens_;  // an answer needs the tokens beside their text
     std::unique_ptr<AnswerFormat> format_;
     std::vector<Choice> choices_;
+    // Of a request that follows its adapter: versions that the engine may compute with, which holds them, and the newest's
+    // number.
+    std::vector<std::weak_ptr<const AdapterVersion>> versions_;
+    uint64_t newest_ = 0;
     size_t submitted_ = 0, open_ = 0;
     bool introduced_ = false;
     bool paused_ = false;                   // the choices, until the client has read

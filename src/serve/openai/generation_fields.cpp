@@ -143,6 +143,12 @@ void read_cache_salt(FieldReader& fields, GenerationRequest& request) {
     request.cache_salt = *salt;
 }
 
+void read_follow_adapter(FieldReader& fields, GenerationRequest& request) {
+    request.follow_adapter = fields.flag("follow_adapter").value_or(false);
+    if (request.follow_adapter && !request.adapter)
+        fields.refuse("follow_adapter", "needs an adapter, and 'model' names the model itself");
+}
+
 void read_streaming(FieldReader& fields, GenerationRequest& request) {
     request.stream = fields.flag("stream").value_or(false);
     const json::object* options = fields.object("stream_options");
@@ -170,6 +176,7 @@ void read_generation_fields(FieldReader& fields, const RequestRules& rules, Gene
     read_stopping(fields, rules, request);
     read_streaming(fields, request);
     read_cache_salt(fields, request);
+    read_follow_adapter(fields, request);
     request.choices = static_cast<int32_t>(fields.integer("n", 1, rules.max_choices).value_or(1));
     request.priority =
         static_cast<int32_t>(fields.integer("priority", std::numeric_limits<int32_t>::min(), kMaxInt).value_or(0));

@@ -73,7 +73,10 @@ struct GenerationRequest {
     bool tokens_as_ids = false;  // token strings read "token_id:N"
     OutputReading reading;
     std::optional<AnswerForm> form;  // that the answer has to have
-    AdapterPtr adapter;              // the version that all its tokens are computed with; null: the model's own weights
+    // The version that the answer begins with, and ends with unless it follows the name to newer ones; of a running request
+    // the newest that has computed a token. Null: the model's own weights.
+    AdapterPtr adapter;
+    bool follow_adapter = false;
 };
 
 using PromptText = std::string;
