@@ -3,6 +3,7 @@
 #include "base/cpu_features.h"
 #include "base/env.h"
 #include "base/topology.h"
+#include "cli/engine_flags.h"
 #include "math/kernels/self_test.h"
 #include "model/adapter_file.h"
 #include "model/checkpoint/random_weights.h"
@@ -26,6 +27,19 @@ void add_adapter_option(CLI::App& verb, ModelOptions& options) {
     verb.add_option("--adapter", options.adapter,
                     "Folder of a low-rank adapter to put on the weights: adapter_model.safetensors and "
                     "adapter_config.json, in Tinker's or Hugging Face PEFT's layout");
+}
+
+void add_activation_memory_option(CLI::App& verb, std::string& size) {
+    verb.add_option("--activation-memory", size,
+                    "Memory for what a pass keeps for its way back, such as 512M: inputs of layers, then results of "
+                    "attention, then those of matrix products; the rest is computed again. Changes no bit")
+        ->capture_default_str();
+}
+
+Result<size_t> activation_bytes_of(const std::string& size) {
+    const auto bytes = parse_bytes(size);
+    if (!bytes) return bytes.error().within("--activation-memory");
+    return *bytes;
 }
 
 void add_weights_option(CLI::App& verb, ModelOptions& options) {

@@ -33,6 +33,10 @@ void add_weights_option(CLI::App& verb, ModelOptions& options);
 void add_threads_option(CLI::App& verb, ModelOptions& options);
 void add_isa_option(CLI::App& verb, ModelOptions& options);
 void add_adapter_option(CLI::App& verb, ModelOptions& options);
+// --activation-memory of verbs that train, and what it says in bytes. Error: no size.
+void add_activation_memory_option(CLI::App& verb, std::string& size);
+Result<size_t> activation_bytes_of(const std::string& size);
+inline constexpr const char* kActivationMemory = "1G";
 
 // A loaded model and what it takes to run it.
 struct OpenModel {

@@ -15,6 +15,7 @@ namespace {
 struct TrainFlags {
     ModelOptions machine;  // threads and kernels
     std::string recipe;
+    std::string activation_memory = kActivationMemory;
     bool dry_run = false, restart = false, json = false, quiet = false;
 };
 
@@ -101,10 +102,14 @@ Status run_train(const TrainFlags& flags) {
     if (!recipe) return recipe.error();
     auto kernels = kernels_for(flags.machine);
     if (!kernels) return kernels.error();
+    const auto activation_bytes = activation_bytes_of(flags.activation_memory);
+    if (!activation_bytes) return activation_bytes.error();
     ThreadPool pool(thread_count(flags.machine));
     const bool quiet = flags.quiet || flags.json;
     auto opened = train::Job::open(
-        std::move(*recipe), {.restart = flags.restart, .only_plan = flags.dry_run, .quiet = quiet}, pool, **kernels);
+        std::move(*recipe),
+        {.restart = flags.restart, .only_plan = flags.dry_run, .activation_bytes = *activation_bytes, .quiet = quiet},
+        pool, **kernels);
     if (!opened) return opened.error();
     train::Job& job = **opened;
     if (flags.dry_run || !quiet) print_plan(job, flags);
@@ -160,6 +165,7 @@ void add_train(CLI::App& app, int& status) {
                    "Begin anew: removes the checkpoints and the result in the recipe's output folder");
     verb->add_flag("--json", flags->json, "One JSON object a step on stdout, and no progress");
     verb->add_flag("--quiet", flags->quiet, "No progress");
+    add_activation_memory_option(*verb, flags->activation_memory);
     add_threads_option(*verb, flags->machine);
     add_isa_option(*verb, flags->machine);
     verb->footer(kExample);

@@ -20,7 +20,8 @@ class Tape;  // autograd/tape.h
 
 namespace hone::model {
 
-class Adapter;  // adapter.h
+class Adapter;      // adapter.h
+class KeptResults;  // nn/kept_results.h
 
 struct ModelSpec {
     std::string architecture;  // config.json's model_type: "qwen3_moe"
@@ -58,6 +59,8 @@ struct Pass {
     const RouterTap* router_tap = nullptr;
     const RouterGradientTap* router_gradient_tap = nullptr;
     math::Tape* tape = nullptr;  // not null: the pass records its way back
+    // Where layer() keeps results, or finds those that it need not compute; null: nowhere.
+    KeptResults* results = nullptr;
     // What layer() leaves in x is not read: products that only it is made of are recorded, but not computed.
     bool skips_output = false;
     // The pool's pages hold one layer, that which is being passed: page p begins at page_pool + p * layer_bytes.

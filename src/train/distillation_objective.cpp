@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "train/frozen_pass.h"
 #include "train/losses/distillation.h"
 #include "train/objective.h"
 
@@ -16,20 +17,6 @@ using math::Workspace;
 PackedBatch without_targets(const Batch& batch) {
     return {batch.tokens, batch.offsets, {nullptr, std::ssize(batch.tokens), 0}};
 }
-
-// A model that gives log-probabilities and learns nothing.
-class TeacherPass {
-  public:
-    TeacherPass(const PassModel& teacher, math::OpContext& ops, const Batch& batch)
-        : pass_(teacher.model, ops, none_, {}, teacher.adapter) {
-        pass_.forward(without_targets(batch), {nullptr, std::ssize(batch.tokens), 0});
-    }
-    TrainingPass& operator*() { return pass_; }
-
-  private:
-    const math::WeightGradients none_;
-    TrainingPass pass_;
-};
 
 std::vector<float> divided(const std::vector<float>& weights, double total) {
     std::vector<float> divided(weights);
@@ -45,23 +32,22 @@ double weighted_sum(std::span<const float> each, std::span<const float> weights)
 
 class FullDistillation final : public Objective {
   public:
-    FullDistillation(PassModel teacher, float alpha) : teacher_(teacher), alpha_(alpha) {}
+    FullDistillation(PassModel teacher, float alpha) : teacher_(teacher.model, teacher.adapter), alpha_(alpha) {}
 
     PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         const auto rows = std::ssize(batch.tokens);
-        const int64_t vocabulary = student.model.model.spec().vocabulary;
+        const int64_t vocabulary = student.model.spec().vocabulary;
         math::OpContext& ops = student.ops;
         const std::vector<float> weights = divided(batch.weights, purpose.total);
         std::vector<float> each(weights.size());
-        TeacherPass teacher(teacher_, ops, batch);
-        TrainingPass pass(student.model.model, ops, student.gradients, {.aux_coefficient = purpose.aux_coefficient},
-                          student.model.adapter);
-        pass.forward(without_targets(batch), {nullptr, rows, 0});
-        student.note_load(pass);
+        TrainingPass& teacher = teacher_.run(ops, without_targets(batch), {nullptr, rows, 0});
+        TrainingPass& pass = student.pass;
+        pass.forward(without_targets(batch), {nullptr, rows, 0}, purpose.learns);
+        student.note_load();
         const auto compare = [&](int64_t first, MatrixView<const float> logits, MatrixView<float> dlogits) {
             const Workspace::Scope scope(ops.workspace);
             const auto of_teacher = ops.workspace.matrix<float>(logits.rows, vocabulary);
-            (*teacher).logits(first, of_teacher);
+            teacher.logits(first, of_teacher);
             const auto at = static_cast<size_t>(first), count = static_cast<size_t>(logits.rows);
             full_divergence(ops, logits, of_teacher, alpha_, std::span(weights).subspan(at, count),
                             std::span(each).subspan(at, count), dlogits);
@@ -83,25 +69,28 @@ class FullDistillation final : public Objective {
     }
 
   private:
-    PassModel teacher_;
+    FrozenPass teacher_;
     float alpha_;
 };
 
 class TopkDistillation final : public Objective {
   public:
-    TopkDistillation(PassModel teacher, float alpha, int64_t k) : teacher_(teacher), alpha_(alpha), k_(k) {}
+    TopkDistillation(PassModel teacher, float alpha, int64_t k)
+        : vocabulary_(teacher.model.spec().vocabulary),
+          teacher_(teacher.model, teacher.adapter),
+          alpha_(alpha),
+          k_(k) {}
 
     PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         const auto rows = std::ssize(batch.tokens);
-        const int64_t k = std::min<int64_t>(k_, student.model.model.spec().vocabulary - 1);
+        const int64_t k = std::min<int64_t>(k_, vocabulary_ - 1);
         math::OpContext& ops = student.ops;
         std::vector<int32_t> tokens(static_cast<size_t>(rows * k));
         std::vector<float> teacher(tokens.size()), lp(tokens.size());
         most_likely(ops, batch, {tokens.data(), rows, k}, {teacher.data(), rows, k});
-        TrainingPass pass(student.model.model, ops, student.gradients, {.aux_coefficient = purpose.aux_coefficient},
-                          student.model.adapter);
-        pass.forward({batch.tokens, batch.offsets, {tokens.data(), rows, k}}, {lp.data(), rows, k});
-        student.note_load(pass);
+        TrainingPass& pass = student.pass;
+        pass.forward({batch.tokens, batch.offsets, {tokens.data(), rows, k}}, {lp.data(), rows, k}, purpose.learns);
+        student.note_load();
         TokenLoss loss =
             topk_divergence(ops.kernels, {lp.data(), rows, k}, {teacher.data(), rows, k}, alpha_, Rest::tail);
         const std::vector<float> weights = divided(batch.weights, purpose.total);
@@ -116,13 +105,12 @@ class TopkDistillation final : public Objective {
   private:
     // Of each row the teacher's k likeliest tokens, and what it gives them.
     void most_likely(math::OpContext& ops, const Batch& batch, MatrixView<int32_t> tokens, MatrixView<float> logprobs) {
-        const int64_t vocabulary = teacher_.model.spec().vocabulary;
-        TeacherPass teacher(teacher_, ops, batch);
-        const int64_t block = (*teacher).logits_rows();
+        TrainingPass& teacher = teacher_.run(ops, without_targets(batch), {nullptr, tokens.rows, 0});
+        const int64_t block = teacher.logits_rows();
         for (int64_t first = 0; first < tokens.rows; first += block) {
             const Workspace::Scope scope(ops.workspace);
-            const auto logits = ops.workspace.matrix<float>(std::min(block, tokens.rows - first), vocabulary);
-            (*teacher).logits(first, logits);
+            const auto logits = ops.workspace.matrix<float>(std::min(block, tokens.rows - first), vocabulary_);
+            teacher.logits(first, logits);
             ops.pool.parallel_for(logits.rows, [&](int64_t i, int) {
                 choose(ops.kernels, logits.row_span(i), tokens.row_span(first + i), logprobs.row_span(first + i));
             });
@@ -146,7 +134,8 @@ class TopkDistillation final : public Objective {
         }
     }
 
-    PassModel teacher_;
+    int64_t vocabulary_;
+    FrozenPass teacher_;
     float alpha_;
     int64_t k_;
 };

@@ -24,6 +24,7 @@ struct JobOptions {
     bool only_plan = false;  // writes nothing
     // The model that the recipe names, where it is open already; it outlives the job, which trains an adapter of it.
     model::LoadedModel* loaded = nullptr;
+    size_t activation_bytes = TrainingOptions().activation_bytes;  // of a pass (training_pass.h); changes no bit
     bool quiet = false;
 };
 
@@ -73,7 +74,7 @@ class Job {
     Status open_models(const JobOptions& options);
     Status make_weights();
     std::unique_ptr<Objective> make_objective() const;
-    void estimate();
+    void estimate(size_t activation_bytes);
     Status set_total_steps();
     Status begin(const JobOptions& options);
     Status go_on(const Checkpoint& checkpoint);

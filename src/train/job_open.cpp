@@ -1,4 +1,6 @@
 // Opening a job: models, weights, data, and the checkpoint to go on from.
+#include <algorithm>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/checkpoint/fingerprint.h"
@@ -21,8 +23,9 @@ Result<std::unique_ptr<Job>> Job::open(Recipe recipe, const JobOptions& options,
     if (const Status made = job->make_weights(); !made) return made.error();
     job->objective_ = job->make_objective();
     job->trainer_.emplace(*job->model_->model, *job->weights_, *job->objective_, job->recipe_.optimiser,
-                          BalanceOptions{job->recipe_.aux_coefficient, job->recipe_.bias_rate}, job->ops_);
-    job->estimate();
+                          BalanceOptions{job->recipe_.aux_coefficient, job->recipe_.bias_rate}, job->ops_,
+                          options.activation_bytes);
+    job->estimate(options.activation_bytes);
     if (const Status begun = job->begin(options); !begun) return begun.error();
     return job;
 }
@@ -91,23 +94,27 @@ std::unique_ptr<Objective> Job::make_objective() const {
     return cross_entropy_objective();
 }
 
-// Weights with their packed forms, masters or factors with gradients and moments, inputs of all layers of a pass, and
-// logits.
-void Job::estimate() {
+// Weights with their packed forms, masters or factors with gradients and moments, what a pass keeps, a layer that is
+// recorded, and logits.
+void Job::estimate(size_t activation_bytes) {
     const model::ModelSpec& spec = model_->model->spec();
-    size_t bytes = 0;
+    size_t bytes = 0, products = 0;  // columns of all products' results
     model_->model->visit([&](const model::WeightSlot& slot) {
         plan_.parameters += int64_t{slot.n} * slot.k;
+        if (slot.role == model::WeightRole::linear) products += static_cast<size_t>(slot.n);
         bytes += slot.matrix ? math::packed_bytes(slot.matrix->format, slot.n, slot.k) : slot.vector->size_bytes();
     });
     for (const Parameter& parameter : weights_->parameters())
         plan_.trained_parameters += static_cast<int64_t>(parameter.values.size());
     bytes += static_cast<size_t>(plan_.trained_parameters) * 2 * sizeof(float);
     for (const auto& moment : trainer_->optimiser().moments()) bytes += moment.values.size_bytes();
-    const auto pass_tokens = static_cast<size_t>(recipe_.train.tokens);
-    const size_t kept = static_cast<size_t>(spec.layers + 1) * static_cast<size_t>(spec.hidden) * sizeof(float);
-    const size_t passes = frozen_ || recipe_.kind == JobKind::dpo ? 2 : 1;
-    bytes += passes * pass_tokens * kept + (size_t{64} << 20) * passes;
+    const auto column = static_cast<size_t>(recipe_.train.tokens) * sizeof(float);
+    const auto layers = static_cast<size_t>(spec.layers), hidden = static_cast<size_t>(spec.hidden);
+    const size_t attention = static_cast<size_t>(spec.heads) * static_cast<size_t>(spec.head_dim);
+    const size_t recorded = products / layers + attention + 4 * hidden;
+    bytes += std::min(activation_bytes, column * ((layers + 1) * hidden + layers * attention + products));
+    bytes += column * recorded + TrainingOptions().logits_bytes;
+    if (frozen_ || recipe_.kind == JobKind::dpo) bytes += column * hidden + TrainingOptions().logits_bytes;
     if (frozen_) bytes += frozen_->weights.bytes().size();
     plan_.memory_bytes = bytes;
 }

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "train/frozen_pass.h"
 #include "train/losses/preference.h"
 #include "train/losses/tinker.h"
 
 namespace hone::train {
 namespace {
-
-TrainingOptions options_of(const PassPurpose& purpose) {
-    return {.aux_coefficient = purpose.aux_coefficient};
-}
 
 // Rows of log-probabilities [T, 1].
 math::MatrixView<float> column(std::vector<float>& values) {
@@ -23,46 +20,44 @@ class CrossEntropyObjective final : public Objective {
     PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         std::vector<float> lp(batch.tokens.size()), weights(batch.weights);
         for (float& weight : weights) weight = static_cast<float>(double{weight} / purpose.total);
-        TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
-                          student.model.adapter);
-        pass.forward(batch.packed(), column(lp));
-        student.note_load(pass);
-        TokenLoss loss = cross_entropy(lp, weights);
-        if (purpose.learns) pass.backward(column(loss.dlp));
-        return {.loss = loss.sum, .aux_loss = pass.aux_loss(), .more = {}};
+        if (purpose.learns) {
+            TokenLoss loss = cross_entropy(lp, weights);  // its gradients do not depend on what the model says
+            student.pass.run(batch.packed(), column(lp), column(loss.dlp));
+        } else {
+            student.pass.forward(batch.packed(), column(lp), false);
+        }
+        student.note_load();
+        return {.loss = cross_entropy(lp, weights).sum, .aux_loss = student.pass.aux_loss(), .more = {}};
     }
 };
 
 class PreferenceObjective final : public Objective {
   public:
-    PreferenceObjective(PassModel reference, float beta) : reference_(reference), beta_(beta) {}
+    PreferenceObjective(PassModel reference, float beta)
+        : reference_(reference.model, reference.adapter), beta_(beta) {}
 
     double weight(const Batch& batch) const override { return static_cast<double>(batch.pairs.size()); }
 
     PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         std::vector<float> lp(batch.tokens.size()), reference(batch.tokens.size()), mask(batch.weights);
         for (float& weight : mask) weight = weight != 0 ? 1.0f : 0.0f;
-        const math::WeightGradients none;
-        TrainingPass(reference_.model, student.ops, none, {}, reference_.adapter)
-            .forward(batch.packed(), column(reference));
-        TrainingPass pass(student.model.model, student.ops, student.gradients, options_of(purpose),
-                          student.model.adapter);
-        pass.forward(batch.packed(), column(lp));
-        student.note_load(pass);
+        reference_.run(student.ops, batch.packed(), column(reference));
+        student.pass.forward(batch.packed(), column(lp), purpose.learns);
+        student.note_load();
         DpoLoss loss = dpo(
             student.ops.kernels,
             {.lp = lp, .reference = reference, .mask = mask, .offsets = batch.offsets, .pairs = batch.pairs}, beta_);
         for (float& dlp : loss.dlp) dlp = static_cast<float>(double{dlp} / purpose.total);
-        if (purpose.learns) pass.backward(column(loss.dlp));
+        if (purpose.learns) student.pass.backward(column(loss.dlp));
         const auto won = std::ranges::count_if(loss.margins, [](float margin) { return margin > 0; });
         const double margins = std::accumulate(loss.margins.begin(), loss.margins.end(), 0.0);
         return {.loss = loss.sum / purpose.total,
-                .aux_loss = pass.aux_loss(),
+                .aux_loss = student.pass.aux_loss(),
                 .more = {{"accuracy", static_cast<double>(won) / purpose.total}, {"margin", margins / purpose.total}}};
     }
 
   private:
-    PassModel reference_;
+    FrozenPass reference_;
     float beta_;
 };
 

@@ -14,28 +14,27 @@
 
 namespace hone::train {
 
-// A model as passes see it at this moment. `adapter` may be null.
+// A model that learns nothing. `adapter` may be null.
 struct PassModel {
     const model::Model& model;
     const model::Adapter* adapter = nullptr;
 };
 
-// The model that is trained, and where gradients go.
+// The model that is trained.
 struct Student {
-    PassModel model;
+    const model::Model& model;
     math::OpContext& ops;
-    const math::WeightGradients& gradients;
+    TrainingPass& pass;
     ExpertBalance* balance = nullptr;  // is told the load of each pass; null: nobody wants to know
 
-    void note_load(const TrainingPass& pass) const {
+    void note_load() const {
         if (balance) balance->add(pass.selections());
     }
 };
 
 struct PassPurpose {
-    double total = 1;  // weight of the step, or evaluation, that this pass is a part of: losses are divided by it
-    float aux_coefficient = 0;  // of the load-balancing loss of this pass, in the gradients
-    bool learns = true;         // otherwise no gradients
+    double total = 1;    // weight of the step, or evaluation, that this pass is a part of: losses are divided by it
+    bool learns = true;  // otherwise no gradients
 };
 
 struct PassLoss {

@@ -7,13 +7,15 @@
 namespace hone::train {
 
 Trainer::Trainer(const model::Model& model, TrainedWeights& weights, Objective& objective,
-                 const OptimiserOptions& optimiser, const BalanceOptions& balance, math::OpContext& ops)
+                 const OptimiserOptions& optimiser, const BalanceOptions& balance, math::OpContext& ops,
+                 size_t activation_bytes)
     : model_(model),
       weights_(weights),
       objective_(objective),
       balancing_(balance),
       ops_(ops),
-      optimiser_(weights.parameters(), optimiser) {
+      optimiser_(weights.parameters(), optimiser),
+      pass_(model, ops, weights.gradients(), {.activation_bytes = activation_bytes}) {
     if (balancing_.bias_rate > 0) balance_.emplace(model.spec().routed_layers, weights.router_biases());
 }
 
@@ -26,9 +28,9 @@ Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_
     const auto count = static_cast<double>(passes.size());
     const Visit visit(ops_.pool);
     weights_.clear_gradients(ops_.pool);
+    pass_.set_aux_coefficient(static_cast<float>(double{balancing_.aux_coefficient} / count));
     for (const Batch& pass : passes) {
-        const PassPurpose purpose{.total = report.weight != 0 ? report.weight : 1,
-                                  .aux_coefficient = static_cast<float>(double{balancing_.aux_coefficient} / count)};
+        const PassPurpose purpose{.total = report.weight != 0 ? report.weight : 1};
         report.loss.add(objective_.run(student(balance_ ? &*balance_ : nullptr), pass, purpose));
     }
     report.loss.aux_loss /= count;
@@ -48,6 +50,7 @@ Result<StepReport> Trainer::step(std::span<const Batch> passes, double learning_
 
 PassLoss Trainer::evaluate(const Batch& batch) {
     const Visit visit(ops_.pool);
+    pass_.set_aux_coefficient(0);
     return objective_.run(student(), batch, {.learns = false});
 }
 

@@ -30,9 +30,10 @@ struct BalanceOptions {
 
 class Trainer {
   public:
-    // `weights` are published; without router biases bias_rate is 0.
+    // `weights` are published; without router biases bias_rate is 0. activation_bytes: TrainingOptions.
     Trainer(const model::Model& model, TrainedWeights& weights, Objective& objective, const OptimiserOptions& optimiser,
-            const BalanceOptions& balance, math::OpContext& ops);
+            const BalanceOptions& balance, math::OpContext& ops,
+            size_t activation_bytes = TrainingOptions().activation_bytes);
 
     // Errors: no memory to publish.
     Result<StepReport> step(std::span<const Batch> passes, double learning_rate);
@@ -45,8 +46,10 @@ class Trainer {
     Optimiser& optimiser() { return optimiser_; }
 
   private:
-    Student student(ExpertBalance* balance = nullptr) const {
-        return {{model_, weights_.adapter().get()}, ops_, weights_.gradients(), balance};
+    // With the weights as they are published now.
+    Student student(ExpertBalance* balance = nullptr) {
+        pass_.use(weights_.adapter().get());
+        return {model_, ops_, pass_, balance};
     }
 
     const model::Model& model_;
@@ -56,6 +59,7 @@ class Trainer {
     std::optional<ExpertBalance> balance_;  // with a bias rate
     math::OpContext& ops_;
     Optimiser optimiser_;
+    TrainingPass pass_;
     bool is_whole_ = true;
 };
 

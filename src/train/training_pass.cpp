@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "math/ops/activation.h"
-#include "math/ops/phase_clock.h"
 
 namespace hone::train {
 
@@ -82,6 +81,7 @@ model::Pass TrainingPass::pass_over(math::Tape* tape) {
             .segments = segments_,
             .page_pool = page_memory_,
             .tape = tape,
+            .results = results_ ? &*results_ : nullptr,
             .one_layer_pages = true,
             .adapters = adapters_of(std::ssize(batch_.tokens))};
 }
@@ -109,19 +109,34 @@ TrainingPass::HeadBlock TrainingPass::head_of(MatrixView<const float> x, model::
     return block;
 }
 
-void TrainingPass::plan_inputs() {
+void TrainingPass::plan_memory(bool goes_back) {
     const auto rows = std::ssize(batch_.tokens);
-    const int64_t hidden = model_.spec().hidden, bytes = rows * hidden * static_cast<int64_t>(sizeof(float));
-    auto kept = kept_inputs(model_.spec().layers, static_cast<int64_t>(options_.activation_bytes) / bytes);
+    const model::ModelSpec& spec = model_.spec();
+    const auto row_bytes = [&](int64_t columns) { return static_cast<size_t>(rows * columns) * sizeof(float); };
+    goes_back_ = goes_back;
+    spare_.clear();
+    results_.reset();
+    if (!goes_back) {
+        inputs_.assign(static_cast<size_t>(spec.layers) + 1, kept_.matrix<float>(rows, spec.hidden));
+        return;
+    }
+    const size_t bytes = options_.activation_bytes, input_bytes = row_bytes(spec.hidden);
+    auto kept = kept_inputs(spec.layers, static_cast<int64_t>(bytes / input_bytes));
     kept.push_back(true);
     inputs_.clear();
     size_t gap = 0, largest = 0;
     for (const bool is_kept : kept) {
-        inputs_.push_back(is_kept ? kept_.matrix<float>(rows, hidden) : MatrixView<float>{});
+        inputs_.push_back(is_kept ? kept_.matrix<float>(rows, spec.hidden) : MatrixView<float>{});
         largest = std::max(largest, gap = is_kept ? 0 : gap + 1);
     }
-    spare_.clear();
-    for (size_t i = 0; i < largest; i++) spare_.push_back(kept_.matrix<float>(rows, hidden));
+    for (size_t i = 0; i < largest; i++) spare_.push_back(kept_.matrix<float>(rows, spec.hidden));
+    if (largest > 0) return;
+    const size_t room = bytes - inputs_.size() * input_bytes;
+    const size_t attention =
+        std::min(room, static_cast<size_t>(spec.layers) * row_bytes(int64_t{spec.heads} * spec.head_dim + spec.heads));
+    if (room > 0)
+        results_.emplace(kept_, spec.layers,
+                         model::KeptResults::Room{.attention = attention, .product = room - attention});
 }
 
 void TrainingPass::restore_inputs(int32_t last) {
@@ -129,7 +144,7 @@ void TrainingPass::restore_inputs(int32_t last) {
     if (inputs_[at].data) return;
     size_t first = at;
     while (!inputs_[first].data) first--;
-    model::Pass pass = pass_over(nullptr);
+    model::Pass pass = pass_over(nullptr);  // without results: not all inputs were kept
     pass.router_tap = options_.router_tap;
     for (size_t i = first; i < at; i++) {
         inputs_[i + 1] = spare_[i - first];
@@ -138,17 +153,14 @@ void TrainingPass::restore_inputs(int32_t last) {
     }
 }
 
-void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs) {
+void TrainingPass::run_layers(const PackedBatch& batch, bool goes_back) {
     lay_out(batch);
-    const auto rows = std::ssize(batch.tokens);
-    CHECK(logprobs.rows == rows && logprobs.cols == batch.targets.cols, "[{}, {}] for {} tokens", logprobs.rows,
-          logprobs.cols, rows);
     kept_scope_.reset();
     kept_scope_.emplace(kept_);
     const size_t page_bytes = pages_.size() * model_.cache_spec().layer_bytes;
     page_memory_ = kept_.vector<std::byte>(static_cast<int64_t>(page_bytes)).data();
     std::memset(page_memory_, 0, page_bytes);  // masked keys count as exactly zero only if they are numbers
-    plan_inputs();
+    plan_memory(goes_back);
 
     load_ = math::RouterLoad(model_.spec().experts);
     selections_.assign(static_cast<size_t>(model_.spec().layers) * static_cast<size_t>(model_.spec().experts), 0);
@@ -169,19 +181,47 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs)
         const MatrixView<float> kept = inputs_[static_cast<size_t>(i) + 1], next = kept.data ? kept : spare_[0];
         if (next.data != x.data) math::copy(ops_, x, next);
         x = next;
+        if (results_) pass.results->keep(i);
         model_.layer(i, x, pass);
     }
-    if (logprobs.cols == 0) return;
-    for_head_blocks([&](int64_t first, int64_t count) {
-        const auto [logits, normalisers] = head_of(inputs_.back().rows_from(first, count), pass);
-        for (int64_t i = 0; i < count; i++) {
-            for (int64_t k = 0; k < logprobs.cols; k++) {
-                const int32_t target = batch_.targets.row(first + i)[k];
-                CHECK(target >= 0 && target < logits.cols, "target {} of {}", target, logits.cols);
-                logprobs.row(first + i)[k] = normalisers[static_cast<size_t>(i)].logprob(logits.row(i)[target]);
-            }
+}
+
+void TrainingPass::read_logprobs(int64_t first, const HeadBlock& block, MatrixView<float> logprobs) const {
+    const auto& [logits, normalisers] = block;
+    for (int64_t i = 0; i < logits.rows; i++) {
+        for (int64_t k = 0; k < logprobs.cols; k++) {
+            const int32_t target = batch_.targets.row(first + i)[k];
+            CHECK(target >= 0 && target < logits.cols, "target {} of {}", target, logits.cols);
+            logprobs.row(first + i)[k] = normalisers[static_cast<size_t>(i)].logprob(logits.row(i)[target]);
         }
+    }
+}
+
+static void check_shape(const PackedBatch& batch, MatrixView<const float> logprobs) {
+    CHECK(logprobs.rows == std::ssize(batch.tokens) && logprobs.cols == batch.targets.cols, "[{}, {}] for {} tokens",
+          logprobs.rows, logprobs.cols, batch.tokens.size());
+}
+
+void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs, bool goes_back) {
+    check_shape(batch, logprobs);
+    run_layers(batch, goes_back);
+    if (logprobs.cols == 0) return;
+    model::Pass pass = pass_over(nullptr);
+    for_head_blocks([&](int64_t first, int64_t count) {
+        read_logprobs(first, head_of(inputs_.back().rows_from(first, count), pass), logprobs);
     });
+}
+
+void TrainingPass::run(const PackedBatch& batch, MatrixView<float> logprobs, MatrixView<const float> dlogprobs) {
+    check_shape(batch, logprobs);
+    check_shape(batch, dlogprobs);
+    run_layers(batch, true);
+    run_back(
+        [&](int64_t first, const HeadBlock& block) {
+            read_logprobs(first, block, logprobs);
+            return target_gradients(first, block, dlogprobs);
+        },
+        math::Way::forward);
 }
 
 void TrainingPass::logits(int64_t first, MatrixView<float> logits) {
@@ -192,12 +232,15 @@ void TrainingPass::logits(int64_t first, MatrixView<float> logits) {
 }
 
 void TrainingPass::backward(MatrixView<const float> dlogprobs) {
-    run_back([&](int64_t first, const HeadBlock& block) {
-        const int64_t rows = block.logits.rows;
-        math::logprobs_backward(ops_, block.normalisers, batch_.targets.rows_from(first, rows),
-                                dlogprobs.rows_from(first, rows), block.logits);
-        return block.logits;
-    });
+    run_back([&](int64_t first, const HeadBlock& block) { return target_gradients(first, block, dlogprobs); });
+}
+
+MatrixView<float> TrainingPass::target_gradients(int64_t first, const HeadBlock& block,
+                                                 MatrixView<const float> dlogprobs) {
+    const int64_t rows = block.logits.rows;
+    math::logprobs_backward(ops_, block.normalisers, batch_.targets.rows_from(first, rows),
+                            dlogprobs.rows_from(first, rows), block.logits);
+    return block.logits;
 }
 
 void TrainingPass::backward_from_logits(LogitsLoss loss) {
@@ -209,8 +252,8 @@ void TrainingPass::backward_from_logits(LogitsLoss loss) {
     });
 }
 
-void TrainingPass::run_back(BlockGradient gradient_of) {
-    CHECK(!inputs_.empty(), "backward without forward");
+void TrainingPass::run_back(BlockGradient gradient_of, math::Way head_way) {
+    CHECK(!inputs_.empty() && goes_back_, "backward without forward");
     const Workspace::Scope scope(ops_.workspace);
     const math::WayScope way(ops_, math::Way::again);
     math::Tape tape(ops_, weights_);
@@ -225,7 +268,10 @@ void TrainingPass::run_back(BlockGradient gradient_of) {
     for_head_blocks([&](int64_t first, int64_t count) {
         const auto x = dx.rows_from(first, count), dx_block = ops_.workspace.matrix<float>(count, dx.cols);
         std::fill_n(dx_block.data, count * dx.cols, 0.0f);
-        const HeadBlock block = head_of(x, pass);
+        const HeadBlock block = [&] {
+            const math::WayScope computed(ops_, head_way);
+            return head_of(x, pass);
+        }();
         const math::PhaseScope phase(ops_, math::Phase::head);
         tape.set_gradient(block.logits, gradient_of(first, block));
         tape.set_gradient(x, dx_block);
@@ -239,6 +285,7 @@ void TrainingPass::run_back(BlockGradient gradient_of) {
         restore_inputs(i);
         const auto x = inputs_[static_cast<size_t>(i)];
         tape.set_gradient(x, dx);
+        if (results_) pass.results->recall(i);
         model_.layer(i, x, pass);
         tape.run_back();
     }
@@ -246,6 +293,7 @@ void TrainingPass::run_back(BlockGradient gradient_of) {
     model_.embed(batch_.tokens, inputs_[0], pass);
     tape.run_back();
     inputs_.clear();
+    results_.reset();
     kept_scope_.reset();
 }
 

@@ -54,6 +54,17 @@ def test_a_run_tells_its_steps_and_leaves_its_result(tmp_path):
     assert again.returncode == 0 and "finished at step 8" in again.stdout
 
 
+def test_memory_for_activations_changes_no_bit(tmp_path):
+    results = []
+    for size in ["1", "8K", "1G"]:
+        done = run_hone("train", recipe_in(tmp_path, output=size, steps=3), "--quiet", "--activation-memory", size)
+        assert done.returncode == 0, done.stderr
+        results.append((tmp_path / size / "final/adapter_model.safetensors").read_bytes())
+    assert results[0] == results[1] == results[2]
+    done = run_hone("train", recipe_in(tmp_path), "--activation-memory", "much")
+    assert done.returncode == 1 and "--activation-memory: 'much' is no amount of memory" in done.stderr
+
+
 def test_a_dry_run_writes_nothing(tmp_path):
     done = run_hone("train", recipe_in(tmp_path), "--dry-run")
     assert done.returncode == 0 and "8 steps" in done.stdout and "memory: about" in done.stdout, done.stderr

@@ -32,6 +32,7 @@ class TrainedModel {
     }
 
     const math::KernelTable& kernels() const { return ops_.kernels; }
+    const model::ModelSpec& spec() const { return loaded_.model->spec(); }
     TrainingPass pass(const TrainingOptions& options = {}) {
         return TrainingPass(*loaded_.model, ops_, weights_, options);
     }
@@ -90,6 +91,14 @@ Outcome run(TrainedModel& model, const Case& test, const TrainingOptions& option
     return out;
 }
 
+// Two models that were trained the same.
+void expect_same(const TrainedModel& model, std::span<const float> logprobs, const TrainedModel& other,
+                 std::span<const float> expected) {
+    math::expect_same_bits(logprobs, expected, "log-probabilities");
+    for (const auto& [weight, gradient] : model.gradients())
+        math::expect_same_bits(gradient, other.gradients().at(weight), weight);
+}
+
 class ModelGradients : public testing::TestWithParam<const char*> {};
 
 TEST_P(ModelGradients, agree_with_the_reference_implementation) {
@@ -117,7 +126,7 @@ TEST_P(ModelGradients, agree_with_the_reference_implementation) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, ModelGradients, testing::Values("dense_losses", "moe_losses", "moe_one_token"));
 
-// The same calls give the same bits: any kernels, any number of threads, any block of logits, any room for inputs.
+// The same calls give the same bits: any kernels, any number of threads, any block of logits.
 TEST(TrainingPass, no_bit_depends_on_kernels_threads_or_blocks) {
     for (const char* name : {"dense_losses", "moe_losses"}) {
         const GoldenOp golden(name, "models");
@@ -128,14 +137,43 @@ TEST(TrainingPass, no_bit_depends_on_kernels_threads_or_blocks) {
         for (const math::KernelTable* kernels : math::runnable_kernel_tables()) {
             for (const int threads : {1, 2, 3}) {
                 TrainedModel model(folder, *kernels, threads);
-                const Outcome out = run(model, test,
-                                        {.logits_bytes = static_cast<size_t>(threads - 1) * 16384,
-                                         .activation_bytes = static_cast<size_t>(threads - 1) << 30});
-                math::expect_same_bits(out.logprobs, expected.logprobs, "log-probabilities");
-                for (const auto& [weight, gradient] : model.gradients())
-                    math::expect_same_bits(gradient, first.gradients().at(weight), weight);
+                const Outcome out =
+                    run(model, test, {.logits_bytes = static_cast<size_t>(threads - 1) * 16384, .activation_bytes = 0});
+                expect_same(model, out.logprobs, first, expected.logprobs);
             }
         }
+    }
+}
+
+// Nor on what is kept: anything from a few inputs to all results of attention and products; or on whether the gradients
+// are known before.
+TEST(TrainingPass, no_bit_depends_on_what_is_kept) {
+    for (const char* name : {"dense_losses", "moe_losses"}) {
+        const GoldenOp golden(name, "models");
+        const std::string folder(golden.manifest().at("model").as_string());
+        const Case test(golden, "cross_entropy");
+        const PackedBatch batch = test.batch.view();
+        TrainedModel first(folder, *math::runnable_kernel_tables().back());
+        const Outcome expected = run(first, test, {.activation_bytes = 0});
+        const auto& spec = first.spec();
+        const size_t input = batch.tokens.size() * static_cast<size_t>(spec.hidden) * sizeof(float);
+        const size_t inputs = static_cast<size_t>(spec.layers + 1) * input;
+        for (const size_t bytes :
+             {input, inputs, inputs + input, 2 * inputs, 3 * inputs, 4 * inputs, size_t{1} << 30}) {
+            SCOPED_TRACE(bytes);
+            TrainedModel model(folder, *math::runnable_kernel_tables().back());
+            const Outcome out = run(model, test, {.activation_bytes = bytes});
+            expect_same(model, out.logprobs, first, expected.logprobs);
+            TrainedModel at_once(folder, *math::runnable_kernel_tables().back());
+            std::vector<float> logprobs(expected.logprobs.size());
+            at_once.pass({.activation_bytes = bytes})
+                .run(batch, {logprobs.data(), batch.targets.rows, batch.targets.cols},
+                     {expected.loss.dlp.data(), batch.targets.rows, batch.targets.cols});
+            expect_same(at_once, logprobs, first, expected.logprobs);
+        }
+        std::vector<float> logprobs(expected.logprobs.size());
+        first.pass().forward(batch, {logprobs.data(), batch.targets.rows, batch.targets.cols}, false);
+        math::expect_same_bits(logprobs, expected.logprobs, "without a way back");
     }
 }
 

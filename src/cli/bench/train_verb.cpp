@@ -14,6 +14,7 @@ struct TrainFlags {
     OutputFlags output;
     TrainingShape shape;
     std::string filter;
+    std::string activation_memory = kActivationMemory;
     int repeats = 3;
 };
 
@@ -68,6 +69,9 @@ Status bench_train(TrainFlags& flags) {
     if (const Status read = read_earlier(flags.output); !read) return read;
     const auto kernels = kernels_for(flags.model);
     if (!kernels) return kernels.error();
+    const auto activation_bytes = activation_bytes_of(flags.activation_memory);
+    if (!activation_bytes) return activation_bytes.error();
+    flags.shape.options.activation_bytes = *activation_bytes;
     BenchReport report{
         .machine = this_machine(math::name_of((*kernels)->isa), thread_count(flags.model)), .limits = {}, .rows = {}};
     bool found = false;
@@ -116,6 +120,7 @@ void add_bench_train(CLI::App& bench, int& status) {
     verb->add_option("--repeats", flags->repeats, "Repetitions of a row")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
+    add_activation_memory_option(*verb, flags->activation_memory);
     add_threads_option(*verb, flags->model);
     add_isa_option(*verb, flags->model);
     add_output_flags(*verb, flags->output);

@@ -76,10 +76,9 @@ void TrainingWorkload::step(Sample& sample) {
     clock_.restart();
     std::vector<float> logprobs(static_cast<size_t>(rows)), weights(static_cast<size_t>(rows), 1.0f);
     pass_->use(published_.get());
-    pass_->forward({.tokens = tokens_, .offsets = offsets_, .targets = {targets_.data(), rows, 1}},
-                   {logprobs.data(), rows, 1});
-    const train::TokenLoss loss = train::cross_entropy(logprobs, weights);
-    pass_->backward({loss.dlp.data(), rows, 1});
+    train::TokenLoss loss = train::cross_entropy(logprobs, weights);  // whose gradients are known before
+    pass_->run({.tokens = tokens_, .offsets = offsets_, .targets = {targets_.data(), rows, 1}},
+               {logprobs.data(), rows, 1}, {loss.dlp.data(), rows, 1});
     clock_.enter(Phase::other);  // so that the time since the last phase counts
     sample.clock = clock_;
     const double started = monotonic_seconds();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "math/ops/activation.h"
 #include "math/ops/parallel.h"
 
 namespace hone::math {
@@ -26,22 +27,33 @@ MatrixView<float> Tape::gradient(MatrixView<const float> x) {
         const auto dx = take(x.rows, x.cols);
         for_row_blocks(ops_, dx.rows, dx.cols,
                        [&](int64_t first, int64_t count, int) { std::fill_n(dx.row(first), count * dx.cols, 0.0f); });
-        found->second = dx;
+        found->second.dx = dx;
     }
-    CHECK(found->second.rows == x.rows && found->second.cols == x.cols, "gradient [{}, {}] of [{}, {}]",
-          found->second.rows, found->second.cols, x.rows, x.cols);
-    return found->second;
+    const MatrixView<float>& dx = found->second.dx;
+    CHECK(dx.rows == x.rows && dx.cols == x.cols, "gradient [{}, {}] of [{}, {}]", dx.rows, dx.cols, x.rows, x.cols);
+    return dx;
 }
 
 void Tape::set_gradient(MatrixView<const float> x, MatrixView<float> dx) {
     CHECK(dx.rows == x.rows && dx.cols == x.cols, "gradient [{}, {}] of [{}, {}]", dx.rows, dx.cols, x.rows, x.cols);
-    gradients_[x.data] = dx;
+    gradients_[x.data] = {dx, true};
 }
 
-void Tape::release(MatrixView<const float> x) {
+void Tape::add_gradient(MatrixView<const float> x, MatrixView<const float> y) {
+    const MatrixView<float> dx = gradient(x);
+    if (gradients_.at(x.data).is_set && !gradients_.contains(y.data)) return set_gradient(y, dx);
+    add(ops_, dx, gradient(y));
+}
+
+void Tape::forget(MatrixView<float> x) {
+    if (forgotten_.insert(x.data).second) released_.push_back(x);
+}
+
+void Tape::release(MatrixView<float> x) {
+    forget(x);
     const auto found = gradients_.find(x.data);
     if (found == gradients_.end()) return;
-    released_.push_back(found->second);
+    if (!found->second.is_set) released_.push_back(found->second.dx);
     gradients_.erase(found);
 }
 
@@ -52,6 +64,7 @@ void Tape::run_back() {
         steps_.back().run();
     }
     gradients_.clear();
+    forgotten_.clear();
     released_.clear();
 }
 

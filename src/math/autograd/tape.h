@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "math/ops/phase_clock.h"
@@ -46,9 +47,13 @@ class Tape {
     MatrixView<float> gradient(MatrixView<const float> x);
     // `dx` is the gradient of x from here on, as it stands.
     void set_gradient(MatrixView<const float> x, MatrixView<float> dx);
-    // Called by the step of the op that made x: its gradient, if it has one, is not needed any more, and its memory becomes
-    // that of others.
-    void release(MatrixView<const float> x);
+    // For x += y, by its step: y's gradient is x's. Where that was set, and y has none yet, it is the very same memory: the
+    // op that made y reads it, before anything else is added to x's.
+    void add_gradient(MatrixView<const float> x, MatrixView<const float> y);
+    // Nobody reads x any more: its memory, dense, becomes that of gradients.
+    void forget(MatrixView<float> x);
+    // Called by the step of the op that made x: nobody reads x any more, nor its gradient, if it has one.
+    void release(MatrixView<float> x);
 
     // The step's time is of the phase in which it is pushed.
     void push(std::function<void()> step) {
@@ -67,7 +72,12 @@ class Tape {
         Phase phase;
     };
     std::vector<Step> steps_;
-    std::unordered_map<const float*, MatrixView<float>> gradients_;
+    struct Gradient {
+        MatrixView<float> dx;
+        bool is_set = false;  // its memory is not the tape's
+    };
+    std::unordered_map<const float*, Gradient> gradients_;
+    std::unordered_set<const float*> forgotten_;
     std::vector<MatrixView<float>> released_;
 };
 

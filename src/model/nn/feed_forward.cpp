@@ -18,10 +18,9 @@ void GluWeights::visit(int32_t hidden, int32_t inner, const std::string& prefix,
 void gated_linear_unit(const GluWeights& weights, math::MatrixView<const float> x, math::MatrixView<float> y,
                        Pass& pass) {
     const math::PhaseScope phase(pass.ops, math::Phase::dense);
-    auto& workspace = pass.ops.workspace;
     const PassScope scope(pass);
-    const auto gate_TF = workspace.matrix<float>(x.rows, weights.gate.n);
-    const auto up_TF = workspace.matrix<float>(x.rows, weights.up.n);
+    const auto gate_TF = result_matrix(ResultKind::product, x.rows, weights.gate.n, pass);
+    const auto up_TF = result_matrix(ResultKind::product, x.rows, weights.up.n, pass);
     const math::Weight* const inputs[] = {&weights.gate, &weights.up};
     const math::MatrixView<float> outputs[] = {gate_TF, up_TF};
     linear(x, inputs, outputs, pass);

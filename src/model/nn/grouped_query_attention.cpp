@@ -41,10 +41,12 @@ void grouped_query_attention(const GqaSpec& spec, const GqaWeights& weights, con
     auto& workspace = pass.ops.workspace;
     const PassScope scope(pass);
     const int64_t q_size = int64_t{spec.heads} * spec.head_dim, kv_size = int64_t{spec.kv_heads} * spec.head_dim;
-    const math::MatrixView<float> projected[] = {workspace.matrix<float>(x.rows, q_size),
-                                                 workspace.matrix<float>(x.rows, kv_size),
-                                                 workspace.matrix<float>(x.rows, kv_size)};
-    const auto o_THd = workspace.matrix<float>(x.rows, q_size);
+    const bool stay = spec.qk_norm != QkNorm::none && !spec.clip;  // otherwise they are changed in place
+    const auto matrix = [&](int64_t cols) {
+        return stay ? result_matrix(ResultKind::product, x.rows, cols, pass) : workspace.matrix<float>(x.rows, cols);
+    };
+    const math::MatrixView<float> projected[] = {matrix(q_size), matrix(kv_size), matrix(kv_size)};
+    const auto o_THd = result_matrix(ResultKind::attention, x.rows, q_size, pass);
 
     const math::Weight* const inputs[] = {&weights.query, &weights.key, &weights.value};
     {

@@ -45,7 +45,7 @@ math::KvLayer PreNormDecoder::cache_of_layer(int32_t i, const Pass& pass) const 
 void PreNormDecoder::layer(int32_t i, math::MatrixView<float> x, Pass& pass) const {
     const Layer& layer = layers_[static_cast<size_t>(i)];
     const PassScope scope(pass);
-    const auto branch = pass.ops.workspace.matrix<float>(x.rows, x.cols);  // of the one, then of the other
+    const auto branch = result_matrix(ResultKind::product, x.rows, x.cols, pass);
     {
         const PassScope attention_scope(pass);
         const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
@@ -55,8 +55,9 @@ void PreNormDecoder::layer(int32_t i, math::MatrixView<float> x, Pass& pass) con
     }
     const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
     rms_norm(x, layer.feed_forward_norm, ends_.norm, normed, pass, !pass.skips_output);
-    feed_forward(i, normed, branch, pass);
-    last_add(branch, x, pass);
+    const auto other = pass.tape ? branch : in_place_of(branch, pass);  // nobody reads the first again
+    feed_forward(i, normed, other, pass);
+    last_add(other, x, pass);
 }
 
 void PreNormDecoder::head(math::MatrixView<const float> x, math::MatrixView<float> logits, Pass& pass) const {

@@ -1,5 +1,6 @@
 #include "model/nn/recorded.h"
 
+#include <algorithm>
 #include <deque>
 
 #include "math/autograd/tape.h"
@@ -21,8 +22,18 @@ static MatrixView<const float> copy_of(MatrixView<const float> x, OpContext& ops
     return copy;
 }
 
+MatrixView<float> result_matrix(ResultKind kind, int64_t rows, int64_t cols, Pass& pass) {
+    const auto kept = pass.results ? pass.results->take(kind, rows, cols) : MatrixView<float>{};
+    return kept.data ? kept : pass.ops.workspace.matrix<float>(rows, cols);
+}
+
 MatrixView<float> in_place_of(MatrixView<float> x, Pass& pass) {
-    return pass.tape ? pass.ops.workspace.matrix<float>(x.rows, x.cols) : x;
+    const bool stays = pass.tape || (pass.results && pass.results->is_kept(x));
+    return stays ? pass.ops.workspace.matrix<float>(x.rows, x.cols) : x;
+}
+
+static bool is_known(MatrixView<const float> y, const Pass& pass) {
+    return pass.results && pass.results->is_known(y);
 }
 
 // The factors for these matrices of every adapter of the pass; empty if no adapter has any.
@@ -50,7 +61,8 @@ static void linear(MatrixView<const float> x, std::span<const math::Weight* cons
                    std::span<const MatrixView<float>> outputs, bool is_read, Pass& pass) {
     const PassScope scope(pass);
     const auto runs = lora_runs(weights, pass);
-    if (is_read) {
+    const auto is_there = [&](MatrixView<const float> y) { return is_known(y, pass); };
+    if (is_read && !std::ranges::all_of(outputs, is_there)) {
         math::linear(pass.ops, x, weights, outputs);
         math::lora_linear(pass.ops, x, runs, outputs);
     }
@@ -145,8 +157,7 @@ void swiglu(MatrixView<const float> gate, MatrixView<const float> up, MatrixView
 
 static void record_add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
     if (!pass.tape) return;
-    pass.tape->push(
-        [&ops = pass.ops, &tape = *pass.tape, y, x] { math::add(ops, tape.gradient(x), tape.gradient(y)); });
+    pass.tape->push([&tape = *pass.tape, y, x] { tape.add_gradient(x, y); });
 }
 
 void add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
@@ -159,11 +170,13 @@ void last_add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
     record_add(y, x, pass);
 }
 
-void attention(MatrixView<const float> q, MatrixView<const float> k, MatrixView<const float> v, int32_t heads,
+void attention(MatrixView<const float> q, MatrixView<float> k, MatrixView<float> v, int32_t heads,
                const math::KvLayer& cache, MatrixView<float> y, Pass& pass) {
-    const auto log_sums = pass.tape ? pass.ops.workspace.matrix<float>(q.rows, heads) : MatrixView<float>{};
+    const auto log_sums =
+        pass.tape || pass.results ? result_matrix(ResultKind::attention, q.rows, heads, pass) : MatrixView<float>{};
     math::store_kv(pass.ops, pass.segments, k, v, cache);
-    math::attention(pass.ops, pass.segments, q, heads, cache, y, log_sums);
+    if (!is_known(y, pass) || !is_known(log_sums, pass))
+        math::attention(pass.ops, pass.segments, q, heads, cache, y, log_sums);
     if (!pass.tape) return;
     pass.tape->push(
         [&ops = pass.ops, &tape = *pass.tape, segments = pass.segments, q, k, v, heads, cache, y, log_sums] {
@@ -172,6 +185,7 @@ void attention(MatrixView<const float> q, MatrixView<const float> k, MatrixView<
                                      {.dq = tape.gradient(q), .dk = tape.gradient(k), .dv = tape.gradient(v)});
             tape.release(y);
         });
+    pass.tape->forget(k), pass.tape->forget(v);  // what is stored is read
 }
 
 void route(const math::RouterSpec& spec, MatrixView<const float> logits, const math::Routing& routing, Pass& pass) {

@@ -9,6 +9,7 @@
 #include "math/ops/rotary.h"
 #include "math/ops/router.h"
 #include "model/model.h"
+#include "model/nn/kept_results.h"
 
 namespace hone::model {
 
@@ -23,7 +24,9 @@ class PassScope {
     std::optional<math::Workspace::Scope> scope_;
 };
 
-// What an op may change in place: x itself, or where the pass records a matrix of its own.
+// Where the result of attention or a product is to lie so that it may be kept: as it came out, nobody may change it then.
+math::MatrixView<float> result_matrix(ResultKind kind, int64_t rows, int64_t cols, Pass& pass);
+// What an op may change in place: x itself, or a matrix of its own where the pass records or keeps x.
 math::MatrixView<float> in_place_of(math::MatrixView<float> x, Pass& pass);
 
 void linear(math::MatrixView<const float> x, std::span<const math::Weight* const> weights,
@@ -55,9 +58,9 @@ void swiglu(math::MatrixView<const float> gate, math::MatrixView<const float> up
 void last_add(math::MatrixView<const float> y, math::MatrixView<float> x, Pass& pass);
 void add(math::MatrixView<const float> y, math::MatrixView<float> x, Pass& pass);
 
-// Stores keys and values and attends to them.
-void attention(math::MatrixView<const float> q, math::MatrixView<const float> k, math::MatrixView<const float> v,
-               int32_t heads, const math::KvLayer& cache, math::MatrixView<float> y, Pass& pass);
+// Stores keys and values and attends to them. Where the pass records, nobody may read k and v again.
+void attention(math::MatrixView<const float> q, math::MatrixView<float> k, math::MatrixView<float> v, int32_t heads,
+               const math::KvLayer& cache, math::MatrixView<float> y, Pass& pass);
 
 void route(const math::RouterSpec& spec, math::MatrixView<const float> logits, const math::Routing& routing,
            Pass& pass);
