@@ -75,7 +75,7 @@ def test_a_plan_tells_what_data_lose_and_how_far_the_job_is(tmp_path):
     recipe.write_text(recipe.read_text().replace("1e-3", "1e-2"))
     refused = run_hone("train", recipe, "--dry-run")
     assert refused.returncode == 1 and "optimiser.learning_rate" in refused.stderr and "step 8" in refused.stdout
-    (tmp_path / "data.jsonl").write_text("{}\n" + json.dumps(rows[0]) + "\n")
+    (tmp_path / "data.jsonl").write_text("{}\n" + (json.dumps(rows[0]) + "\n") * 3)
     wrong = run_hone("train", recipe, "--dry-run")
     assert wrong.returncode == 1 and "data.jsonl:1: " in wrong.stderr
 
