@@ -36,18 +36,37 @@ std::string format_count(int64_t count) {
     return std::to_string(count);
 }
 
+boost::json::object to_json(const train::DataSurvey& survey) {
+    return {{"records", survey.records},        {"tokens", survey.tokens},
+            {"targets", survey.targets},        {"truncated", survey.counts.truncated},
+            {"skipped", survey.counts.skipped}, {"without_targets", survey.counts.without_targets}};
+}
+
+void print_survey(const char* what, const train::DataSurvey& survey) {
+    const std::string losses = survey.losses();
+    fmt::print("  {}: {} tokens, {} of them trained on{}{}\n", what, survey.tokens, survey.targets,
+               losses.empty() ? "" : "; ", losses);
+}
+
+// Where the job begins or goes on.
+int64_t first_step(const train::Job& job, const TrainFlags& flags) {
+    return flags.dry_run ? job.plan().saved_step : job.state().step;
+}
+
 void print_plan(const train::Job& job, const TrainFlags& flags) {
     const train::JobPlan& plan = job.plan();
     const train::Recipe& recipe = job.recipe();
     if (flags.json) {
         boost::json::object line{{"kind", name_of(recipe.kind)},
                                  {"steps", plan.steps},
-                                 {"step", job.state().step},
+                                 {"step", first_step(job, flags)},
                                  {"parameters", plan.parameters},
                                  {"trained_parameters", plan.trained_parameters},
                                  {"memory_bytes", plan.memory_bytes},
                                  {"records", job.data().training_records()},
                                  {"evaluation_records", job.data().evaluation_records()}};
+        if (plan.survey) line["training_data"] = to_json(plan.survey->training);
+        if (plan.survey && plan.survey->evaluation) line["evaluation_data"] = to_json(*plan.survey->evaluation);
         fmt::print("{}\n", boost::json::serialize(line));
         return;
     }
@@ -59,8 +78,11 @@ void print_plan(const train::Job& job, const TrainFlags& flags) {
     fmt::print("data: {} records, {} of them for evaluation; {} steps of at most {}\n",
                job.data().training_records() + job.data().evaluation_records(), job.data().evaluation_records(),
                plan.steps, of_step);
-    fmt::print("memory: about {}; output: {}\n", format_bytes(static_cast<double>(plan.memory_bytes)),
-               recipe.output.string());
+    if (plan.survey) print_survey("training", plan.survey->training);
+    if (plan.survey && plan.survey->evaluation) print_survey("evaluation", *plan.survey->evaluation);
+    const int64_t step = first_step(job, flags);
+    fmt::print("memory: about {}; output: {}{}\n", format_bytes(static_cast<double>(plan.memory_bytes)),
+               recipe.output.string(), step > 0 ? fmt::format(", which is at step {}", step) : "");
 }
 
 // The page next to the metrics. What it cannot write stops no training.
@@ -113,13 +135,12 @@ Status run_train(const TrainFlags& flags) {
     if (!opened) return opened.error();
     train::Job& job = **opened;
     if (flags.dry_run || !quiet) print_plan(job, flags);
-    if (flags.dry_run) return ok();
+    if (flags.dry_run) return job.plan().refusal.empty() ? ok() : error("{}", job.plan().refusal);
     const std::string result = (job.recipe().output / "final").string();
     if (job.is_finished() && std::filesystem::exists(result)) {
         if (!quiet) fmt::print("finished at step {}: {}\n", job.state().step, result);
         return ok();
     }
-    if (!quiet && job.state().step > 0) fmt::print("going on from step {}\n", job.state().step);
     if (const Status taken = take_steps(job, flags, **kernels, pool); !taken) return taken;
     if (const Status finished = job.finish(quiet); !finished) return finished;
     write_report(job);

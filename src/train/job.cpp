@@ -17,7 +17,7 @@ Result<JobEvent> Job::advance() {
     CHECK(!is_finished(), "a step of a job that is finished");
     const double started = monotonic_seconds();
     auto passes = data_->next_step();
-    if (!passes) return passes.error();
+    if (!passes) return failed_to_read(passes.error());
     if (passes->empty()) return error("the data ended before step {} of {}", state_.step + 1, plan_.steps);
     auto step = trainer_->step(*passes, learning_rate(recipe_.schedule, state_.step + 1));
     if (!step) return step.error();
@@ -53,21 +53,27 @@ Result<JobEvent> Job::advance() {
 }
 
 Result<PassLoss> Job::evaluate() {
-    if (!evaluation_) {
-        auto batches = data_->evaluation();
-        if (!batches) return batches.error();
-        evaluation_ = std::move(*batches);
-    }
+    const auto batches = data_->evaluation();
     PassLoss sums;
     double weight = 0;
-    for (const Batch& batch : *evaluation_) {
-        sums.add(trainer_->evaluate(batch));
-        weight += trainer_->weight(batch);
+    for (;;) {
+        const auto batch = batches->next();
+        if (!batch) return failed_to_read(batch.error().within("evaluation"));
+        if (!*batch) break;
+        sums.add(trainer_->evaluate(**batch));
+        weight += trainer_->weight(**batch);
     }
     if (weight == 0) return error("evaluation: nothing in its records is trained on, so they have no loss");
     sums.loss /= weight;
     for (auto& [name, value] : sums.more) value /= weight;
     return sums;
+}
+
+// The files changed while the job ran. The weights are those of the last step.
+Error Job::failed_to_read(const Error& failure) {
+    const Status saved = save();
+    if (!saved) return error("{}; and saving failed: {}", failure.message, saved.error().message);
+    return error("{}; step {} is saved, set the data back to go on from it", failure.message, state_.step);
 }
 
 Status Job::note_evaluation(JobEvent& event) {

@@ -31,7 +31,11 @@ struct JobOptions {
 struct JobPlan {
     int64_t steps = 0;  // in all
     int64_t parameters = 0, trained_parameters = 0;
-    size_t memory_bytes = 0;  // an estimate
+    size_t memory_bytes = 0;          // an estimate
+    std::optional<JobSurvey> survey;  // of a job that goes on only where its steps are counted anew
+    // With only_plan: what the output folder has, and why opening the job in it would fail; empty where it would not.
+    int64_t saved_step = 0;
+    std::string refusal;
 };
 
 // A step, and what was done behind it.
@@ -59,7 +63,8 @@ class Job {
     std::span<const Parameter> parameters() const { return weights_->parameters(); }
 
     bool is_finished() const { return state_.step >= plan_.steps || state_.is_stopped_early; }
-    // Takes the next step; evaluates and saves if it is time. Errors: data that cannot be read, gradients that were not
+    // Takes the next step; evaluates and saves if it is time. Errors: data that cannot be read any more (what the steps
+    // before have made is saved then), gradients that were not
     // finite several times in a row, a checkpoint that cannot be written.
     Result<JobEvent> advance();
     // Whether what is trained is as the last step left it: not where one was left (base/turns.h) while it changed weights.
@@ -76,10 +81,15 @@ class Job {
     std::unique_ptr<Objective> make_objective() const;
     void estimate(size_t activation_bytes);
     Status set_total_steps();
+    Status survey();
+    Status look_at_output();
     Status begin(const JobOptions& options);
+    // The state of a checkpoint that the recipe may go on from.
+    Result<JobState> begun_state(const Checkpoint& checkpoint) const;
     Status go_on(const Checkpoint& checkpoint);
     Status check_same(const JobState& begun) const;
     Result<PassLoss> evaluate();
+    Error failed_to_read(const Error& failure);
     Status note_evaluation(JobEvent& event);
     Status write_result(const char* name, bool quiet);
     Status note_step(const JobEvent& event);
@@ -99,7 +109,6 @@ class Job {
     std::unique_ptr<Objective> objective_;
     std::optional<Trainer> trainer_;
     std::unique_ptr<JobData> data_;
-    std::optional<std::vector<Batch>> evaluation_;  // read once
     std::optional<CheckpointStore> store_;
     std::optional<MetricsFile> metrics_;
     JobPlan plan_;

@@ -10,8 +10,9 @@ Result<std::unique_ptr<JobData>> JobData::open(const Recipe& recipe, const FileS
     if (options.max_tokens > model.max_positions)
         return error("data.max_tokens is {}, but the model takes at most {}", options.max_tokens, model.max_positions);
     std::unique_ptr<JobData> data(new JobData);
+    data->quiet_ = quiet;
     if (const Status read = data->read_text_files(files, model.vocabulary, options); !read) return read.error();
-    if (const Status indexed = data->index(recipe, quiet); !indexed) return indexed.error();
+    if (const Status indexed = data->index(recipe); !indexed) return indexed.error();
     const int64_t longest = options.max_tokens > 0 ? options.max_tokens : recipe.train.tokens;
     data->packing_ = {.pass_tokens = recipe.train.tokens,
                       .document_tokens = std::min<int64_t>(longest, model.max_positions),
@@ -48,14 +49,14 @@ Status JobData::read_text_files(const FileSet& files, int32_t vocabulary, const 
     return ok();
 }
 
-Status JobData::index(const Recipe& recipe, bool quiet) {
-    auto index = RecordIndex::build(recipe.data.files, quiet);
+Status JobData::index(const Recipe& recipe) {
+    auto index = RecordIndex::build(recipe.data.files, quiet_);
     if (!index) return index.error();
     index_ = std::move(*index);
     const EvaluationOptions& evaluation = recipe.evaluation;
     training_ = Selection(index_->size());
     if (!evaluation.files.empty()) {
-        auto own = RecordIndex::build(evaluation.files, quiet);
+        auto own = RecordIndex::build(evaluation.files, quiet_);
         if (!own) return own.error();
         evaluation_index_ = std::move(*own);
         evaluation_ = Selection(evaluation_index_->size());
@@ -89,36 +90,31 @@ Result<std::vector<Batch>> JobData::next_step() {
     return passes;
 }
 
-Result<int64_t> JobData::count_steps() const {
-    CHECK(packing_.epochs > 0, "data without end");
-    Packer all(*index_, *reader_, *training_, packing_);
-    int64_t passes = 0, ends = 0;
-    bool is_open = false;
-    for (;;) {
-        auto batch = all.next();
-        if (!batch) return batch.error();
-        if (!*batch) break;
-        passes++;
-        ends += (*batch)->ends_step;
-        is_open = !(*batch)->ends_step;
-    }
-    return passes_a_step_ > 0 ? (passes + passes_a_step_ - 1) / passes_a_step_ : ends + is_open;
+Result<JobSurvey> JobData::survey(ThreadPool& pool) const {
+    auto training = survey_data(*index_, *reader_, *training_, packing_, pool, quiet_);
+    if (!training) return training.error();
+    JobSurvey survey{.training = *training, .evaluation = {}};
+    survey.steps = static_cast<int64_t>(survey.training.steps);
+    if (passes_a_step_ > 0)
+        survey.steps = (static_cast<int64_t>(survey.training.passes) + passes_a_step_ - 1) / passes_a_step_;
+    if (!evaluation_) return survey;
+    auto evaluation = survey_data(evaluation_index(), *reader_, *evaluation_, evaluation_packing(), pool, quiet_);
+    if (!evaluation) return evaluation.error().within("evaluation");
+    survey.evaluation = *evaluation;
+    return survey;
 }
 
-Result<std::vector<Batch>> JobData::evaluation() const {
-    std::vector<Batch> batches;
-    if (!evaluation_) return batches;
+PackingOptions JobData::evaluation_packing() const {
     PackingOptions packing = packing_;
     packing.step_examples = 0;
     packing.epochs = 1;
     packing.shuffled = false;
-    Packer packer(evaluation_index_ ? *evaluation_index_ : *index_, *reader_, *evaluation_, packing);
-    for (;;) {
-        auto batch = packer.next();
-        if (!batch) return batch.error();
-        if (!*batch) return batches;
-        batches.push_back(std::move(**batch));
-    }
+    return packing;
+}
+
+std::unique_ptr<BatchStream> JobData::evaluation() const {
+    CHECK(evaluation_.has_value(), "no evaluation in the recipe");
+    return std::make_unique<BatchStream>(evaluation_index(), *reader_, *evaluation_, evaluation_packing());
 }
 
 std::string JobData::hash() const {

@@ -8,9 +8,17 @@
 #include "base/file_set.h"
 #include "model/model.h"
 #include "train/data/batches.h"
+#include "train/data/survey.h"
 #include "train/recipe.h"
 
 namespace hone::train {
+
+// What all records are, read before the first step.
+struct JobSurvey {
+    DataSurvey training;
+    std::optional<DataSurvey> evaluation;
+    int64_t steps = 0;  // of the recipe's epochs; 0 where it counts steps
+};
 
 class JobData {
   public:
@@ -24,11 +32,11 @@ class JobData {
     // Where the next step begins, and going on there.
     const DataPosition& position() const { return position_; }
     void go_on_from(const DataPosition& position);
-    // How many steps the recipe's epochs have: reads all data.
-    Result<int64_t> count_steps() const;
+    // Reads all data. Errors are those of survey_data.
+    Result<JobSurvey> survey(ThreadPool& pool) const;
 
-    // The passes of an evaluation, in the order of the files; none without one.
-    Result<std::vector<Batch>> evaluation() const;
+    // The passes of an evaluation, in the order of the files; where the recipe has one.
+    std::unique_ptr<BatchStream> evaluation() const;
 
     // Of the contents of all files, whatever they are called; training and evaluation.
     std::string hash() const;
@@ -39,8 +47,9 @@ class JobData {
   private:
     JobData() = default;
     Status read_text_files(const FileSet& files, int32_t vocabulary, const DataOptions& options);
-    Status index(const Recipe& recipe, bool quiet);
-    Packer packer() const { return {index_.value(), *reader_, *training_, packing_}; }
+    Status index(const Recipe& recipe);
+    const RecordIndex& evaluation_index() const { return evaluation_index_ ? *evaluation_index_ : *index_; }
+    PackingOptions evaluation_packing() const;
 
     std::unique_ptr<text::Tokenizer> tokenizer_;
     std::optional<text::ChatTemplates> chat_templates_;
@@ -48,6 +57,7 @@ class JobData {
     std::optional<RecordIndex> index_, evaluation_index_;  // the latter of files of its own
     std::optional<Selection> training_, evaluation_;
     PackingOptions packing_;
+    bool quiet_ = false;
     int64_t passes_a_step_ = 0;  // 0: the packer says where a step ends
     DataPosition position_;
     std::unique_ptr<BatchStream> stream_;  // begun by the first next_step()

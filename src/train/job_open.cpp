@@ -121,17 +121,11 @@ void Job::estimate(size_t activation_bytes) {
 
 Status Job::set_total_steps() {
     const TrainOptions& train = recipe_.train;
-    if (train.steps) {
-        plan_.steps = *train.steps;
-    } else {
-        if (state_.epochs != train.epochs) {
-            auto counted = data_->count_steps();
-            if (!counted) return counted.error();
-            state_.epochs = train.epochs;
-            state_.steps_of_epochs = *counted;
-        }
-        plan_.steps = state_.steps_of_epochs;
+    const bool is_surveyed = train.steps ? state_.epochs >= 0 : state_.epochs == train.epochs;
+    if (!is_surveyed) {
+        if (const Status read = survey(); !read) return read;
     }
+    plan_.steps = train.steps ? *train.steps : state_.steps_of_epochs;
     Schedule& schedule = recipe_.schedule;
     schedule.total_steps = plan_.steps;
     if (schedule.decay != Decay::constant && schedule.warmup_steps + schedule.decay_steps > plan_.steps) {
@@ -141,12 +135,43 @@ Status Job::set_total_steps() {
     return ok();
 }
 
+// The result belongs to the contents of the data, which a job that goes on has checked.
+Status Job::survey() {
+    auto survey = data_->survey(pool_);
+    if (!survey) return survey.error();
+    state_.epochs = recipe_.train.steps ? 0 : recipe_.train.epochs;
+    state_.steps_of_epochs = survey->steps;
+    for (const DataSurvey* part : {&survey->training, survey->evaluation ? &*survey->evaluation : nullptr}) {
+        if (part && part->loses_much())
+            LOG_WARN("{}data: of {} records, {}; train.tokens, data.max_tokens and data.too_long decide on it",
+                     part == &survey->training ? "" : "evaluation ", part->records, part->losses());
+    }
+    plan_.survey = std::move(*survey);
+    return ok();
+}
+
+// What begin() would find in the output folder: reads, and locks nothing.
+Status Job::look_at_output() {
+    auto newest = newest_checkpoint(recipe_.output);
+    if (!newest) return newest.error();
+    for (const std::string& damaged : newest->damaged) LOG_WARN("{}", damaged);
+    if (!newest->checkpoint) return ok();
+    plan_.saved_step = newest->checkpoint->step();
+    const auto begun = begun_state(*newest->checkpoint);
+    if (!begun) plan_.refusal = begun.error().message;
+    return ok();
+}
+
 Status Job::begin(const JobOptions& options) {
     state_.recipe = recipe_.values;
     state_.recipe_text = recipe_.text;
     state_.data = data_->hash();
     const fs::path& output = recipe_.output;
-    if (options.only_plan) return set_total_steps();
+    // Data that are wrong remove nothing.
+    if (options.only_plan || options.restart) {
+        if (const Status set = set_total_steps(); !set) return set;
+    }
+    if (options.only_plan) return options.restart ? ok() : look_at_output();
     auto store = CheckpointStore::open(output);
     if (!store) return store.error();
     store_.emplace(std::move(*store));
@@ -175,13 +200,19 @@ Status Job::begin(const JobOptions& options) {
     return is_time_to_evaluate() ? note_evaluation(missed) : ok();
 }
 
-Status Job::go_on(const Checkpoint& checkpoint) {
+Result<JobState> Job::begun_state(const Checkpoint& checkpoint) const {
     auto begun = job_state_from_json(checkpoint.state());
     if (!begun) return begun.error().within(checkpoint.folder().string());
     if (const Status same = check_same(*begun); !same) {
         return error("{}: {}; set it back, choose another output, or start anew with --restart",
                      recipe_.output.string(), same.error().message);
     }
+    return begun;
+}
+
+Status Job::go_on(const Checkpoint& checkpoint) {
+    auto begun = begun_state(checkpoint);
+    if (!begun) return begun.error();
     if (const Status restored = checkpoint.restore(tensors()); !restored) return restored;
     begun->recipe = recipe_.values;
     begun->recipe_text = recipe_.text;

@@ -25,7 +25,6 @@ void for_each_field(State& state, auto&& visit) {
     visit("seconds", state.seconds);
     visit("position_record", state.position.record);
     visit("position_item", state.position.item);
-    visit("position_step_tokens", state.position.step_tokens);
     visit("position_step_examples", state.position.step_examples);
     visit("evaluations_since_best", state.evaluations_since_best);
     visit("evaluated_step", state.evaluated_step);

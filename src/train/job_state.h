@@ -24,8 +24,9 @@ struct JobState {
     int64_t evaluations_since_best = 0;
     int64_t evaluated_step = 0;  // the last
     bool is_stopped_early = false;
-    int64_t epochs = 0, steps_of_epochs = 0;  // counted for so many epochs; 0: not counted
-    uint64_t metrics_bytes = 0;               // of metrics.jsonl
+    // Counted for so many epochs; 0 where the recipe counts steps, -1 before the data have been surveyed.
+    int64_t epochs = -1, steps_of_epochs = 0;
+    uint64_t metrics_bytes = 0;  // of metrics.jsonl
 };
 
 std::string to_json(const JobState& state);

@@ -71,6 +71,26 @@ def test_a_dry_run_writes_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_plan_tells_what_data_lose_and_how_far_the_job_is(tmp_path):
+    recipe = recipe_in(tmp_path, rest="[optimiser]\nlearning_rate = 1e-3\n")
+    rows = [{"tokens": [3, 4, 5], "mask": [0, int(i > 5), 1]} for i in range(12)] + [{"tokens": [3], "mask": [1]}] * 4
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan = run_hone("train", recipe, "--dry-run")
+    assert plan.returncode == 0 and " records with nothing to train on" in plan.stdout, plan.stderr
+    assert " records with nothing to train on; train.tokens, data.max_tokens" in plan.stderr
+    line = json.loads(run_hone("train", recipe, "--dry-run", "--json").stdout)
+    assert line["training_data"]["records"] == 14 and line["evaluation_data"]["records"] == 2
+    assert line["training_data"]["without_targets"] + line["evaluation_data"]["without_targets"] == 4
+    assert run_hone("train", recipe, "--quiet").returncode == 0
+    assert "which is at step 8" in run_hone("train", recipe, "--dry-run").stdout
+    recipe.write_text(recipe.read_text().replace("1e-3", "1e-2"))
+    refused = run_hone("train", recipe, "--dry-run")
+    assert refused.returncode == 1 and "optimiser.learning_rate" in refused.stderr and "step 8" in refused.stdout
+    (tmp_path / "data.jsonl").write_text("{}\n" + (json.dumps(rows[0]) + "\n") * 3)
+    wrong = run_hone("train", recipe, "--dry-run")
+    assert wrong.returncode == 1 and "data.jsonl:1: " in wrong.stderr
+
+
 def test_mistakes_say_where_and_what_to_do(tmp_path):
     recipe = recipe_in(tmp_path, rest="every_stp = 1\n")
     done = run_hone("train", recipe)

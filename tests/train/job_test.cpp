@@ -222,6 +222,115 @@ TEST(Job, RefusesToGoOnAsAnother) {
     EXPECT_EQ(jobs.opened(recipe("out", "kind = 'pretrain'"), {.restart = true, .quiet = true})->state().step, 0);
 }
 
+std::vector<std::string> lines_of(const fs::path& path) {
+    std::ifstream file(path);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+}
+
+void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
+    std::ofstream(path) << fmt::format("{}\n", fmt::join(lines, "\n"));
+}
+
+std::string with_epochs(std::string text, int epochs) {
+    return text.replace(text.find("steps = 12"), 10, fmt::format("epochs = {}", epochs));
+}
+
+TEST(Job, ReadsAllDataBeforeItBegins) {
+    Jobs jobs;
+    const fs::path file = jobs.path() / "data.jsonl";
+    const std::vector<std::string> lines = lines_of(file);
+    run(*jobs.opened(recipe("begun")), 4);
+    for (size_t wrong = 0; wrong < lines.size(); wrong++) {  // of training or of the evaluation
+        std::vector<std::string> data = lines;
+        data[wrong] = "{\"tokens\": [1, 2000]}";
+        write_lines(file, data);
+        for (const JobOptions& options : {JobOptions{.quiet = true}, JobOptions{.only_plan = true, .quiet = true},
+                                          JobOptions{.restart = true, .quiet = true}}) {
+            const auto job = jobs.open(recipe(options.restart ? "begun" : "out"), options);
+            ASSERT_FALSE(job.ok());
+            EXPECT_NE(job.error().message.find(fmt::format("data.jsonl:{}: ", wrong + 1)), std::string::npos)
+                << job.error().message;
+        }
+    }
+    write_lines(file, lines);
+    EXPECT_EQ(jobs.opened(recipe("begun"))->state().step, 4);  // what was there is there still
+    const auto job = jobs.opened(recipe("out"));
+    ASSERT_TRUE(job->plan().survey && job->plan().survey->evaluation);
+    EXPECT_EQ(job->plan().survey->training.counts.records, 21u);
+    EXPECT_EQ(job->plan().survey->evaluation->counts.records, 3u);
+    // A job that goes on has read them.
+    EXPECT_FALSE(jobs.opened(recipe("begun"))->plan().survey);
+    EXPECT_TRUE(jobs.opened(with_epochs(recipe("begun"), 3))->plan().survey);
+}
+
+TEST(Job, NothingToTrainOnIsAnError) {
+    Jobs jobs;
+    const std::vector<std::string> untrained(24, "{\"tokens\": [3, 4, 5], \"mask\": [0, 0, 0]}");
+    write_lines(jobs.path() / "data.jsonl", untrained);
+    const std::string why =
+        "none of the 21 records has anything to train on: 21 have no token with a weight (0 documents were cut at 32 "
+        "tokens), 0 are skipped because they are longer";
+    for (const int epochs : {1, 2}) EXPECT_EQ(jobs.mistake(with_epochs(recipe("out"), epochs)), why);
+    EXPECT_EQ(jobs.mistake(recipe("out")), why);
+    EXPECT_FALSE(fs::exists(jobs.path() / "out/final"));
+    // Nor to evaluate on.
+    std::string text = recipe("other");
+    text.replace(text.find("files = ['data.jsonl']"), 22, "files = ['more.jsonl']");
+    text.replace(text.find("records = 3"), 11, "files = ['data.jsonl']");
+    write_lines(jobs.path() / "more.jsonl", {"{\"tokens\": [3, 4, 5]}"});
+    EXPECT_EQ(jobs.mistake(text).find("evaluation: none of the 24 records has"), 0u) << jobs.mistake(text);
+}
+
+TEST(Job, SavesWhereTheDataBreakUnderneath) {
+    for (const bool breaks_evaluation : {false, true}) {
+        Jobs jobs;
+        const fs::path file = jobs.path() / (breaks_evaluation ? "own.jsonl" : "data.jsonl");
+        fs::copy_file(jobs.path() / "data.jsonl", jobs.path() / "own.jsonl");
+        std::string text = recipe("out");
+        text.replace(text.find("every_steps = 4"), 15, "every_steps = 0");
+        text.replace(text.find("records = 3"), 11, "files = ['own.jsonl']");
+        auto job = jobs.opened(text);
+        run(*job, 2);
+        const std::string content = text_of(file);
+        fs::resize_file(file, 0);
+        std::string failure;
+        while (failure.empty() && !job->is_finished()) {
+            const auto event = job->advance();
+            if (!event) failure = event.error().message;
+        }
+        const int64_t step = job->state().step;
+        EXPECT_GE(step, 2);
+        EXPECT_NE(failure.find(fmt::format("; step {} is saved, set the data back to go on from it", step)),
+                  std::string::npos)
+            << failure;
+        job.reset();
+        std::ofstream(file) << content;
+        job = jobs.opened(text);
+        EXPECT_EQ(job->state().step, step);
+        run(*job);
+        EXPECT_TRUE(job->is_finished());
+    }
+}
+
+TEST(Job, APlanTellsHowFarTheJobIs) {
+    Jobs jobs;
+    const JobOptions plan{.only_plan = true, .quiet = true};
+    const auto begun = jobs.opened(recipe("out"));  // and holds the lock
+    EXPECT_EQ(jobs.opened(recipe("out"), plan)->plan().saved_step, 0);
+    run(*begun, 5);
+    const auto same = jobs.opened(recipe("out"), plan), other = jobs.opened(recipe("out", "kind = 'pretrain'"), plan);
+    EXPECT_EQ(same->plan().saved_step, 4);
+    EXPECT_EQ(same->plan().refusal, "");
+    EXPECT_EQ(other->plan().saved_step, 4);
+    EXPECT_NE(other->plan().refusal.find("kind is \"pretrain\" in the recipe"), std::string::npos);
+    const auto anew =
+        jobs.opened(recipe("out", "kind = 'pretrain'"), {.restart = true, .only_plan = true, .quiet = true});
+    EXPECT_EQ(anew->plan().saved_step, 0);
+    EXPECT_EQ(anew->plan().refusal, "");
+}
+
 TEST(Job, AGradientThatIsNeverFiniteEndsIt) {
     Jobs jobs;
     std::string text = recipe("out", "kind = 'sft'", "what = 'full'");

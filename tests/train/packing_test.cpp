@@ -166,8 +166,17 @@ TEST(Packing, WhatIsTooLong) {
 
 TEST(Packing, NothingToTrainOnIsAnError) {
     const TokenData data({TokenData::line(0, 3, TokenData::weights({1, 0, 0})), TokenData::line(1, 1)});
-    Packer endless = data.packer({.pass_tokens = 8});
-    EXPECT_EQ(endless.next().error().message, "none of the 2 records has anything to train on");
+    for (const uint64_t epochs : {0, 1, 2}) {
+        Packer packer = data.packer({.pass_tokens = 8, .epochs = epochs});
+        const auto batch = packer.next();
+        ASSERT_FALSE(batch.ok()) << epochs;
+        EXPECT_EQ(batch.error().message,
+                  "none of the 2 records has anything to train on: 2 have no token with a weight (0 documents were cut "
+                  "at 8 tokens), 0 are skipped because they are longer");
+    }
+    // The last records of an epoch may have nothing.
+    const TokenData some({TokenData::line(0, 3), TokenData::line(1, 1), TokenData::line(2, 1)});
+    EXPECT_EQ(some.batches({.pass_tokens = 8, .epochs = 2, .shuffled = false}).size(), 1u);
 }
 
 TEST(Packing, StepsOfSeveralPasses) {
@@ -182,10 +191,7 @@ TEST(Packing, StepsOfSeveralPasses) {
     };
     EXPECT_EQ(shape({.pass_tokens = 7, .step_examples = 5, .epochs = 1}), "2 2 1|2 2 1|");
     EXPECT_EQ(shape({.pass_tokens = 7, .step_examples = 4, .epochs = 1}), "2 2|2 2|2|");
-    EXPECT_EQ(shape({.pass_tokens = 7, .step_tokens = 16, .epochs = 1}), "2 2 1|2 2 1|");
-    EXPECT_EQ(shape({.pass_tokens = 7, .step_tokens = 12, .epochs = 1}), "2 2|2 2|2|");
     EXPECT_EQ(shape({.pass_tokens = 100, .step_examples = 3, .epochs = 1}), "3|3|3|1|");
-    EXPECT_EQ(shape({.pass_tokens = 100, .step_tokens = 10, .epochs = 1}), "3|3|3|1|");
     EXPECT_EQ(shape({.pass_tokens = 7, .epochs = 1}), "2|2|2|2|2|");
 }
 
@@ -194,7 +200,7 @@ TEST(Packing, GoesOnAtEveryPosition) {
     for (const PackingOptions& options :
          {PackingOptions{.pass_tokens = 32, .epochs = 3, .seed = 1},
           PackingOptions{
-              .pass_tokens = 24, .document_tokens = 10, .too_long = TooLong::skip, .step_tokens = 70, .epochs = 3},
+              .pass_tokens = 24, .document_tokens = 10, .too_long = TooLong::skip, .step_examples = 9, .epochs = 3},
           PackingOptions{
               .pass_tokens = 40, .document_tokens = 7, .step_examples = 15, .epochs = 3, .shuffled = false}}) {
         const std::vector<Batch> all = data.batches(options);
@@ -206,39 +212,67 @@ TEST(Packing, GoesOnAtEveryPosition) {
         bool was_inside_record = false, was_inside_step = false;
         for (size_t i = 0; i + 1 < all.size(); ++i) {
             was_inside_record |= all[i].next.item > 0;
-            was_inside_step |= all[i].next.step_tokens > 0;
+            was_inside_step |= all[i].next.step_examples > 0;
             const std::vector<Batch> rest = data.batches(options, all[i].next);
             ASSERT_EQ(rest.size(), all.size() - i - 1);
             for (size_t j = 0; j < rest.size(); ++j) expect_equal(rest[j], all[i + 1 + j]);
         }
         EXPECT_TRUE(was_inside_record);
-        EXPECT_EQ(was_inside_step, options.step_tokens > 0 || options.step_examples > 0);
+        EXPECT_EQ(was_inside_step, options.step_examples > 0);
     }
 }
 
 TEST(Survey, CountsWhatIsGoingToBeRead) {
     const TokenData data(mixed_lines());
-    const PackingOptions options{.pass_tokens = 24, .document_tokens = 10, .step_tokens = 70, .epochs = 3};
-    DataSurvey wanted;
-    for (const Batch& batch : data.batches(options)) {
-        wanted.passes++;
-        wanted.steps += batch.ends_step;
-        wanted.tokens += batch.tokens.size();
-        for (const float weight : batch.weights) wanted.targets += weight > 0;
+    ThreadPool pool(2);
+    for (const int64_t examples : {0, 1, 7, 100}) {
+        const PackingOptions options{
+            .pass_tokens = 24, .document_tokens = 10, .step_examples = examples, .epochs = 3, .seed = 4};
+        DataSurvey wanted;
+        for (const Batch& batch : data.batches(options)) {
+            wanted.passes++;
+            wanted.steps += batch.ends_step;
+            wanted.tokens += batch.tokens.size();
+            for (const float weight : batch.weights) wanted.targets += weight > 0;
+            wanted.counts += batch.counts;
+        }
+        const auto survey = survey_data(data.index(), data.reader(), Selection(40), options, pool, true);
+        ASSERT_TRUE(survey.ok());
+        EXPECT_EQ(survey->passes, wanted.passes);
+        EXPECT_EQ(survey->steps, wanted.steps);
+        EXPECT_EQ(3 * survey->tokens, wanted.tokens);
+        EXPECT_EQ(3 * survey->targets, wanted.targets);
+        PackingCounts counts;
+        for (int epoch = 0; epoch < 3; ++epoch) counts += survey->counts;
+        EXPECT_EQ(counts, wanted.counts);
+        EXPECT_LT(survey->targets, survey->tokens);
+        EXPECT_GT(survey->counts.truncated, 0u);
+        EXPECT_EQ(survey->losses(), fmt::format("{} documents cut at 10 tokens, {} records with nothing to train on",
+                                                survey->counts.truncated, survey->counts.without_targets));
+        EXPECT_TRUE(survey->loses_much());
     }
-    const auto survey = survey_data(data.index(), data.reader(), Selection(40), options, true);
-    ASSERT_TRUE(survey.ok());
-    EXPECT_EQ(survey->passes, wanted.passes);
-    EXPECT_EQ(survey->steps, wanted.steps);
-    EXPECT_EQ(survey->tokens, wanted.tokens);
-    EXPECT_EQ(survey->targets, wanted.targets);
-    EXPECT_LT(survey->targets, survey->tokens);
-    EXPECT_GT(survey->counts.truncated, 0u);
-    const TokenData nothing({TokenData::line(0, 1)});
-    EXPECT_EQ(survey_data(nothing.index(), nothing.reader(), Selection(1), options, true).error().message,
-              "none of the 1 records has anything to train on");
-    const TokenData wrong({TokenData::line(0, 9), "{\"tokens\":[-1]}"});
-    EXPECT_FALSE(survey_data(wrong.index(), wrong.reader(), Selection(2), options, true).ok());
+}
+
+TEST(Survey, FindsEveryRecordThatIsWrong) {
+    ThreadPool pool(2);
+    const auto failure = [&](const TokenData& data, const PackingOptions& options) {
+        const auto survey =
+            survey_data(data.index(), data.reader(), Selection(data.index().size()), options, pool, true);
+        return survey ? "" : survey.error().message;
+    };
+    std::vector<std::string> lines(5000, TokenData::line(0, 9));
+    EXPECT_EQ(failure(TokenData(lines), {}), "");
+    lines[4500] = "{\"tokens\":[-1]}";
+    EXPECT_NE(failure(TokenData(lines), {}).find("data.jsonl:4501: tokens[0]: must be"), std::string::npos);
+    lines[30] = "{}";
+    const std::string two = failure(TokenData(lines), {.epochs = 1});
+    EXPECT_NE(two.find("data.jsonl:31: "), std::string::npos) << two;
+    EXPECT_TRUE(two.ends_with(" (1 more records are wrong)")) << two;
+    EXPECT_EQ(
+        failure(TokenData({TokenData::line(0, 9, TokenData::weights({0, 0, 0, 0, 0, 0, 0, 0, 1}))}),
+                {.pass_tokens = 4, .too_long = TooLong::skip}),
+        "none of the 1 records has anything to train on: 0 have no token with a weight (0 documents were cut at 4 "
+        "tokens), 1 are skipped because they are longer");
 }
 
 TEST(Packing, EpochsHaveOtherOrders) {
@@ -306,6 +340,12 @@ TEST(Batches, ErrorsComeInTheirPlace) {
         ASSERT_FALSE(failed.ok());
         EXPECT_NE(failed.error().message.find("data.jsonl:3: tokens[0]: must be"), std::string::npos);
     }
+    // What is thrown while a batch is prepared is an error too: here by a record that the index does not have.
+    BatchStream beyond(data.index(), data.reader(), Selection(2'000'000'000),
+                       {.pass_tokens = 8, .epochs = 1, .seed = 1});
+    const auto thrown = beyond.next();
+    ASSERT_FALSE(thrown.ok());
+    EXPECT_TRUE(thrown.error().message.starts_with("reading the data: ")) << thrown.error().message;
     // A stream that nobody reads to its end goes away.
     const BatchStream unread(data.index(), data.reader(), Selection(2), {.pass_tokens = 8});
 }

@@ -92,6 +92,20 @@ TEST(RecordIndex, FileThatWasCutShortIsAnError) {
     EXPECT_NE(index.read(1).error().message.find("cut short"), std::string::npos);
 }
 
+TEST(RecordIndex, MoreFilesThanMayBeOpenAreAnError) {
+    const TemporaryFolder folder;
+    const std::vector<std::filesystem::path> files(100, write_file(folder, "a.jsonl", "1\n"));
+    struct rlimit before {};
+    getrlimit(RLIMIT_NOFILE, &before);
+    const struct rlimit few { 50, before.rlim_max };
+    setrlimit(RLIMIT_NOFILE, &few);
+    const auto index = RecordIndex::build(files);
+    setrlimit(RLIMIT_NOFILE, &before);
+    ASSERT_FALSE(index.ok());
+    EXPECT_NE(index.error().message.find("join files, or raise `ulimit -n`"), std::string::npos)
+        << index.error().message;
+}
+
 TEST(RecordIndex, HundredThousandLinesAcrossBlocks) {
     const TemporaryFolder folder;
     std::string content;

@@ -17,13 +17,24 @@ BatchStream::~BatchStream() {
 
 void BatchStream::prepare() {
     for (bool goes_on = true; goes_on;) {
-        Result<std::optional<Batch>> batch = packer_.next();
+        Result<std::optional<Batch>> batch = pack();
         goes_on = batch.ok() && batch->has_value();
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return stops_ || ready_.size() < kAhead; });
         if (stops_) return;
         ready_.push_back(std::move(batch));
         changed_.notify_all();
+    }
+}
+
+// The thread has nobody above it who could catch.
+Result<std::optional<Batch>> BatchStream::pack() {
+    try {
+        return packer_.next();
+    } catch (const std::bad_alloc&) {
+        return error("there is no memory to read the data; set train.tokens lower");
+    } catch (const std::exception& failure) {
+        return error("reading the data: {}", failure.what());
     }
 }
 

@@ -20,13 +20,14 @@ class BatchStream {
     BatchStream(const BatchStream&) = delete;
     BatchStream& operator=(const BatchStream&) = delete;
 
-    // As Packer::next; behind the end and behind an error the same answer again.
+    // As Packer::next, and no memory for a batch is an error too; behind the end and behind an error the same answer again.
     Result<std::optional<Batch>> next();
 
   private:
     static constexpr size_t kAhead = 2;  // batches that are ready
 
     void prepare();
+    Result<std::optional<Batch>> pack();
 
     Packer packer_;
     std::mutex mutex_;

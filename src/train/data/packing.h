@@ -22,9 +22,7 @@ struct PackingOptions {
     int64_t pass_tokens = 4096;   // places of a pass, at least 1; of preferences 2
     int64_t document_tokens = 0;  // places of a document; 0: those of a pass (of preferences half of them)
     TooLong too_long = TooLong::truncate;
-    // A step ends with the pass that reaches one of these; 0: does not count. Without any, every pass is a step.
-    int64_t step_tokens = 0;    // the most places of a step
-    int64_t step_examples = 0;  // documents, windows or pairs of a step
+    int64_t step_examples = 0;  // documents, windows or pairs of a step; 0: every pass is a step
     uint64_t epochs = 0;        // how often each record comes; 0: without end
     uint64_t seed = 0;
     bool shuffled = true;
@@ -32,10 +30,9 @@ struct PackingOptions {
 
 // Where a stream of batches stands.
 struct DataPosition {
-    uint64_t record = 0;      // place in the endless order of the records
-    uint32_t item = 0;        // what was given of that record: documents, windows, pairs
-    int64_t step_tokens = 0;  // what was given of the step that has begun
-    int64_t step_examples = 0;
+    uint64_t record = 0;        // place in the endless order of the records
+    uint32_t item = 0;          // what was given of that record: documents, windows, pairs
+    int64_t step_examples = 0;  // what was given of the step that has begun
 
     bool operator==(const DataPosition&) const = default;
 };
@@ -63,43 +60,48 @@ struct Batch {
     PackedBatch packed() const;  // refers to this batch
 };
 
+// What stays in one pass: a document, or a pair of them.
+struct PackedItem {
+    std::vector<Example> documents;
+    int64_t places() const;
+};
+
+// A record cut to what fits.
+struct FittedRecord {
+    std::vector<PackedItem> items;
+    PackingCounts counts;
+};
+
+// Places that a document may take.
+int64_t longest_document(const PackingOptions& options, bool are_pairs);
+// Any thread, many at once. Errors are the reader's, and those of documents that are refused.
+Result<FittedRecord> read_fitted(const RecordIndex& index, const RecordReader& reader, uint64_t record,
+                                 const PackingOptions& options);
+// Why nothing is left of so many records.
+Error nothing_to_train_on(uint64_t records, const PackingCounts& counts, int64_t longest_document);
+
 class Packer {
   public:
     Packer(const RecordIndex& index, const RecordReader& reader, Selection selection, const PackingOptions& options,
            const DataPosition& start = {});
 
-    // The next batch; nothing at the end of the last epoch. Errors are the reader's, and those of documents that are
-    // refused; a selection in which no record can be trained on is one too.
+    // The next batch; nothing at the end of the last epoch. Errors are those of read_fitted; as many records in a row as
+    // there are without anything to train on are one too.
     Result<std::optional<Batch>> next();
 
   private:
-    // What stays in one pass: a document, or a pair of them.
-    struct Item {
-        std::vector<Example> documents;
-        int64_t tokens() const;
-    };
-    // A record cut to what fits.
-    struct Loaded {
-        uint64_t position;
-        std::vector<Item> items;
-        PackingCounts counts;
-    };
-
     // Makes sure that the item at the position is loaded, leaving out records without any; false at the end.
     Result<bool> find_item(PackingCounts& counts);
-    Result<Loaded> load(uint64_t position) const;
-    Status fit(Record record, uint64_t number, Loaded& out) const;
-    void add(const Item& item, Batch& batch);
-    bool step_has_room_for(int64_t tokens) const;
+    void add(const PackedItem& item, Batch& batch);
 
     const RecordIndex& index_;
     const RecordReader& reader_;
     const Selection selection_;
     const PackingOptions options_;
-    const int64_t document_tokens_;
     const ShuffledOrder order_;
     DataPosition position_;
-    std::optional<Loaded> loaded_;
+    std::optional<FittedRecord> loaded_;
+    uint64_t loaded_position_ = 0;  // of loaded_
 };
 
 }  // namespace hone::train

@@ -1,5 +1,6 @@
 #include "train/data/record_index.h"
 
+#include <cerrno>
 #include <cstring>
 #include <limits>
 
@@ -91,6 +92,9 @@ Result<RecordIndex> RecordIndex::build(const std::vector<std::filesystem::path>&
     RecordIndex index;
     for (const auto& path : files) {
         auto file = MappedFile::open(path);
+        if (!file && errno == EMFILE)
+            return error("{}; all data files stay open, {} are: join files, or raise `ulimit -n`", file.error().message,
+                         index.files_.size());
         if (!file) return file.error();
         if (file->bytes().size() >= uint64_t{1} << 48) return error("{}: is larger than 256 TiB", path.string());
         index.bytes_ += file->bytes().size();
