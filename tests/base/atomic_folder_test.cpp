@@ -92,6 +92,19 @@ TEST_F(AtomicFolderTest, Removes) {
     EXPECT_FALSE(AtomicFolder::remove(path_).ok());
 }
 
+TEST_F(AtomicFolderTest, FoldersAboveItAreMade) {
+    const fs::path deep = path_ / "a" / "b" / "";
+    ASSERT_TRUE(make_folders(deep).ok());
+    EXPECT_TRUE(fs::is_directory(deep));
+    EXPECT_TRUE(make_folders(deep).ok());
+    ASSERT_TRUE(sync_folder(deep).ok());
+    ASSERT_TRUE(write_file(path_ / "file", "").ok());
+    EXPECT_EQ(make_folders(path_ / "file" / "below").error().message,
+              (path_ / "file").string() + ": cannot be made: Not a directory");
+    EXPECT_EQ(sync_folder(path_ / "gone").error().message,
+              (path_ / "gone").string() + ": cannot sync: No such file or directory");
+}
+
 TEST_F(AtomicFolderTest, MistakesAreNamed) {
     ASSERT_TRUE(write_file(path_, "a file").ok());
     const auto below = AtomicFolder::create(path_ / "below" / "it");
