@@ -110,7 +110,7 @@ Status run_train(const TrainFlags& flags) {
     if (flags.dry_run || !quiet) print_plan(job, flags);
     if (flags.dry_run) return ok();
     const std::string result = (job.recipe().output / "final").string();
-    if (job.is_finished() && std::filesystem::exists(result)) {
+    if (job.has_result()) {
         if (!quiet) fmt::print("finished at step {}: {}\n", job.state().step, result);
         return ok();
     }
@@ -119,7 +119,7 @@ Status run_train(const TrainFlags& flags) {
     if (const Status finished = job.finish(quiet); !finished) return finished;
     write_report(job);
     if (!quiet) {
-        fmt::print("{} at step {}: {}\n", job.state().is_stopped_early ? "evaluations got no better, ended" : "done",
+        fmt::print("{} at step {}: {}\n", job.is_stopped_early() ? "evaluations got no better, ended" : "done",
                    job.state().step, result);
     }
     return ok();

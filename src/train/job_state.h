@@ -13,7 +13,8 @@ struct JobState {
     // What makes it this job: a checkpoint goes on only with the same.
     std::vector<RecipeValue> recipe;
     std::string recipe_text;
-    std::string model, teacher, data;  // fingerprints
+    std::string model, text, teacher, data;  // fingerprints; `text` is of what the model's tokens are made by
+    std::string initial_adapter;             // of lora.init; empty without one
 
     int64_t step = 0, optimiser_steps = 0;
     int64_t skipped = 0, skipped_in_a_row = 0;  // steps without a finite gradient
@@ -22,8 +23,7 @@ struct JobState {
     DataPosition position;
     std::optional<double> best_loss;  // of evaluations
     int64_t evaluations_since_best = 0;
-    int64_t evaluated_step = 0;  // the last
-    bool is_stopped_early = false;
+    int64_t evaluated_step = 0;               // the last
     int64_t epochs = 0, steps_of_epochs = 0;  // counted for so many epochs; 0: not counted
     uint64_t metrics_bytes = 0;               // of metrics.jsonl
 };

@@ -131,9 +131,10 @@ TEST(Recipe, mistakes_name_file_line_key_and_what_is_allowed) {
     EXPECT_EQ(mistake(least + "[dpo]\nbeta = 0.1\n"), "r.toml:7: dpo is read where kind = \"dpo\"; take the table out");
     EXPECT_EQ(mistake(least + "max_tokens = 9999\n"),
               "r.toml:7: data.max_tokens is 9999, more than a pass holds: at most train.tokens = 4096");
-    EXPECT_EQ(mistake(least + "[balance]\nbias_rate = 0.001\n"),
-              "r.toml:8: balance.bias_rate moves the biases of routers, which an adapter leaves alone; set train.what = "
-              "\"full\"");
+    EXPECT_EQ(
+        mistake(least + "[balance]\nbias_rate = 0.001\n"),
+        "r.toml:8: balance.bias_rate moves the biases of routers, which an adapter leaves alone; set train.what = "
+        "\"full\"");
     EXPECT_EQ(mistake(least + "[evaluation]\nfraction = 0.1\nrecords = 10\n"),
               "r.toml:9: evaluation.records is not the only one of files, fraction and records; give one of them");
     EXPECT_EQ(mistake(least + "[evaluation]\npatience = 2\n"),
@@ -160,6 +161,8 @@ TEST(Recipe, a_changed_key_makes_another_job) {
     const Recipe longer =
         parsed(std::string(kLeast) + "[train]\nsteps = 9\n[checkpoint]\nkeep = 7\n[evaluation]\nevery = 3\n");
     EXPECT_TRUE(check_same_job(longer, begun.values)) << check_same_job(longer, begun.values).error().message;
+    const Recipe moved = parsed(std::string(kLeast) + "[lora]\ninit = 'an/adapter'\n");
+    EXPECT_TRUE(check_same_job(moved, begun.values));
     const Recipe other = parsed(std::string(kLeast) + "[lora]\nrank = 8\n");
     EXPECT_EQ(check_same_job(other, begun.values).error().message,
               "lora.rank is \"8\" in the recipe, but was \"32\" when this job began");
