@@ -14,11 +14,23 @@ static fs::path folder_of(const fs::path& path) {
     return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-void sync_folder(const fs::path& folder) {
+Status sync_folder(const fs::path& folder) {
     const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    fsync(fd);
+    if (fd < 0 && errno == EACCES) return ok();  // may be written, but not read
+    if (fd < 0) return error("{}: cannot sync: {}", folder.string(), std::strerror(errno));
+    const int failure = fsync(fd) == 0 ? 0 : errno;
     ::close(fd);
+    if (failure == 0 || failure == EINVAL || failure == ENOTSUP) return ok();
+    return error("{}: cannot sync: {}", folder.string(), std::strerror(failure));
+}
+
+Status make_folders(const fs::path& folder) {
+    std::error_code failure;
+    if (folder.empty() || fs::is_directory(folder, failure)) return ok();
+    if (const Status above = make_folders(folder.parent_path()); !above) return above;
+    fs::create_directory(folder, failure);
+    if (failure) return error("{}: cannot be made: {}", folder.string(), failure.message());
+    return sync_folder(folder_of(folder));
 }
 
 // By this name a file that has none is linked.
@@ -106,8 +118,7 @@ Status AtomicFile::commit() {
     if (fsync(fd_) != 0) return error("{}: cannot sync: {}", path_.string(), std::strerror(errno));
     if (const Status published = publish(); !published) return published;
     ::close(std::exchange(fd_, -1));
-    sync_folder(folder_of(path_));
-    return ok();
+    return sync_folder(folder_of(path_));
 }
 
 Status write_file(const fs::path& path, std::string_view text) {

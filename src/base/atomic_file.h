@@ -45,6 +45,9 @@ class AtomicFile {
 Status write_file(const std::filesystem::path& path, std::string_view text);
 
 // Makes the names in a folder durable; file systems that cannot are left alone.
-void sync_folder(const std::filesystem::path& folder);
+Status sync_folder(const std::filesystem::path& folder);
+
+// Makes a folder and those above it, as far as they are missing, durably. Errors name the folder.
+Status make_folders(const std::filesystem::path& folder);
 
 }  // namespace hone

@@ -69,8 +69,7 @@ Result<AtomicFolder> AtomicFolder::create(const fs::path& given, Existing existi
         if (existing == Existing::refuse) return error("{}: is there already", path.string());
         if (!fs::is_directory(status)) return error("{}: is there and no folder", path.string());
     }
-    fs::create_directories(parent_of(path), failure);
-    if (failure) return error("{}: cannot be made: {}", parent_of(path).string(), failure.message());
+    if (const Status made = make_folders(parent_of(path)); !made) return made.error();
     remove_leftovers(path);
     const fs::path temporary = temporary_of(path);
     if (::mkdir(temporary.c_str(), 0777) != 0) {
@@ -104,8 +103,16 @@ Status AtomicFolder::publish() const {
     std::error_code ignored;
     int failure = failure_of(RENAME_NOREPLACE);
     if (failure == EEXIST && existing_ == Existing::replace) failure = failure_of(RENAME_EXCHANGE);
-    // File systems without flags (NFS).
-    if (failure == EINVAL && !fs::exists(fs::symlink_status(path_, ignored))) failure = failure_of(0);
+    // File systems without flags (NFS), where the name is taken by nobody for a moment.
+    if (failure == EINVAL && (existing_ == Existing::replace || !fs::exists(fs::symlink_status(path_, ignored)))) {
+        const fs::path replaced = temporary_ / ".replaced";
+        fs::rename(path_, replaced, ignored);
+        failure = failure_of(0);
+        if (failure == 0)
+            fs::remove_all(path_ / ".replaced", ignored);
+        else
+            fs::rename(replaced, path_, ignored);
+    }
     if (failure == 0) return ok();
     return error("{}: cannot give the new folder this name: {}", path_.string(), std::strerror(failure));
 }
@@ -113,12 +120,12 @@ Status AtomicFolder::publish() const {
 Status AtomicFolder::commit() {
     if (fsync(fd_) != 0) return error("{}: cannot sync: {}", temporary_.string(), std::strerror(errno));
     if (const Status published = publish(); !published) return published;
-    sync_folder(parent_of(path_));
+    const Status synced = sync_folder(parent_of(path_));
     // After an exchange the folder that was replaced has the temporary name.
     std::error_code ignored;
     fs::remove_all(std::exchange(temporary_, {}), ignored);
     ::close(std::exchange(fd_, -1));
-    return ok();
+    return synced;
 }
 
 Status AtomicFolder::remove(const fs::path& given) {

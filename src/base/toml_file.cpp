@@ -106,9 +106,13 @@ void TomlTable::note(std::string_view key, int line, std::string_view what) {
     if (!file_->first) file_->first = error("{}:{}: {}{} {}", file_->name, line, path_, key, what);
 }
 
-void TomlTable::mistake(std::string_view key, std::string_view what) {
+int TomlTable::line_at(std::string_view key) const {
     const toml::node* const found = table_ ? as_table(table_).get(key) : nullptr;
-    note(key, found ? line_of(*found) : line_, what);
+    return found ? line_of(*found) : line_;
+}
+
+void TomlTable::mistake(std::string_view key, std::string_view what) {
+    note(key, line_at(key), what);
 }
 
 bool TomlTable::has(std::string_view key) const {

@@ -25,6 +25,8 @@ class TomlTable {
 
     // Whether the key is there, whatever its value. It still has to be asked for.
     bool has(std::string_view key) const;
+    // Where the key's value is; where the key is missing, where the table begins.
+    int line_at(std::string_view key) const;
 
     // The key's value; without `otherwise` it has to be there. Numbers are within [least, most]; an integer is taken for
     // a number too.

@@ -46,7 +46,7 @@ Result<std::unique_ptr<train::BackgroundJob>> open_training(const std::string& f
         if (!published) LOG_ERROR("--train: {}", published.error().message);
     };
     auto job = train::BackgroundJob::open(std::move(*recipe), open.loaded, turns, *open.kernels, publish);
-    if (!job) return job.error().within(path);
+    if (!job) return job.error().message.starts_with(path) ? job.error() : job.error().within(path);
     if (!adapters.find(name))
         return error("--train {}: '{}' cannot be a model's name; write NAME=RECIPE.toml", flag, name);
     const train::BackgroundStatus status = (*job)->status();

@@ -55,8 +55,9 @@ void TrainProgress::print_json(const train::JobEvent& event) const {
     // JSON has no infinities.
     if (std::isfinite(step.loss.loss)) line["loss"] = step.loss.loss;
     if (std::isfinite(step.gradient_norm)) line["gradient_norm"] = step.gradient_norm;
-    for (const auto& [name, value] : step.loss.more) line[name] = value;
-    if (event.evaluation) line["evaluation_loss"] = event.evaluation->loss;
+    for (const auto& [name, value] : step.loss.more)
+        if (std::isfinite(value)) line[name] = value;
+    if (event.evaluation && std::isfinite(event.evaluation->loss)) line["evaluation_loss"] = event.evaluation->loss;
     fmt::print("{}\n", boost::json::serialize(line));
     std::fflush(stdout);
 }

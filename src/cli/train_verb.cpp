@@ -137,7 +137,7 @@ Status run_train(const TrainFlags& flags) {
     if (flags.dry_run || !quiet) print_plan(job, flags);
     if (flags.dry_run) return job.plan().refusal.empty() ? ok() : error("{}", job.plan().refusal);
     const std::string result = (job.recipe().output / "final").string();
-    if (job.is_finished() && std::filesystem::exists(result)) {
+    if (job.has_result()) {
         if (!quiet) fmt::print("finished at step {}: {}\n", job.state().step, result);
         return ok();
     }
@@ -145,7 +145,7 @@ Status run_train(const TrainFlags& flags) {
     if (const Status finished = job.finish(quiet); !finished) return finished;
     write_report(job);
     if (!quiet) {
-        fmt::print("{} at step {}: {}\n", job.state().is_stopped_early ? "evaluations got no better, ended" : "done",
+        fmt::print("{} at step {}: {}\n", job.is_stopped_early() ? "evaluations got no better, ended" : "done",
                    job.state().step, result);
     }
     return ok();

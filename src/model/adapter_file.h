@@ -14,12 +14,17 @@
 #include "base/thread_pool.h"
 #include "model/adapter.h"
 #include "model/adapter_targets.h"
+#include "model/checkpoint/small_files.h"
 
 namespace hone::model {
 
 enum class AdapterLayout { tinker, peft };
 // "tinker", "peft".
 std::optional<AdapterLayout> adapter_layout_named(std::string_view name);
+
+struct AdapterContents;
+// Tinker's, unless ranks or alphas differ, which only PEFT's holds.
+AdapterLayout adapter_layout_for(const AdapterContents& contents);
 
 constexpr int32_t kMaxAdapterRank = 1024;
 
@@ -49,9 +54,10 @@ struct AdapterContents {
 // are no factors, values that are not finite. Errors name the file and the tensor or field.
 Result<AdapterContents> read_adapter(const std::filesystem::path& folder);
 
-// The folder appears whole, or not at all; it must not be there. Values are fp32. What all experts share becomes a copy
+// The folder appears whole, or not at all. Values are fp32. What all experts share becomes a copy
 // for each in PEFT's layout; adapters whose targets differ in rank or alpha have none in Tinker's (an error).
-Status write_adapter(const std::filesystem::path& folder, AdapterLayout layout, const AdapterContents& contents);
+Status write_adapter(const std::filesystem::path& folder, AdapterLayout layout, const AdapterContents& contents,
+                     const FolderOptions& options = {});
 
 // The factors as matrices of a model, in its order. They are views of `contents`. Errors: a target that the model lacks,
 // other shapes, other numbers of experts.

@@ -5,7 +5,6 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/atomic_folder.h"
 #include "model/adapter_file.h"
 #include "model/checkpoint/safetensors_writer.h"
 
@@ -105,11 +104,14 @@ json::object tinker_config(const AdapterContents& contents) {
     return config;
 }
 
+bool are_scaled_alike(const AdapterFactors& a, const AdapterFactors& b) {
+    return a.rank == b.rank && a.alpha == b.alpha;
+}
+
 Status check_layout(AdapterLayout layout, const AdapterContents& contents) {
     const AdapterFactors& first = contents.factors.front();
     for (const AdapterFactors& factors : contents.factors) {
-        const bool differs = factors.rank != first.rank || factors.alpha != first.alpha;
-        if (layout == AdapterLayout::tinker && differs)
+        if (layout == AdapterLayout::tinker && !are_scaled_alike(factors, first))
             return error("{} has rank {} and alpha {}, {} has {} and {}: Tinker's layout has one of each; write PEFT's",
                          factors.target, factors.rank, factors.alpha, first.target, first.rank, first.alpha);
         if (layout == AdapterLayout::peft && factors.a_shape.size() == 3 && factors.a_shape[0] == 1 &&
@@ -128,10 +130,19 @@ std::optional<AdapterLayout> adapter_layout_named(std::string_view name) {
     return std::nullopt;
 }
 
-Status write_adapter(const std::filesystem::path& folder, AdapterLayout layout, const AdapterContents& contents) {
+AdapterLayout adapter_layout_for(const AdapterContents& contents) {
+    CHECK(!contents.factors.empty(), "an adapter without factors");
+    const auto is_like_the_first = [&](const AdapterFactors& factors) {
+        return are_scaled_alike(factors, contents.factors.front());
+    };
+    return std::ranges::all_of(contents.factors, is_like_the_first) ? AdapterLayout::tinker : AdapterLayout::peft;
+}
+
+Status write_adapter(const std::filesystem::path& folder, AdapterLayout layout, const AdapterContents& contents,
+                     const FolderOptions& options) {
     CHECK(!contents.factors.empty(), "an adapter without factors");
     if (const Status fine = check_layout(layout, contents); !fine) return fine.error().within(folder.string());
-    auto made = AtomicFolder::create(folder);
+    auto made = AtomicFolder::create(folder, options.existing);
     if (!made) return made.error();
 
     const bool is_peft = layout == AdapterLayout::peft;
@@ -145,11 +156,10 @@ Status write_adapter(const std::filesystem::path& folder, AdapterLayout layout, 
         if (const Status written = tensors->write(i, 0, std::as_bytes(parts[i].values)); !written) return written;
     if (const Status finished = tensors->finish(); !finished) return finished;
 
-    auto config = AtomicFile::create(made->temporary() / "adapter_config.json");
-    if (!config) return config.error();
-    const std::string text = json::serialize(is_peft ? peft_config(contents) : tinker_config(contents)) + "\n";
-    if (const Status written = config->write(text); !written) return written;
-    if (const Status finished = config->commit(); !finished) return finished;
+    std::vector<SmallFile> files = options.more;
+    const std::string config = json::serialize(is_peft ? peft_config(contents) : tinker_config(contents)) + "\n";
+    files.push_back({"adapter_config.json", config});
+    if (const Status written = write_small_files(made->temporary(), files); !written) return written;
     return made->commit();
 }
 

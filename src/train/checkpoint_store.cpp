@@ -192,9 +192,7 @@ Result<NewestCheckpoint> newest_checkpoint(const fs::path& output) {
 Result<CheckpointStore> CheckpointStore::open(const fs::path& output) {
     CheckpointStore store(folder_of(output));
     const fs::path& folder = store.folder_;
-    std::error_code failure;
-    fs::create_directories(folder, failure);
-    if (failure) return error("{}: cannot be made: {}", folder.string(), failure.message());
+    if (const Status made = make_folders(folder); !made) return made.error();
     const fs::path lock = folder / ".lock";
     store.lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (store.lock_ < 0) return error("{}: cannot be written: {}", folder.string(), std::strerror(errno));
@@ -203,6 +201,7 @@ Result<CheckpointStore> CheckpointStore::open(const fs::path& output) {
             return error("{} is in use by another process; give each run its own output folder", folder.string());
         return error("{}: cannot be locked: {}", lock.string(), std::strerror(errno));
     }
+    std::error_code failure;
     for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
         const std::string name = entry->path().filename();  // ".step-00000123.PID.tmp"
         const std::string step = name.substr(std::min<size_t>(1, name.size()), name.find('.', 1) - 1);
@@ -250,6 +249,15 @@ Status CheckpointStore::prune(size_t keep) {
         if (step == whole) continue;
         if (const Status removed = AtomicFolder::remove(folder_ / name_of_step(*step)); !removed) return removed;
     }
+    return ok();
+}
+
+Status CheckpointStore::remove_all() {
+    saved_.clear();
+    const auto steps = steps_in(folder_);
+    if (!steps) return steps.error();
+    for (const int64_t step : *steps)
+        if (const Status removed = AtomicFolder::remove(folder_ / name_of_step(step)); !removed) return removed;
     return ok();
 }
 

@@ -78,6 +78,8 @@ class CheckpointStore {
     // Removes all but the newest `keep` >= 1 steps, and never the newest that is undamaged; reads them to find out, if
     // none of those was saved by this store.
     Status prune(size_t keep);
+    // Of all steps, whole or damaged.
+    Status remove_all();
 
   private:
     explicit CheckpointStore(std::filesystem::path folder) : folder_(std::move(folder)) {}

@@ -81,18 +81,24 @@ Status Job::note_evaluation(JobEvent& event) {
     if (!evaluated) return evaluated.error();
     event.evaluation = std::move(*evaluated);
     const double loss = event.evaluation->loss;
-    event.is_best = !state_.best_loss || loss < *state_.best_loss;
+    event.is_best = std::isfinite(loss) && (!state_.best_loss || loss < *state_.best_loss);
     if (event.is_best) state_.best_loss = loss;
     state_.evaluated_step = state_.step;
     state_.evaluations_since_best = event.is_best ? 0 : state_.evaluations_since_best + 1;
-    state_.is_stopped_early =
-        recipe_.evaluation.patience > 0 && state_.evaluations_since_best >= recipe_.evaluation.patience;
     if (event.is_best && recipe_.evaluation.patience > 0) {
         if (const Status written = write_result("best", true); !written) return written;
     }
     json::object line{{"step", state_.step}, {"evaluation_loss", loss}, {"is_best", event.is_best}};
     for (const auto& [name, value] : event.evaluation->more) line["evaluation_" + std::string(name)] = value;
-    return metrics_->append(json::serialize(line));
+    return append(std::move(line));
+}
+
+// JSON has no infinities: what is not finite is left out.
+Status Job::append(json::object line) {
+    json::object written;
+    for (const auto& [key, value] : line)
+        if (!value.is_double() || std::isfinite(value.get_double())) written[key] = value;
+    return metrics_->append(json::serialize(written));
 }
 
 Status Job::note_step(const JobEvent& event) {
@@ -103,14 +109,11 @@ Status Job::note_step(const JobEvent& event) {
                       {"gradient_norm", step.gradient_norm},
                       {"tokens", step.tokens},
                       {"seconds", event.seconds}};
-    // JSON has no infinities: what is not finite is left out.
-    for (const char* name : {"loss", "gradient_norm"})
-        if (!std::isfinite(line[name].as_double())) line.erase(name);
     if (recipe_.aux_coefficient > 0) line["aux_loss"] = step.loss.aux_loss;
     if (recipe_.bias_rate > 0) line["load_violation"] = step.load_violation;
     for (const auto& [name, value] : step.loss.more) line[name] = value;
     if (step.is_skipped) line["skipped"] = true;
-    return metrics_->append(json::serialize(line));
+    return append(std::move(line));
 }
 
 bool Job::is_time_to_evaluate() const {

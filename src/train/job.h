@@ -10,6 +10,8 @@
 
 #include <memory>
 
+#include <boost/json/object.hpp>
+
 #include "train/checkpoint_store.h"
 #include "train/job_data.h"
 #include "train/job_model.h"
@@ -62,7 +64,11 @@ class Job {
     const std::shared_ptr<const model::Adapter>& adapter() const { return weights_->adapter(); }
     std::span<const Parameter> parameters() const { return weights_->parameters(); }
 
-    bool is_finished() const { return state_.step >= plan_.steps || state_.is_stopped_early; }
+    bool is_finished() const { return state_.step >= plan_.steps || is_stopped_early(); }
+    // Evaluations have got no better for as long as the recipe waits.
+    bool is_stopped_early() const {
+        return recipe_.evaluation.patience > 0 && state_.evaluations_since_best >= recipe_.evaluation.patience;
+    }
     // Takes the next step; evaluates and saves if it is time. Errors: data that cannot be read any more (what the steps
     // before have made is saved then), gradients that were not
     // finite several times in a row, a checkpoint that cannot be written.
@@ -71,7 +77,9 @@ class Job {
     bool is_whole() const { return trainer_->is_whole(); }
     // Makes sure that the state as it is can be gone on from.
     Status save();
-    // Saves, and writes OUTPUT/final, which appears whole.
+    // Whether OUTPUT/final is there and of the last step: not where the process was ended before finish() was done.
+    bool has_result() const;
+    // Saves, and writes OUTPUT/final, which appears whole, in place of an earlier one.
     Status finish(bool quiet);
 
   private:
@@ -86,13 +94,16 @@ class Job {
     Status begin(const JobOptions& options);
     // The state of a checkpoint that the recipe may go on from.
     Result<JobState> begun_state(const Checkpoint& checkpoint) const;
+    Status go_on_from_newest();
     Status go_on(const Checkpoint& checkpoint);
+    Status remove_results();
     Status check_same(const JobState& begun) const;
     Result<PassLoss> evaluate();
     Error failed_to_read(const Error& failure);
     Status note_evaluation(JobEvent& event);
     Status write_result(const char* name, bool quiet);
     Status note_step(const JobEvent& event);
+    Status append(boost::json::object line);
     bool is_time_to_evaluate() const;
     bool is_time_to_save() const;
     std::vector<RestoredTensor> tensors();

@@ -8,7 +8,8 @@ Result<std::unique_ptr<JobData>> JobData::open(const Recipe& recipe, const FileS
                                                const model::ModelSpec& model, bool quiet) {
     const DataOptions& options = recipe.data;
     if (options.max_tokens > model.max_positions)
-        return error("data.max_tokens is {}, but the model takes at most {}", options.max_tokens, model.max_positions);
+        return recipe.mistake("data.max_tokens", fmt::format("is {}, but the model takes at most {}",
+                                                             options.max_tokens, model.max_positions));
     std::unique_ptr<JobData> data(new JobData);
     data->quiet_ = quiet;
     if (const Status read = data->read_text_files(files, model.vocabulary, options); !read) return read.error();

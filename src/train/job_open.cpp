@@ -1,6 +1,7 @@
 // Opening a job: models, weights, data, and the checkpoint to go on from.
 #include <algorithm>
 
+#include "base/atomic_folder.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/checkpoint/fingerprint.h"
@@ -33,7 +34,8 @@ Result<std::unique_ptr<Job>> Job::open(Recipe recipe, const JobOptions& options,
 // Fingerprints are taken while the models have the weights that they are loaded with.
 Status Job::open_models(const JobOptions& options) {
     for (const fs::path& file : recipe_.data.files)
-        if (!fs::exists(file)) return error("data.files: {}: there is no such file", file.string());
+        if (!fs::exists(file))
+            return recipe_.mistake("data.files", fmt::format("names {}: there is no such file", file.string()));
     model_ = options.loaded;
     if (!model_) {
         auto loaded = open_trained_model(recipe_, pool_, options.quiet);
@@ -41,6 +43,9 @@ Status Job::open_models(const JobOptions& options) {
         model_ = &own_model_.emplace(std::move(*loaded));
     }
     state_.model = model::weights_fingerprint(*model_);
+    auto text = model::text_fingerprint(model_->files);
+    if (!text) return text.error();
+    state_.text = std::move(*text);
     const bool needs_reference = recipe_.kind == JobKind::dpo && recipe_.train.is_full;
     if (recipe_.kind != JobKind::distill && !needs_reference) return ok();
     auto frozen = recipe_.kind == JobKind::distill ? open_frozen_model(recipe_.distill.teacher, pool_, options.quiet)
@@ -59,9 +64,10 @@ Status Job::make_weights() {
         if (!full) return full.error();
         weights_.emplace(std::move(*full));
         if (recipe_.bias_rate > 0 && weights_->router_biases().empty()) {
-            return error(
-                "balance.bias_rate is {}, but the routers of {} have no correction bias; use balance.aux_coefficient",
-                recipe_.bias_rate, model_->name);
+            return recipe_.mistake("balance.bias_rate",
+                                   fmt::format("is {}, but the routers of {} have no correction bias; use "
+                                               "balance.aux_coefficient",
+                                               recipe_.bias_rate, model_->name));
         }
         model_->weights = {};  // the model reads its own now
         return weights_->publish(pool_);
@@ -76,8 +82,10 @@ Status Job::make_weights() {
     if (!adapter) return adapter.error().within(recipe_.lora.init.string());
     weights_.emplace(std::move(*adapter));
     const Status published = weights_->publish(pool_);
+    if (!published) return published;
     reference_adapter_ = weights_->adapter();
-    return published;
+    state_.initial_adapter = reference_adapter_->fingerprint();
+    return ok();
 }
 
 std::unique_ptr<Objective> Job::make_objective() const {
@@ -129,8 +137,9 @@ Status Job::set_total_steps() {
     Schedule& schedule = recipe_.schedule;
     schedule.total_steps = plan_.steps;
     if (schedule.decay != Decay::constant && schedule.warmup_steps + schedule.decay_steps > plan_.steps) {
-        return error("schedule.warmup_steps {} and decay_steps {} are more than the {} steps of the job",
-                     schedule.warmup_steps, schedule.decay_steps, plan_.steps);
+        return recipe_.mistake("schedule.warmup_steps",
+                               fmt::format("{} and decay_steps {} are more than the {} steps of the job",
+                                           schedule.warmup_steps, schedule.decay_steps, plan_.steps));
     }
     return ok();
 }
@@ -167,37 +176,55 @@ Status Job::begin(const JobOptions& options) {
     state_.recipe_text = recipe_.text;
     state_.data = data_->hash();
     const fs::path& output = recipe_.output;
-    // Data that are wrong remove nothing.
-    if (options.only_plan || options.restart) {
-        if (const Status set = set_total_steps(); !set) return set;
+    if (options.only_plan) {
+        const Status set = set_total_steps();
+        return !set || options.restart ? set : look_at_output();
     }
-    if (options.only_plan) return options.restart ? ok() : look_at_output();
     auto store = CheckpointStore::open(output);
     if (!store) return store.error();
     store_.emplace(std::move(*store));
-    if (options.restart) {
-        std::error_code failure;
-        for (const auto& entry : fs::directory_iterator(output / "checkpoints", failure))
-            if (entry.is_directory()) fs::remove_all(entry.path(), failure);
-        fs::remove_all(output / "final", failure);
-        fs::remove_all(output / "best", failure);
+    if (!options.restart) {
+        if (const Status found = go_on_from_newest(); !found) return found;
     }
-    auto newest = newest_checkpoint(output);
-    if (!newest) return newest.error();
-    for (const std::string& damaged : newest->damaged) LOG_WARN("{}", damaged);
-    if (newest->checkpoint) {
-        if (const Status restored = go_on(*newest->checkpoint); !restored) return restored;
-    } else if (fs::exists(output / "final")) {
-        return error("{}: there is a result in it, but no checkpoint; choose another output, or start with --restart",
-                     output.string());
+    if (const Status set = set_total_steps(); !set) return set;
+    if (options.restart) {  // last: nothing that is found wrong costs what is there
+        if (const Status removed = remove_results(); !removed) return removed;
     }
     auto metrics = MetricsFile::open(output / "metrics.jsonl", state_.metrics_bytes);
     if (!metrics) return metrics.error();
     metrics_.emplace(std::move(*metrics));
     saved_at_ = monotonic_seconds();
-    if (const Status set = set_total_steps(); !set) return set;
     JobEvent missed;  // by a job that was left behind its step
     return is_time_to_evaluate() ? note_evaluation(missed) : ok();
+}
+
+Status Job::go_on_from_newest() {
+    const fs::path& output = recipe_.output;
+    const auto newest = newest_checkpoint(output);
+    if (!newest) return newest.error();
+    if (newest->checkpoint) {
+        for (const std::string& damaged : newest->damaged) LOG_WARN("{}", damaged);
+        return go_on(*newest->checkpoint);
+    }
+    constexpr const char* kAdvice = "choose another output, or start anew with --restart";
+    if (!newest->damaged.empty()) {
+        return error("{}: no checkpoint in it is whole; put one back that is, {}. The newest: {}", output.string(),
+                     kAdvice, newest->damaged.front());
+    }
+    if (fs::exists(output / "final"))
+        return error("{}: there is a result in it, but no checkpoint; {}", output.string(), kAdvice);
+    return ok();
+}
+
+// Checkpoints first: without them, a result that is left over is refused.
+Status Job::remove_results() {
+    if (const Status removed = store_->remove_all(); !removed) return removed;
+    for (const char* name : {"final", "best"}) {
+        const fs::path folder = recipe_.output / name;
+        if (!fs::exists(folder)) continue;
+        if (const Status removed = AtomicFolder::remove(folder); !removed) return removed;
+    }
+    return ok();
 }
 
 Result<JobState> Job::begun_state(const Checkpoint& checkpoint) const {
@@ -226,6 +253,10 @@ Status Job::go_on(const Checkpoint& checkpoint) {
 Status Job::check_same(const JobState& begun) const {
     if (const Status same = check_same_job(recipe_, begun.recipe); !same) return same;
     if (begun.model != state_.model) return error("the weights of model are others than when this job began");
+    if (begun.text != state_.text)
+        return error("the tokenizer or the chat template of model is another than when this job began");
+    if (begun.initial_adapter != state_.initial_adapter)
+        return error("the adapter of lora.init is another than when this job began");
     if (begun.teacher != state_.teacher)
         return error("the weights of distill.teacher are others than when this job began");
     if (begun.data != state_.data)

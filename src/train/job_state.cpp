@@ -15,6 +15,8 @@ template <class State>
 void for_each_field(State& state, auto&& visit) {
     visit("recipe_text", state.recipe_text);
     visit("model", state.model);
+    visit("text", state.text);
+    visit("initial_adapter", state.initial_adapter);
     visit("teacher", state.teacher);
     visit("data", state.data);
     visit("step", state.step);
@@ -28,7 +30,6 @@ void for_each_field(State& state, auto&& visit) {
     visit("position_step_examples", state.position.step_examples);
     visit("evaluations_since_best", state.evaluations_since_best);
     visit("evaluated_step", state.evaluated_step);
-    visit("is_stopped_early", state.is_stopped_early);
     visit("epochs", state.epochs);
     visit("steps_of_epochs", state.steps_of_epochs);
     visit("metrics_bytes", state.metrics_bytes);
@@ -38,7 +39,7 @@ void for_each_field(State& state, auto&& visit) {
 
 std::string to_json(const JobState& state) {
     json::object object, recipe;
-    for (const auto& [key, value] : state.recipe) recipe[key] = value;
+    for (const auto& [key, value, line] : state.recipe) recipe[key] = value;
     object["recipe"] = std::move(recipe);
     for_each_field(state, [&](const char* name, const auto& member) { object[name] = member; });
     if (state.best_loss) object["best_loss"] = *state.best_loss;

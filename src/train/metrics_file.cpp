@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/atomic_file.h"
+
 namespace hone::train {
 
 static Error failure(const std::filesystem::path& path, std::string_view what) {
@@ -21,6 +23,8 @@ Result<MetricsFile> MetricsFile::open(const std::filesystem::path& path, uint64_
     if (::fstat(file.file_, &status) != 0) return failure(path, "be looked at");
     file.bytes_ = std::min(bytes, static_cast<uint64_t>(status.st_size));
     if (::ftruncate(file.file_, static_cast<off_t>(file.bytes_)) != 0) return failure(path, "be cut");
+    if (const Status synced = sync_folder(path.has_parent_path() ? path.parent_path() : "."); !synced)
+        return synced.error();
     return file;
 }
 

@@ -19,11 +19,9 @@ constexpr std::array<std::string_view, 4> kKinds = {"pretrain", "sft", "distill"
 
 // Keys that may change between two starts of one job; a name that ends in a point is a whole table's. Of files the
 // contents are compared elsewhere.
-constexpr std::string_view kMayChange[] = {"output",           "model",
-                                           "data.files",       "train.steps",
-                                           "train.epochs",     "evaluation.files",
-                                           "evaluation.every", "evaluation.patience",
-                                           "checkpoint."};
+constexpr std::string_view kMayChange[] = {
+    "output",      "model",        "architecture.config", "lora.init",        "distill.teacher",     "data.files",
+    "train.steps", "train.epochs", "evaluation.files",    "evaluation.every", "evaluation.patience", "checkpoint."};
 
 // A table whose values are noted as they are read.
 class NotedTable {
@@ -61,7 +59,7 @@ class NotedTable {
   private:
     template <class T>
     T noted(std::string_view key, T value) {
-        values_.push_back({fmt::format("{}{}", path_, key), fmt::format("{}", value)});
+        values_.push_back({fmt::format("{}{}", path_, key), fmt::format("{}", value), table_.line_at(key)});
         return value;
     }
 
@@ -189,7 +187,6 @@ class RecipeReader {
         if (schedule.decay != Decay::constant) schedule.final_fraction = table.number("final_fraction", 0, 1, 0.0);
     }
 
-    // No architecture that can be opened has a router with a correction bias, which is what the update changes.
     void read_balance() {
         NotedTable table = root_.table("balance");
         recipe_.aux_coefficient = static_cast<float>(table.number("aux_coefficient", 0, 1e3, 0.0));
@@ -292,7 +289,9 @@ Result<Recipe> parse_recipe(std::string_view text, const std::string& name, cons
     auto root = TomlTable::parse(text, name);
     if (!root) return root.error();
     auto recipe = RecipeReader(std::move(*root), folder).read();
-    if (recipe) recipe->text = std::string(text);
+    if (!recipe) return recipe;
+    recipe->name = name;
+    recipe->text = std::string(text);
     return recipe;
 }
 
@@ -302,16 +301,22 @@ Result<Recipe> read_recipe(const fs::path& path) {
     return parse_recipe(*text, path.string(), path.parent_path());
 }
 
+Error Recipe::mistake(std::string_view key, std::string_view what) const {
+    const auto found = std::ranges::find(values, key, &RecipeValue::key);
+    CHECK(found != values.end(), "{} is no key of this recipe", key);
+    return error("{}:{}: {} {}", name, found->line, key, what);
+}
+
 Status check_same_job(const Recipe& recipe, std::span<const RecipeValue> begun) {
     const auto differs = [](std::string_view key, const std::string* before, const std::string* now) {
         const auto shown = [](const std::string* value) { return value ? fmt::format("\"{}\"", *value) : "not there"; };
         return error("{} is {} in the recipe, but was {} when this job began", key, shown(now), shown(before));
     };
-    for (const auto& [key, value] : recipe.values) {
+    for (const auto& [key, value, line] : recipe.values) {
         const std::string* before = value_of(begun, key);
         if (!may_change(key) && (!before || *before != value)) return differs(key, before, &value);
     }
-    for (const auto& [key, value] : begun) {
+    for (const auto& [key, value, line] : begun) {
         if (!may_change(key) && !value_of(recipe.values, key)) return differs(key, &value, nullptr);
     }
     return ok();

@@ -76,6 +76,7 @@ struct DistillOptions {
 // A key with the value that holds, given or not, as text.
 struct RecipeValue {
     std::string key, value;
+    int line = 0;  // of the key, or of its table, in the recipe
 };
 
 struct Recipe {
@@ -96,6 +97,10 @@ struct Recipe {
     DistillOptions distill;
     float dpo_beta = 0.1f;
 
+    // The error of a key whose mistake shows only beside the model or the data: "FILE:LINE: KEY what".
+    Error mistake(std::string_view key, std::string_view what) const;
+
+    std::string name;                 // of the file, in errors
     std::string text;                 // of the file
     std::vector<RecipeValue> values;  // in the order in which they are documented
 };

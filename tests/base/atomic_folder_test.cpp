@@ -92,11 +92,24 @@ TEST_F(AtomicFolderTest, Removes) {
     EXPECT_FALSE(AtomicFolder::remove(path_).ok());
 }
 
+TEST_F(AtomicFolderTest, FoldersAboveItAreMade) {
+    const fs::path deep = path_ / "a" / "b" / "";
+    ASSERT_TRUE(make_folders(deep).ok());
+    EXPECT_TRUE(fs::is_directory(deep));
+    EXPECT_TRUE(make_folders(deep).ok());
+    ASSERT_TRUE(sync_folder(deep).ok());
+    ASSERT_TRUE(write_file(path_ / "file", "").ok());
+    EXPECT_EQ(make_folders(path_ / "file" / "below").error().message,
+              (path_ / "file").string() + ": cannot be made: File exists");
+    EXPECT_EQ(sync_folder(path_ / "gone").error().message,
+              (path_ / "gone").string() + ": cannot sync: No such file or directory");
+}
+
 TEST_F(AtomicFolderTest, MistakesAreNamed) {
     ASSERT_TRUE(write_file(path_, "a file").ok());
     const auto below = AtomicFolder::create(path_ / "below" / "it");
     ASSERT_FALSE(below.ok());
-    EXPECT_NE(below.error().message.find((path_ / "below").string()), std::string::npos);
+    EXPECT_NE(below.error().message.find(path_.string()), std::string::npos);
     EXPECT_FALSE(AtomicFolder::create(path_).ok());
     EXPECT_FALSE(AtomicFolder::create(path_, AtomicFolder::Existing::replace).ok());
 }

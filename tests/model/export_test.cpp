@@ -130,6 +130,21 @@ TEST(ExportModel, ACheckpointComesBackAsItWas) {
     }
 }
 
+TEST(ExportModel, WhatIsReplacedStaysUntilTheNewOneIsWhole) {
+    const TestFolder folder;
+    auto loaded = load(golden_models().front());
+    const auto write = [&](const FolderOptions& how) {
+        return export_model(*loaded.model, loaded.config, loaded.files, folder.path / "out",
+                            {.folder = how, .quiet = true}, test_pool());
+    };
+    ASSERT_TRUE(write({.more = {{"step.txt", "4"}}}).ok());
+    constexpr auto replace = AtomicFolder::Existing::replace;
+    EXPECT_FALSE(write({.existing = replace, .more = {{"config.json/no", ""}}}).ok());
+    EXPECT_EQ(read_file(folder.path / "out/step.txt"), "4");
+    ASSERT_TRUE(write({.existing = replace, .more = {{"step.txt", "8"}}}).ok());
+    EXPECT_EQ(read_file(folder.path / "out/step.txt"), "8");
+}
+
 TEST(ExportModel, TypesAreTheNarrowestThatHoldTheValues) {
     const TestFolder folder;
     auto config = shape("qwen3-30b-a3b");

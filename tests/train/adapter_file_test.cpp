@@ -238,6 +238,23 @@ TEST(AdapterFileNames, RanksOfTheirOwnHavePatternsInPeftOnly) {
     EXPECT_EQ(resumed->parameters()[2].shape[0], 2);
 }
 
+TEST(AdapterFileNames, OneThatIsReplacedStaysUntilTheNewOneIsWhole) {
+    const model::TestFolder folder;
+    Trained trained("qwen3");
+    const auto write = [&](model::FolderOptions options) {
+        return write_adapter(folder.path / "out", AdapterLayout::tinker, trained.adapter.contents(), options);
+    };
+    ASSERT_TRUE(write({.more = {{"notes/step.txt", "4"}}}).ok());
+    EXPECT_CONTAINS(write({}).error().message, "is there already");
+    constexpr auto replace = AtomicFolder::Existing::replace;
+    EXPECT_FALSE(write({.existing = replace, .more = {{"adapter_model.safetensors/no", ""}}}).ok());
+    EXPECT_EQ(model::read_file(folder.path / "out/notes/step.txt"), "4");
+    ASSERT_TRUE(write({.existing = replace, .more = {{"step.txt", "8"}}}).ok());
+    EXPECT_EQ(model::read_file(folder.path / "out/step.txt"), "8");
+    EXPECT_FALSE(std::filesystem::exists(folder.path / "out/notes"));
+    EXPECT_EQ(read(folder.path / "out").factors.size(), trained.adapter.contents().factors.size());
+}
+
 TEST(AdapterFileNames, AnAdapterOfAnotherModelIsRefused) {
     const model::TestFolder folder;
     Trained dense("qwen3"), routed("qwen3_moe");

@@ -147,6 +147,55 @@ TEST(Job, GoesOnWithTheSameBitsWhereverItStopped) {
     }
 }
 
+// A process that is killed between the last checkpoint and its result leaves that of the shorter run.
+TEST(Job, AnOlderResultIsNotTheFinishedOne) {
+    for (const std::string& train : {kTrainings[0], kTrainings[1]}) {
+        Jobs jobs;
+        std::string text = recipe("out", "kind = 'sft'", train);
+        const fs::path final = jobs.path() / "out/final";
+        const auto with_steps = [&](int steps) {
+            std::string changed = text;
+            return changed.replace(changed.find("steps = 12"), 10, fmt::format("steps = {}", steps));
+        };
+        auto job = jobs.opened(with_steps(4));
+        run(*job);
+        EXPECT_FALSE(job->has_result());
+        ASSERT_TRUE(job->finish(true));
+        EXPECT_TRUE(job->has_result());
+        const std::string file = train.empty() ? "adapter_model.safetensors" : "model.safetensors";
+        const std::string of_four = text_of(final / file);
+        job.reset();
+        run(*jobs.opened(with_steps(8)));
+        job = jobs.opened(with_steps(8));
+        EXPECT_TRUE(job->is_finished());
+        EXPECT_FALSE(job->has_result());
+        EXPECT_EQ(text_of(final / file), of_four);
+        ASSERT_TRUE(job->finish(true));
+        EXPECT_TRUE(job->has_result());
+        EXPECT_NE(text_of(final / file), of_four);
+    }
+}
+
+// Ranks and alphas of PEFT's patterns have no place in Tinker's layout.
+TEST(Job, ResultsOfAnAdapterWithRanksOfItsOwnAreInPeftsLayout) {
+    Jobs jobs;
+    const auto first = jobs.opened(recipe("first"));
+    run(*first, 2);
+    ASSERT_TRUE(first->finish(true));
+    auto contents = model::read_adapter(jobs.path() / "first/final");
+    ASSERT_TRUE(contents.ok()) << contents.error().message;
+    contents->factors[1].alpha = 7;
+    ASSERT_TRUE(model::write_adapter(jobs.path() / "mixed", model::AdapterLayout::peft, *contents));
+    const auto job = jobs.opened(recipe("out", "kind = 'sft'", "", "[lora]\ninit = 'mixed'\n"));
+    run(*job);
+    const Status finished = job->finish(true);
+    ASSERT_TRUE(finished.ok()) << finished.error().message;
+    const auto written = model::read_adapter(jobs.path() / "out/final");
+    ASSERT_TRUE(written.ok()) << written.error().message;
+    EXPECT_EQ(std::ranges::count(written->factors, 7, &model::AdapterFactors::alpha), 1);
+    EXPECT_NE(text_of(jobs.path() / "out/final/adapter_config.json").find("LORA"), std::string::npos);
+}
+
 // The teacher is what another job left behind.
 TEST(Job, DistillsFromATeacher) {
     Jobs jobs;
@@ -184,6 +233,11 @@ TEST(Job, StopsEarlyWhenEvaluationsGetNoBetter) {
     EXPECT_EQ(run(*job).size(), 3u);
     job.reset();
     EXPECT_TRUE(jobs.opened(text)->is_finished());
+    text.replace(text.find("patience = 2"), 12, "patience = 4");
+    job = jobs.opened(text);
+    EXPECT_FALSE(job->is_finished());
+    EXPECT_EQ(run(*job).size(), 2u);
+    EXPECT_TRUE(job->is_stopped_early());
 }
 
 TEST(Job, KeepsTheBestOfEvaluationsThatMayEndIt) {
@@ -206,6 +260,33 @@ TEST(Job, KeepsTheBestOfEvaluationsThatMayEndIt) {
     ASSERT_TRUE(shorter->finish(true));
     const fs::path file = "adapter_model.safetensors";
     EXPECT_EQ(text_of(jobs.path() / "out/best" / file), text_of(jobs.path() / "short/final" / file));
+}
+
+// JSON has no infinities, and nothing is less than what is no number.
+TEST(Job, AnEvaluationThatIsNotFiniteIsNeverTheBest) {
+    Jobs jobs;
+    std::string text = recipe("out", "kind = 'sft'", "what = 'full'");
+    text.replace(text.find("learning_rate = 3e-3"), 20, "learning_rate = 1e9");
+    text.replace(text.find("every = 5"), 9, "every = 1\npatience = 3");
+    auto job = jobs.opened(text);
+    bool was_finite = true;
+    while (!job->is_finished()) {
+        const auto event = job->advance();
+        ASSERT_TRUE(event.ok()) << event.error().message;
+        if (std::isfinite(event->evaluation->loss)) continue;
+        was_finite = false;
+        EXPECT_FALSE(event->is_best);
+    }
+    ASSERT_FALSE(was_finite);
+    EXPECT_TRUE(job->is_stopped_early());
+    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
+    for (const char* word : {"null", "NaN", "Infinity", "1e99999"})
+        EXPECT_EQ(metrics.find(word), std::string::npos) << metrics;
+    const auto state = job->state();
+    job.reset();
+    job = jobs.opened(text);
+    EXPECT_EQ(job->state().best_loss, state.best_loss);
+    EXPECT_EQ(job->state().evaluations_since_best, 3);
 }
 
 TEST(Job, RefusesToGoOnAsAnother) {
@@ -329,6 +410,110 @@ TEST(Job, APlanTellsHowFarTheJobIs) {
         jobs.opened(recipe("out", "kind = 'pretrain'"), {.restart = true, .only_plan = true, .quiet = true});
     EXPECT_EQ(anew->plan().saved_step, 0);
     EXPECT_EQ(anew->plan().refusal, "");
+}
+
+// A path may move; what it leads to may not change. The adapter is also the reference.
+TEST(Job, TheAdapterToBeginWithIsKnownByItsContents) {
+    Jobs jobs;
+    auto first = jobs.opened(recipe("first"));
+    run(*first, 3);
+    ASSERT_TRUE(first->finish(true));
+    fs::rename(jobs.path() / "first/final", jobs.path() / "a");
+    run(*first, 1);
+    ASSERT_TRUE(first->finish(true));
+    fs::rename(jobs.path() / "first/final", jobs.path() / "b");
+    const auto text = [](const char* init) {
+        return recipe("out", "kind = 'sft'", "", fmt::format("[lora]\ninit = '{}'\n", init));
+    };
+    run(*jobs.opened(text("a")), 4);
+    const std::string refused = (jobs.path() / "out").string() +
+                                ": the adapter of lora.init is another than when this job began; set it back, choose "
+                                "another output, or start anew with --restart";
+    EXPECT_EQ(jobs.mistake(text("b")), refused);
+    EXPECT_EQ(jobs.mistake(text("")), refused);
+    fs::rename(jobs.path() / "a", jobs.path() / "moved");
+    EXPECT_EQ(jobs.opened(text("moved"))->state().step, 4);
+}
+
+TEST(Job, WhatTokensAreMadeByIsKnownByItsContents) {
+    Jobs jobs;
+    fs::copy(golden_folder() / "training/models/moe", jobs.path() / "model");
+    const std::string golden = (golden_folder() / "training/models/moe").string();
+    std::string text = recipe("out");
+    text.replace(text.find(golden), golden.size(), "model");
+    run(*jobs.opened(text), 4);
+    fs::rename(jobs.path() / "model", jobs.path() / "moved");
+    text.replace(text.find("model = 'model'"), 15, "model = 'moved'");
+    EXPECT_EQ(jobs.mistake(text), "");
+    std::ofstream(jobs.path() / "moved/chat_template.jinja") << "{{ messages }}";
+    EXPECT_EQ(jobs.mistake(text).find(
+                  (jobs.path() / "out").string() +
+                  ": the tokenizer or the chat template of model is another than when this job began; set it back"),
+              0u)
+        << jobs.mistake(text);
+}
+
+// What only model and data show to be wrong has its line too.
+TEST(Job, MistakesInTheRecipeNameTheLine) {
+    Jobs jobs;
+    std::string text = recipe("out");
+    text.insert(text.find("[evaluation]"), "[schedule]\ndecay = 'linear'\nwarmup_steps = 99\n");
+    EXPECT_EQ(jobs.mistake(text),
+              "r.toml:15: schedule.warmup_steps 99 and decay_steps 0 are more than the 12 steps of the job");
+    EXPECT_EQ(jobs.mistake(recipe("out", "kind = 'sft'", "what = 'full'", "[balance]\nbias_rate = 0.5\n")),
+              "r.toml:19: balance.bias_rate is 0.5, but the routers of moe have no correction bias; use "
+              "balance.aux_coefficient");
+    text = recipe("out");
+    text.replace(text.find("tokens = 32"), 11, "tokens = 1000000");
+    text.replace(text.find("files = ['data.jsonl']"), 22, "max_tokens = 1000000\nfiles = ['data.jsonl']");
+    const std::string too_long = jobs.mistake(text);
+    EXPECT_EQ(too_long.find("r.toml:10: data.max_tokens is 1000000, but the model takes at most "), 0u) << too_long;
+    text.replace(text.find("data.jsonl"), 10, "none.jsonl");
+    EXPECT_EQ(jobs.mistake(text),
+              "r.toml:11: data.files names " + (jobs.path() / "none.jsonl").string() + ": there is no such file");
+}
+
+// Beginning anew would write over what may be put right.
+TEST(Job, DamagedCheckpointsAreNotBegunOver) {
+    Jobs jobs;
+    const fs::path checkpoints = jobs.path() / "out/checkpoints";
+    run(*jobs.opened(recipe("out")), 8);
+    for (const char* step : {"step-00000004", "step-00000008"})
+        std::ofstream(checkpoints / step / "state.json", std::ios::app) << " ";
+    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
+    const std::string refused = jobs.mistake(recipe("out"));
+    EXPECT_EQ(refused.find((jobs.path() / "out").string() +
+                           ": no checkpoint in it is whole; put one back that is, choose another output, or start "
+                           "anew with --restart. The newest: " +
+                           (checkpoints / "step-00000008/state.json").string() + ": damaged"),
+              0u)
+        << refused;
+    EXPECT_TRUE(fs::exists(checkpoints / "step-00000004"));
+    EXPECT_EQ(text_of(jobs.path() / "out/metrics.jsonl"), metrics);
+    EXPECT_EQ(jobs.opened(recipe("out"), {.restart = true, .quiet = true})->state().step, 0);
+    EXPECT_FALSE(fs::exists(checkpoints / "step-00000004"));
+}
+
+TEST(Job, AMistakeInTheRecipeOfARestartCostsNothing) {
+    Jobs jobs;
+    auto job = jobs.opened(recipe("out"));
+    run(*job);
+    ASSERT_TRUE(job->finish(true));
+    job.reset();
+    const JobOptions restart{.restart = true, .quiet = true};
+    const fs::path kept[] = {jobs.path() / "out/final/adapter_model.safetensors",
+                             jobs.path() / "out/checkpoints/step-00000012/state.json"};
+    std::string late = recipe("out");  // what is known only when all is open
+    late.insert(late.find("[evaluation]"), "[schedule]\ndecay = 'linear'\nwarmup_steps = 99\n");
+    for (const std::string& text :
+         {late, recipe("out", "kind = 'sft'", "what = 'full'", "[balance]\nbias_rate = 1\n")}) {
+        EXPECT_FALSE(jobs.open(text, restart).ok());
+        for (const fs::path& file : kept) EXPECT_TRUE(fs::exists(file)) << file;
+    }
+    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
+    EXPECT_EQ(std::ranges::count(metrics, '\n'), 12 + 3);
+    EXPECT_EQ(jobs.opened(recipe("out"), restart)->state().step, 0);
+    for (const fs::path& file : kept) EXPECT_FALSE(fs::exists(file)) << file;
 }
 
 TEST(Job, AGradientThatIsNeverFiniteEndsIt) {

@@ -161,6 +161,8 @@ TEST(Recipe, a_changed_key_makes_another_job) {
     const Recipe longer =
         parsed(std::string(kLeast) + "[train]\nsteps = 9\n[checkpoint]\nkeep = 7\n[evaluation]\nevery = 3\n");
     EXPECT_TRUE(check_same_job(longer, begun.values)) << check_same_job(longer, begun.values).error().message;
+    const Recipe moved = parsed(std::string(kLeast) + "[lora]\ninit = 'an/adapter'\n");
+    EXPECT_TRUE(check_same_job(moved, begun.values));
     const Recipe other = parsed(std::string(kLeast) + "[lora]\nrank = 8\n");
     EXPECT_EQ(check_same_job(other, begun.values).error().message,
               "lora.rank is \"8\" in the recipe, but was \"32\" when this job began");

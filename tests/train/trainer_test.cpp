@@ -141,8 +141,13 @@ TEST(Trainer, MuonLearnsToo) {
 }
 
 TEST(Trainer, PassesOfAStepAddUpToOneLargePass) {
-    for (const Kind kind : kKinds) {
-        SmallJob one({.kind = kind}), two({.kind = kind});
+    for (const auto& [kind, is_full] : std::vector<std::pair<Kind, bool>>{{Kind::cross_entropy, false},
+                                                                          {Kind::full_distillation, false},
+                                                                          {Kind::topk_distillation, false},
+                                                                          {Kind::preference, false},
+                                                                          {Kind::cross_entropy, true},
+                                                                          {Kind::preference, true}}) {
+        SmallJob one({.kind = kind, .is_full = is_full}), two({.kind = kind, .is_full = is_full});
         const std::vector<Batch> halves = {one.batch(1, 2), one.batch(2, 4)};
         const Batch whole = joined(halves[0], halves[1]);
         for (SmallJob* job : {&one, &two}) {

@@ -168,8 +168,9 @@ Status export_model(Model& model, const json::object& config, const FileSet& fil
     Adapted adapted;
     for (const AdaptedMatrix& matrix : matrices) adapted.emplace(matrix.name, &matrix);
     const std::vector<Source> sources = list_sources(*slots, options.masters, adapted);
-    const auto small_files = list_files(files, config, sources);
+    auto small_files = list_files(files, config, sources);
     if (!small_files) return small_files.error();
+    std::ranges::copy(options.folder.more, std::back_inserter(*small_files));
     std::vector<TensorDeclaration> tensors;
     size_t bytes = 0;
     for (const Source& source : sources) {
@@ -182,7 +183,7 @@ Status export_model(Model& model, const json::object& config, const FileSet& fil
     const Status written = write_hugging_face_folder(
         out, tensors, *small_files,
         [&](size_t tensor, PutBytes put) { return put_rows(sources[tensor], put, pool, progress); },
-        options.shard_bytes);
+        options.shard_bytes, options.folder.existing);
     if (written) progress.finish();
     return written;
 }

@@ -31,6 +31,7 @@ struct ExportOptions {
     // Merged into the weights, if there is one: W + alpha/r B A in fp32, rounded to bf16, as all matrices but routers are
     // then. Not beside masters.
     const AdapterContents* adapter = nullptr;
+    FolderOptions folder{};
     size_t shard_bytes = kShardBytes;
     bool quiet = false;  // no progress
 };

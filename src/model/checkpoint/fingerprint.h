@@ -11,4 +11,7 @@ namespace hone::model {
 // from its directory; of a folder all weights are read (about 10 GB/s).
 std::string weights_fingerprint(const LoadedModel& loaded);
 
+// Hexadecimal, of the files that turn text into tokens: a tokenizer's and chat templates. Errors name the file.
+Result<std::string> text_fingerprint(const FileSet& files);
+
 }  // namespace hone::model

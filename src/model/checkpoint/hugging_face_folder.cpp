@@ -5,8 +5,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/atomic_folder.h"
-
 namespace hone::model {
 
 namespace fs = std::filesystem;
@@ -55,22 +53,12 @@ Status write_shard(const fs::path& path, std::span<const TensorDeclaration> tens
     return writer->finish();
 }
 
-Status write_small_files(const fs::path& folder, std::span<const SmallFile> files) {
-    for (const SmallFile& file : files) {
-        const fs::path path = folder / file.name;
-        std::error_code failure;
-        fs::create_directories(path.parent_path(), failure);
-        if (failure) return error("{}: {}", path.parent_path().string(), failure.message());
-        if (const Status written = write_file(path, file.content); !written) return written;
-    }
-    return ok();
-}
-
 }  // namespace
 
 Status write_hugging_face_folder(const fs::path& out, std::span<const TensorDeclaration> tensors,
                                  std::span<const SmallFile> files,
-                                 FunctionRef<Status(size_t tensor, PutBytes put)> values, size_t shard_bytes) {
+                                 FunctionRef<Status(size_t tensor, PutBytes put)> values, size_t shard_bytes,
+                                 AtomicFolder::Existing existing) {
     size_t tensor_bytes = 0, bytes = 0;
     for (const TensorDeclaration& tensor : tensors) tensor_bytes += bytes_of(tensor);
     for (const SmallFile& file : files) bytes += file.content.size();
@@ -93,7 +81,7 @@ Status write_hugging_face_folder(const fs::path& out, std::span<const TensorDecl
                                  {"weight_map", std::move(weight_map)}};
         return write_file(folder / "model.safetensors.index.json", json::serialize(index));
     };
-    return write_folder(out, bytes, AtomicFolder::Existing::refuse, fill);
+    return write_folder(out, bytes, existing, fill);
 }
 
 }  // namespace hone::model

@@ -21,11 +21,12 @@ constexpr size_t kShardBytes = 5'000'000'000;  // transformers' own limit
 using PutBytes = FunctionRef<Status(std::span<const std::byte> bytes)>;
 
 // `values` is called once for each tensor, in order, and puts all of its bytes from the first to the last; an error of
-// it, or of put(), ends the writing. Tensors' and files' names are distinct. `out` must not be there; errors name it, and
-// what a full disk lacks.
+// it, or of put(), ends the writing. Tensors' and files' names are distinct. `out` must not be there, unless it
+// is a folder to be replaced; errors name it, and what a full disk lacks.
 Status write_hugging_face_folder(const std::filesystem::path& out, std::span<const TensorDeclaration> tensors,
                                  std::span<const SmallFile> files,
                                  FunctionRef<Status(size_t tensor, PutBytes put)> values,
-                                 size_t shard_bytes = kShardBytes);
+                                 size_t shard_bytes = kShardBytes,
+                                 AtomicFolder::Existing existing = AtomicFolder::Existing::refuse);
 
 }  // namespace hone::model

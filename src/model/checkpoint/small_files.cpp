@@ -1,6 +1,10 @@
 #include "model/checkpoint/small_files.h"
 
+#include "base/atomic_file.h"
+
 namespace hone::model {
+
+namespace fs = std::filesystem;
 
 constexpr const char* kSmallFiles[] = {"config.json",
                                        "tokenizer.json",
@@ -26,6 +30,15 @@ Result<std::vector<SmallFile>> read_small_files(const FileSet& files) {
         contents.push_back({std::move(name), std::move(*content)});
     }
     return contents;
+}
+
+Status write_small_files(const fs::path& folder, std::span<const SmallFile> files) {
+    for (const SmallFile& file : files) {
+        const fs::path path = folder / file.name;
+        if (const Status made = make_folders(path.parent_path()); !made) return made;
+        if (const Status written = write_file(path, file.content); !written) return written;
+    }
+    return ok();
 }
 
 }  // namespace hone::model

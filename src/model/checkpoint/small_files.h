@@ -2,9 +2,11 @@
 // holds them, an exported folder too. Free functions, any thread.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/atomic_folder.h"
 #include "base/file_set.h"
 #include "base/result.h"
 
@@ -16,5 +18,13 @@ struct SmallFile {
 
 // Those that there are. Errors name the file.
 Result<std::vector<SmallFile>> read_small_files(const FileSet& files);
+// Folders in their names are made.
+Status write_small_files(const std::filesystem::path& folder, std::span<const SmallFile> files);
+
+// How a folder of weights is written: whether in place of one that is there, and what comes along.
+struct FolderOptions {
+    AtomicFolder::Existing existing = AtomicFolder::Existing::refuse;
+    std::vector<SmallFile> more{};
+};
 
 }  // namespace hone::model
