@@ -105,10 +105,11 @@ Result<std::shared_ptr<const model::Adapter>> TrainedAdapter::publish(ThreadPool
     const model::AdapterContents factors_now = contents();
     const auto matrices = model::fit_adapter(factors_now, targets_);
     CHECK(matrices.ok(), "{}", matrices.error().message);
+    published_.reset();
+    gradients_ = {};
     auto packed = model::Adapter::pack(*matrices, pool);
     if (!packed) return packed.error();
     published_ = *packed;
-    gradients_ = {};
     const auto train = [&](const math::Weight& factor, const Parameter& parameter, size_t expert) {
         const size_t size = static_cast<size_t>(factor.n) * static_cast<size_t>(factor.k);
         const size_t at = expert * size % parameter.gradient.size();  // 0 for every expert if they share it

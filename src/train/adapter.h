@@ -41,7 +41,8 @@ class TrainedAdapter {
     std::span<const Parameter> parameters() const { return parameters_; }
     void clear_gradients(ThreadPool& pool);
 
-    // The parameters as they are, for any number of passes. Error: no memory.
+    // The parameters as they are, for any number of passes. The version before is let go first: where nobody else has it,
+    // memory holds one. Error: no memory.
     Result<std::shared_ptr<const model::Adapter>> publish(ThreadPool& pool);
     // What write_adapter writes: views of the parameters. `base_model` is told in the file.
     model::AdapterContents contents(std::string base_model = {}) const;

@@ -25,6 +25,7 @@ Status TrainedWeights::publish(ThreadPool& pool) {
         full->publish();
         return ok();
     }
+    adapter_.reset();
     auto published = std::get<TrainedAdapter>(trained_).publish(pool);
     if (!published) return published.error();
     adapter_ = std::move(*published);

@@ -17,7 +17,7 @@ class TrainedWeights {
     std::span<const Parameter> parameters() const;
     // What no gradient moves; none of an adapter.
     std::span<const Parameter> router_biases() const;
-    // Where the next passes add up gradients; valid until publish().
+    // Where the next passes add up gradients: always the same object, other gradients after publish().
     const math::WeightGradients& gradients() const;
     void clear_gradients(ThreadPool& pool);
     // The parameters as they are, for the next passes. Error: no memory.

@@ -65,6 +65,7 @@ Status TrainingWorkload::publish() {
         full_->publish();
         return ok();
     }
+    published_.reset();
     auto published = adapter_->publish(*open_.pool);
     if (!published) return published.error();
     published_ = *published;
