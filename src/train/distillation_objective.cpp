@@ -18,12 +18,6 @@ PackedBatch without_targets(const Batch& batch) {
     return {batch.tokens, batch.offsets, {nullptr, std::ssize(batch.tokens), 0}};
 }
 
-std::vector<float> divided(const std::vector<float>& weights, double total) {
-    std::vector<float> divided(weights);
-    for (float& weight : divided) weight = static_cast<float>(double{weight} / total);
-    return divided;
-}
-
 double weighted_sum(std::span<const float> each, std::span<const float> weights) {
     double sum = 0;
     for (size_t i = 0; i < each.size(); i++) sum += weights[i] == 0 ? 0.0 : double{weights[i]} * double{each[i]};
@@ -38,8 +32,8 @@ class FullDistillation final : public Objective {
         const auto rows = std::ssize(batch.tokens);
         const int64_t vocabulary = student.model.spec().vocabulary;
         math::OpContext& ops = student.ops;
-        const std::vector<float> weights = divided(batch.weights, purpose.total);
-        std::vector<float> each(weights.size());
+        std::vector<float> weights(batch.weights), each(weights.size());
+        divide(weights, purpose.total);
         TrainingPass& teacher = teacher_.run(ops, without_targets(batch), {nullptr, rows, 0});
         TrainingPass& pass = student.pass;
         pass.forward(without_targets(batch), {nullptr, rows, 0}, purpose.learns);
@@ -93,7 +87,8 @@ class TopkDistillation final : public Objective {
         student.note_load();
         TokenLoss loss =
             topk_divergence(ops.kernels, {lp.data(), rows, k}, {teacher.data(), rows, k}, alpha_, Rest::tail);
-        const std::vector<float> weights = divided(batch.weights, purpose.total);
+        std::vector<float> weights(batch.weights);
+        divide(weights, purpose.total);
         for (size_t i = 0; i < loss.dlp.size(); i++) {
             const float weight = weights[i / static_cast<size_t>(k)];
             loss.dlp[i] = weight == 0 ? 0.0f : weight * loss.dlp[i];

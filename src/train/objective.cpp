@@ -19,7 +19,7 @@ class CrossEntropyObjective final : public Objective {
   public:
     PassLoss run(const Student& student, const Batch& batch, const PassPurpose& purpose) override {
         std::vector<float> lp(batch.tokens.size()), weights(batch.weights);
-        for (float& weight : weights) weight = static_cast<float>(double{weight} / purpose.total);
+        divide(weights, purpose.total);
         if (purpose.learns) {
             TokenLoss loss = cross_entropy(lp, weights);  // its gradients do not depend on what the model says
             student.pass.run(batch.packed(), column(lp), column(loss.dlp));
@@ -47,7 +47,7 @@ class PreferenceObjective final : public Objective {
         DpoLoss loss = dpo(
             student.ops.kernels,
             {.lp = lp, .reference = reference, .mask = mask, .offsets = batch.offsets, .pairs = batch.pairs}, beta_);
-        for (float& dlp : loss.dlp) dlp = static_cast<float>(double{dlp} / purpose.total);
+        divide(loss.dlp, purpose.total);
         if (purpose.learns) student.pass.backward(column(loss.dlp));
         const auto won = std::ranges::count_if(loss.margins, [](float margin) { return margin > 0; });
         const double margins = std::accumulate(loss.margins.begin(), loss.margins.end(), 0.0);
@@ -62,6 +62,10 @@ class PreferenceObjective final : public Objective {
 };
 
 }  // namespace
+
+void divide(std::span<float> values, double total) {
+    for (float& value : values) value = static_cast<float>(double{value} / total);
+}
 
 void PassLoss::add(const PassLoss& other) {
     loss += other.loss;

@@ -37,6 +37,9 @@ struct PassPurpose {
     bool learns = true;  // otherwise no gradients
 };
 
+// Divides weights or gradients by the weight that a mean is over.
+void divide(std::span<float> values, double total);
+
 struct PassLoss {
     double loss = 0;      // its part of the mean
     double aux_loss = 0;  // of the pass; 0 where nobody asks for it

@@ -52,13 +52,6 @@ class RandomJob {
     fs::path folder_;
 };
 
-Status write_text(const fs::path& path, std::string_view text) {
-    auto file = AtomicFile::create(path);
-    if (!file) return file.error();
-    if (const Status written = file->write(text); !written) return written;
-    return file->commit();
-}
-
 Result<RandomJob> RandomJob::create(const BesideFlags& flags, int32_t vocabulary) {
     constexpr int kDocuments = 256;
     std::string folder = (fs::temp_directory_path() / "hone-beside-XXXXXX").string();
@@ -69,13 +62,13 @@ Result<RandomJob> RandomJob::create(const BesideFlags& flags, int32_t vocabulary
     std::string data;
     for (int i = 0; i < kDocuments; i++)
         data += fmt::format("{{\"tokens\": [{}]}}\n", fmt::join(random_tokens(random, flags.tokens, vocabulary), ", "));
-    if (const Status written = write_text(job.folder_ / "data.jsonl", data); !written) return written.error();
+    if (const Status written = write_file(job.folder_ / "data.jsonl", data); !written) return written.error();
     const std::string recipe = fmt::format(
         "kind = \"pretrain\"\nmodel = \"{}\"\noutput = \"trained\"\n[train]\nsteps = 1000000\ntokens = {}\n"
         "[data]\nfiles = [\"data.jsonl\"]\nappend_eos = false\n[lora]\nrank = {}\n"
         "[checkpoint]\nevery_steps = 0\nevery_minutes = 0\n",
         fs::absolute(flags.model.path).string(), flags.tokens, flags.rank);
-    if (const Status written = write_text(job.recipe(), recipe); !written) return written.error();
+    if (const Status written = write_file(job.recipe(), recipe); !written) return written.error();
     return job;
 }
 
