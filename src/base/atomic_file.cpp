@@ -10,7 +10,7 @@ namespace hone {
 
 namespace fs = std::filesystem;
 
-static fs::path folder_of(const fs::path& path) {
+fs::path folder_of(const fs::path& path) {
     return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 

@@ -44,6 +44,9 @@ class AtomicFile {
 // The whole of a small file at once.
 Status write_file(const std::filesystem::path& path, std::string_view text);
 
+// The folder that a path lies in: "." where it names none.
+std::filesystem::path folder_of(const std::filesystem::path& path);
+
 // Makes the names in a folder durable; file systems that cannot are left alone.
 Status sync_folder(const std::filesystem::path& folder);
 

@@ -23,10 +23,6 @@ static fs::path plain(const fs::path& path) {
     return result.has_filename() ? result : result.parent_path();
 }
 
-static fs::path parent_of(const fs::path& path) {
-    return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 // ".NAME.PID.tmp" of any process.
 static bool is_temporary_of(const fs::path& path, const std::string& name) {
     const std::string begin = "." + path.filename().string() + ".", end = ".tmp";
@@ -36,7 +32,7 @@ static bool is_temporary_of(const fs::path& path, const std::string& name) {
 }
 
 static fs::path temporary_of(const fs::path& path) {
-    return parent_of(path) / fmt::format(".{}.{}.tmp", path.filename().string(), getpid());
+    return folder_of(path) / fmt::format(".{}.{}.tmp", path.filename().string(), getpid());
 }
 
 static int open_folder(const fs::path& path) {
@@ -47,7 +43,7 @@ void AtomicFolder::remove_leftovers(const fs::path& given) {
     const fs::path path = plain(given);
     std::vector<fs::path> found;
     std::error_code failure;
-    for (fs::directory_iterator entry(parent_of(path), failure), end; !failure && entry != end;
+    for (fs::directory_iterator entry(folder_of(path), failure), end; !failure && entry != end;
          entry.increment(failure)) {
         if (is_temporary_of(path, entry->path().filename())) found.push_back(entry->path());
     }
@@ -69,7 +65,7 @@ Result<AtomicFolder> AtomicFolder::create(const fs::path& given, Existing existi
         if (existing == Existing::refuse) return error("{}: is there already", path.string());
         if (!fs::is_directory(status)) return error("{}: is there and no folder", path.string());
     }
-    if (const Status made = make_folders(parent_of(path)); !made) return made.error();
+    if (const Status made = make_folders(folder_of(path)); !made) return made.error();
     remove_leftovers(path);
     const fs::path temporary = temporary_of(path);
     if (::mkdir(temporary.c_str(), 0777) != 0) {
@@ -120,7 +116,7 @@ Status AtomicFolder::publish() const {
 Status AtomicFolder::commit() {
     if (fsync(fd_) != 0) return error("{}: cannot sync: {}", temporary_.string(), std::strerror(errno));
     if (const Status published = publish(); !published) return published;
-    const Status synced = sync_folder(parent_of(path_));
+    const Status synced = sync_folder(folder_of(path_));
     // After an exchange the folder that was replaced has the temporary name.
     std::error_code ignored;
     fs::remove_all(std::exchange(temporary_, {}), ignored);
@@ -140,7 +136,7 @@ Status AtomicFolder::remove(const fs::path& given) {
 Status write_folder(const fs::path& path, size_t bytes, AtomicFolder::Existing existing,
                     FunctionRef<Status(const fs::path& temporary)> fill) {
     std::error_code unknown;
-    const auto free_bytes = [&] { return fs::space(parent_of(plain(path)), unknown).available; };
+    const auto free_bytes = [&] { return fs::space(folder_of(plain(path)), unknown).available; };
     const auto write = [&]() -> Status {
         if (free_bytes() < bytes) return error("there is not enough space");  // what is unknown is much
         auto folder = AtomicFolder::create(path, existing);

@@ -56,7 +56,7 @@ std::optional<int64_t> step_named(std::string_view name) {
     return step;
 }
 
-fs::path folder_of(const fs::path& output) {
+fs::path checkpoints_below(const fs::path& output) {
     return output / "checkpoints";
 }
 
@@ -173,7 +173,7 @@ Status Checkpoint::restore(std::span<const RestoredTensor> places) const {
 
 Result<NewestCheckpoint> newest_checkpoint(const fs::path& output) {
     NewestCheckpoint newest;
-    const fs::path folder = folder_of(output);
+    const fs::path folder = checkpoints_below(output);
     std::error_code failure;
     if (fs::status(folder, failure).type() == fs::file_type::not_found) return newest;
     const auto steps = steps_in(folder);
@@ -190,7 +190,7 @@ Result<NewestCheckpoint> newest_checkpoint(const fs::path& output) {
 }
 
 Result<CheckpointStore> CheckpointStore::open(const fs::path& output) {
-    CheckpointStore store(folder_of(output));
+    CheckpointStore store(checkpoints_below(output));
     const fs::path& folder = store.folder_;
     if (const Status made = make_folders(folder); !made) return made.error();
     const fs::path lock = folder / ".lock";

@@ -23,8 +23,7 @@ Result<MetricsFile> MetricsFile::open(const std::filesystem::path& path, uint64_
     if (::fstat(file.file_, &status) != 0) return failure(path, "be looked at");
     file.bytes_ = std::min(bytes, static_cast<uint64_t>(status.st_size));
     if (::ftruncate(file.file_, static_cast<off_t>(file.bytes_)) != 0) return failure(path, "be cut");
-    if (const Status synced = sync_folder(path.has_parent_path() ? path.parent_path() : "."); !synced)
-        return synced.error();
+    if (const Status synced = sync_folder(folder_of(path)); !synced) return synced.error();
     return file;
 }
 
