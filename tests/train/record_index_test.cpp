@@ -98,7 +98,7 @@ TEST(RecordIndex, MoreFilesThanMayBeOpenAreAnError) {
     struct rlimit before {};
     getrlimit(RLIMIT_NOFILE, &before);
     const struct rlimit few { 50, before.rlim_max };
-    setrlimit(RLIMIT_NOFILE, &few);
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
     const auto index = RecordIndex::build(files);
     setrlimit(RLIMIT_NOFILE, &before);
     ASSERT_FALSE(index.ok());

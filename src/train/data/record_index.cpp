@@ -1,9 +1,9 @@
 #include "train/data/record_index.h"
 
-#include <cerrno>
 #include <cstring>
 #include <limits>
 
+#include <sys/resource.h>
 #include <xxhash.h>
 
 #include "base/progress.h"
@@ -13,6 +13,7 @@ namespace hone::train {
 namespace {
 
 constexpr size_t kBlock = size_t{1} << 20;
+constexpr size_t kOtherOpenFiles = 32;  // of a training job beside its data
 constexpr uint64_t kShowsProgress = uint64_t{1} << 30;
 
 class ContentHash {
@@ -89,12 +90,14 @@ class RecordIndex::LineFinder {
 Result<RecordIndex> RecordIndex::build(const std::vector<std::filesystem::path>& files, bool quiet) {
     if (files.empty()) return error("no data files are named");
     if (files.size() > kMostFiles) return error("{} data files are named; at most {}", files.size(), kMostFiles);
+    struct rlimit open_files {};
+    if (getrlimit(RLIMIT_NOFILE, &open_files) == 0 && files.size() + kOtherOpenFiles > open_files.rlim_cur)
+        return error(
+            "{} data files are named, and all stay open; {} files may be open: join files, or raise `ulimit -n`",
+            files.size(), open_files.rlim_cur);
     RecordIndex index;
     for (const auto& path : files) {
         auto file = MappedFile::open(path);
-        if (!file && errno == EMFILE)
-            return error("{}; all data files stay open, {} are: join files, or raise `ulimit -n`", file.error().message,
-                         index.files_.size());
         if (!file) return file.error();
         if (file->bytes().size() >= uint64_t{1} << 48) return error("{}: is larger than 256 TiB", path.string());
         index.bytes_ += file->bytes().size();
