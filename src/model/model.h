@@ -58,11 +58,11 @@ struct Pass {
     std::byte* page_pool = nullptr;                    // page p begins at page_pool + p * cache_spec().page_bytes
     const RouterTap* router_tap = nullptr;
     const RouterGradientTap* router_gradient_tap = nullptr;
-    math::Tape* tape = nullptr;  // not null: the pass records its way back
+    // Not null: the pass records its way back. What layer() leaves in x is not read then: products that only it is made of
+    // are recorded, but not computed.
+    math::Tape* tape = nullptr;
     // Where layer() keeps results, or finds those that it need not compute; null: nowhere.
     KeptResults* results = nullptr;
-    // What layer() leaves in x is not read: products that only it is made of are recorded, but not computed.
-    bool skips_output = false;
     // The pool's pages hold one layer, that which is being passed: page p begins at page_pool + p * layer_bytes.
     bool one_layer_pages = false;
     // Of the rows that layer() or head() is given, without a row in common; rows in none of them are the model's own.

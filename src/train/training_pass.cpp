@@ -279,7 +279,6 @@ void TrainingPass::run_back(BlockGradient gradient_of, math::Way head_way) {
         math::copy(ops_, dx_block, x);
     });
     pass.adapters = adapters_of(dx.rows);
-    pass.skips_output = true;
     for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {
         const Workspace::Scope layer_scope(ops_.workspace);
         restore_inputs(i);

@@ -33,6 +33,20 @@ TEST(Tape, ReleasedMemoryBecomesAnotherGradient) {
     tape.release(MatrixView<float>(values.data() + 1, 1, 1));
 }
 
+TEST(Tape, AMatrixWithoutValuesLendsNoMemory) {
+    TestContext context;
+    const WeightGradients nothing;
+    Tape tape(context.op, nothing);
+    std::vector<float> given(64), values(64);
+    const auto x = tape.without_values(4, 16), y = tape.without_values(4, 16);
+    EXPECT_NE(x.data, y.data);
+    tape.set_gradient(x, {given.data(), 4, 16});
+    tape.release(x);
+    const auto dvalues = tape.gradient({values.data(), 4, 16});
+    EXPECT_NE(dvalues.data, x.data);
+    EXPECT_NE(dvalues.data, given.data());
+}
+
 TEST(Tape, AGradientThatWasSetIsTheSummandsToo) {
     TestContext context;
     const WeightGradients nothing;

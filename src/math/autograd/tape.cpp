@@ -45,6 +45,12 @@ void Tape::add_gradient(MatrixView<const float> x, MatrixView<const float> y) {
     add(ops_, dx, gradient(y));
 }
 
+MatrixView<float> Tape::without_values(int64_t rows, int64_t cols) {
+    const MatrixView<float> x(ops_.workspace.vector<float>(1).data(), rows, cols);  // a place to be known by
+    forgotten_.insert(x.data);
+    return x;
+}
+
 void Tape::forget(MatrixView<float> x) {
     if (forgotten_.insert(x.data).second) released_.push_back(x);
 }

@@ -50,6 +50,8 @@ class Tape {
     // For x += y, by its step: y's gradient is x's. Where that was set, and y has none yet, it is the very same memory: the
     // op that made y reads it, before anything else is added to x's.
     void add_gradient(MatrixView<const float> x, MatrixView<const float> y);
+    // A matrix of the pass that nobody sets or reads, for its gradient alone: it has no memory.
+    MatrixView<float> without_values(int64_t rows, int64_t cols);
     // Nobody reads x any more: its memory, dense, becomes that of gradients.
     void forget(MatrixView<float> x);
     // Called by the step of the op that made x: nobody reads x any more, nor its gradient, if it has one.

@@ -12,16 +12,20 @@ namespace {
 constexpr int32_t kBlockKeys = 4 * kPageTokens;
 constexpr int32_t kRowsAhead = 4;  // how far rows of the batch are fetched ahead
 
-// The gradients of the keys of a document that one KV head's queries give. The longest first, so that the threads end
-// together.
+// A document's rows of one query head, a tile for each block of its keys: some tasks go through their blocks together, so
+// that a tile is short however long the document is, and heads that share keys are different tiles.
 struct Task {
     const AttentionSegment* segment;
-    int32_t kv_head;
+    int32_t head;
+    int64_t first_row = 0;  // of the scratch
+
+    int32_t rows() const { return segment->rows; }
+    int32_t pages() const { return (rows() + kPageTokens - 1) / kPageTokens; }
 };
 
-// A document's rows of one query head and their keys, each contiguous and in the layouts of AttentionGradientBlock, and
-// what is summed up: dq of all rows, dk and dv of a block of keys.
-struct WorkerScratch {
+// The rows of the tasks that are under way and their keys, each contiguous and in the layouts of AttentionGradientBlock,
+// and what is summed up: dq of all rows, dk and dv of a block of keys, which lies where the task's rows begin.
+struct Scratch {
     std::span<bf16> key_pairs, values;
     std::span<bf16> queries, dy, query_pairs, dy_pairs;
     std::span<float> log_sums, dots;
@@ -49,73 +53,129 @@ class BackwardCall {
         const Workspace::Scope scope(context_.workspace);
         plan();
         make_scratch();
-        for_tiles(context_, std::ssize(tasks_), work_, [&](int64_t task, int worker) {
-            run_task(tasks_[static_cast<size_t>(task)], scratch_[static_cast<size_t>(worker)]);
-        });
+        for (size_t first = 0; first < tasks_.size();) {
+            size_t count = 0;
+            for (int64_t rows = 0; first + count < tasks_.size(); count++) {
+                Task& task = tasks_[first + count];
+                task.first_row = rows;
+                rows += int64_t{task.pages()} * kPageTokens;
+                if (rows > scratch_rows_) break;
+            }
+            run_together(tasks_.subspan(first, count));
+            first += count;
+        }
     }
 
   private:
+    // The longest first: those that have a block of keys come before those that have not.
     void plan() {
-        tasks_ = context_.workspace.vector<Task>(std::ssize(segments_) * layer_.kv_heads);
+        tasks_ = context_.workspace.vector<Task>(std::ssize(segments_) * results_.heads);
         size_t next = 0;
         for (const auto& segment : segments_) {
-            for (int32_t head = 0; head < layer_.kv_heads; head++) tasks_[next++] = {&segment, head};
-            constexpr int64_t kProductsPerUnit = 4;
-            work_ += int64_t{segment.rows} * segment.rows * results_.heads * head_dim_ / kProductsPerUnit;
+            for (int32_t head = 0; head < results_.heads; head++) tasks_[next++] = {&segment, head};
         }
-        std::ranges::stable_sort(tasks_, std::greater(), [](const Task& task) { return task.segment->rows; });
+        std::ranges::stable_sort(tasks_, std::greater(), &Task::rows);
     }
 
     void make_scratch() {
         Workspace& workspace = context_.workspace;
-        const int64_t pages = tasks_.empty() ? 0 : pages_of(*tasks_.front().segment), rows = pages * kPageTokens;
+        constexpr int64_t kLongestPerThread = 2;
+        const int64_t rows = tasks_.empty()
+                                 ? 0
+                                 : std::min(kLongestPerThread * context_.pool.threads(), std::ssize(tasks_)) *
+                                       tasks_.front().pages() * kPageTokens;
+        scratch_rows_ = rows;
         const auto zeros = [&](int64_t count) {  // what pads a row is read, though never used
             const std::span<bf16> values = workspace.vector<bf16>(count);
             std::ranges::fill(values, bf16{});
             return values;
         };
-        scratch_ = workspace.vector<WorkerScratch>(context_.pool.threads());
-        for (auto& scratch : scratch_) {
-            scratch = {.key_pairs = zeros(rows * stride_),
-                       .values = workspace.vector<bf16>(rows * head_dim_),
-                       .queries = workspace.vector<bf16>(rows * head_dim_),
-                       .dy = workspace.vector<bf16>(rows * head_dim_),
-                       .query_pairs = zeros(rows * stride_),
-                       .dy_pairs = zeros(rows * stride_),
-                       .log_sums = workspace.vector<float>(rows),
-                       .dots = workspace.vector<float>(rows),
-                       .dq = workspace.vector<float>(rows * stride_),
-                       .dk = workspace.vector<float>(kBlockKeys * stride_),
-                       .dv = workspace.vector<float>(kBlockKeys * stride_)};
+        all_ = {.key_pairs = zeros(rows * stride_),
+                .values = workspace.vector<bf16>(rows * head_dim_),
+                .queries = workspace.vector<bf16>(rows * head_dim_),
+                .dy = workspace.vector<bf16>(rows * head_dim_),
+                .query_pairs = zeros(rows * stride_),
+                .dy_pairs = zeros(rows * stride_),
+                .log_sums = workspace.vector<float>(rows),
+                .dots = workspace.vector<float>(rows),
+                .dq = workspace.vector<float>(rows * stride_),
+                .dk = workspace.vector<float>(rows * stride_),
+                .dv = workspace.vector<float>(rows * stride_)};
+    }
+
+    Scratch scratch_of(const Task& task) const {
+        const auto part = [&](auto all, int64_t row_size) {
+            return all.subspan(static_cast<size_t>(task.first_row * row_size),
+                               static_cast<size_t>(int64_t{task.pages()} * kPageTokens * row_size));
+        };
+        return {.key_pairs = part(all_.key_pairs, stride_),
+                .values = part(all_.values, head_dim_),
+                .queries = part(all_.queries, head_dim_),
+                .dy = part(all_.dy, head_dim_),
+                .query_pairs = part(all_.query_pairs, stride_),
+                .dy_pairs = part(all_.dy_pairs, stride_),
+                .log_sums = part(all_.log_sums, 1),
+                .dots = part(all_.dots, 1),
+                .dq = part(all_.dq, stride_),
+                .dk = part(all_.dk, stride_),
+                .dv = part(all_.dv, stride_)};
+    }
+
+    void run_together(std::span<const Task> tasks) const {
+        for (int32_t key = 0; key < tasks.front().rows(); key += kBlockKeys) {
+            const auto past = std::ranges::partition_point(tasks, [&](const Task& task) { return task.rows() > key; });
+            const auto count = past - tasks.begin();
+            int64_t rows = 0;
+            for (const Task& task : tasks.first(static_cast<size_t>(count))) rows += task.rows() - key;
+            constexpr int64_t kProductsPerUnit = 4;
+            for_tiles(context_, count, rows * kBlockKeys * head_dim_ / kProductsPerUnit,
+                      [&](int64_t i, int) { run_keys(tasks[static_cast<size_t>(i)], key); });
+            add_keys(tasks.first(static_cast<size_t>(count)), key);
         }
     }
 
-    void run_task(const Task& task, const WorkerScratch& scratch) const {
-        load_keys(task, scratch);
-        for (int32_t head = task.kv_head * group_; head < (task.kv_head + 1) * group_; head++) {
-            load_rows(task, head, scratch);
+    // A block of keys, from `key` on.
+    void run_keys(const Task& task, int32_t key) const {
+        const Scratch scratch = scratch_of(task);
+        if (key == 0) {
+            load_keys(task, scratch);
+            load_rows(task, scratch);
             std::ranges::fill(scratch.dq, 0.0f);
-            for (int32_t key = 0; key < task.segment->rows; key += kBlockKeys) {
-                std::ranges::fill(scratch.dk, 0.0f);
-                std::ranges::fill(scratch.dv, 0.0f);
-                for (int32_t row = key; row < task.segment->rows; row += kAttentionGradientRows) {
-                    run_block(task, key, row, scratch);
-                }
-                const int32_t keys = std::min(kBlockKeys, task.segment->rows - key);
-                add(scratch.dk, keys, score_scale_, task.segment->first_row + key, task.kv_head, into_.dk);
-                add(scratch.dv, keys, 1, task.segment->first_row + key, task.kv_head, into_.dv);
-            }
-            add(scratch.dq, task.segment->rows, score_scale_, task.segment->first_row, head, into_.dq);
         }
+        const auto sums =
+            static_cast<size_t>(std::min<int64_t>(kBlockKeys, int64_t{task.pages()} * kPageTokens) * stride_);
+        std::ranges::fill(scratch.dk.first(sums), 0.0f);
+        std::ranges::fill(scratch.dv.first(sums), 0.0f);
+        for (int32_t row = key; row < task.rows(); row += kAttentionGradientRows) run_block(task, key, row, scratch);
+        if (key + kBlockKeys >= task.rows())
+            add(scratch.dq, task.rows(), score_scale_, task.segment->first_row, task.head, into_.dq);
     }
 
-    static int32_t pages_of(const AttentionSegment& segment) { return (segment.rows + kPageTokens - 1) / kPageTokens; }
+    // What the heads have summed up for a block of keys, to their KV heads, those of one ascending.
+    void add_keys(std::span<const Task> tasks, int32_t key) const {
+        const auto kv_head = [&](const Task& task) { return task.head / group_; };
+        for_tiles(context_, std::ssize(tasks), std::ssize(tasks) * kBlockKeys * head_dim_ * 2, [&](int64_t i, int) {
+            const auto first = static_cast<size_t>(i);
+            const auto shares = [&](const Task& task) {
+                return task.segment == tasks[first].segment && kv_head(task) == kv_head(tasks[first]);
+            };
+            if (first > 0 && shares(tasks[first - 1])) return;  // with that
+            for (size_t j = first; j < tasks.size() && shares(tasks[j]); j++) {
+                const Scratch scratch = scratch_of(tasks[j]);
+                const int32_t keys = std::min(kBlockKeys, tasks[j].rows() - key),
+                              row = tasks[j].segment->first_row + key;
+                add(scratch.dk, keys, score_scale_, row, kv_head(tasks[j]), into_.dk);
+                add(scratch.dv, keys, 1, row, kv_head(tasks[j]), into_.dv);
+            }
+        });
+    }
+
     const bf16* keys(const Task& task, int32_t page) const {
-        return layer_.keys(task.segment->pages[static_cast<size_t>(page)], task.kv_head);
+        return layer_.keys(task.segment->pages[static_cast<size_t>(page)], task.head / group_);
     }
 
-    void load_keys(const Task& task, const WorkerScratch& scratch) const {
-        for (int32_t page = 0; page < pages_of(*task.segment); page++) {
+    void load_keys(const Task& task, const Scratch& scratch) const {
+        for (int32_t page = 0; page < task.pages(); page++) {
             const bf16* keys = this->keys(task, page);
             kernels_.transpose_pairs.run(keys, head_dim_ / 2, kPageTokens / 2, 2 * kPageTokens,
                                          scratch.key_pairs.data() + page * kPageTokens * stride_, 2 * stride_);
@@ -125,8 +185,8 @@ class BackwardCall {
         }
     }
 
-    void load_rows(const Task& task, int32_t head, const WorkerScratch& scratch) const {
-        const int32_t rows = task.segment->rows;
+    void load_rows(const Task& task, const Scratch& scratch) const {
+        const int32_t rows = task.rows(), head = task.head;
         const auto load = [&](MatrixView<const float> x, int32_t i, std::span<bf16> rounded, std::span<bf16> pairs) {
             const float* row = x.row(task.segment->first_row + i) + column(head);
             context_.kernels.rows.round_bf16.run(row, rounded.data() + int64_t{i} * head_dim_, head_dim_);
@@ -146,7 +206,7 @@ class BackwardCall {
     }
 
     // Query rows from `row` against a block of keys.
-    void run_block(const Task& task, int32_t key, int32_t row, const WorkerScratch& scratch) const {
+    void run_block(const Task& task, int32_t key, int32_t row, const Scratch& scratch) const {
         const int32_t rows = std::min(kAttentionGradientRows, task.segment->rows - row);
         const int32_t end = std::min(key + kBlockKeys, row + rows);
         for (int32_t first = key; first < end; first += kPageTokens) {
@@ -197,9 +257,9 @@ class BackwardCall {
     int32_t group_;
     float scale_, score_scale_;
 
-    int64_t work_ = 0;
     std::span<Task> tasks_;
-    std::span<WorkerScratch> scratch_;
+    int64_t scratch_rows_ = 0;
+    Scratch all_;
 };
 
 }  // namespace

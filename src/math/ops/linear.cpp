@@ -45,15 +45,16 @@ void linear(OpContext& context, MatrixView<const float> x, std::span<const Weigh
     CHECK_EQ(weights.size(), outputs.size());
     if (x.rows == 0 || weights.empty()) return;
     Workspace::Scope scope(context.workspace);
-    int64_t panels = 0;
+    int64_t panels = 0, columns = 0;
     for (size_t i = 0; i < weights.size(); i++) {
         CHECK(weights[i]->k == x.cols && outputs[i].cols == weights[i]->n && outputs[i].rows == x.rows,
               "x [{}, {}], weight [{}, {}], y [{}, {}]", x.rows, x.cols, weights[i]->n, weights[i]->k, outputs[i].rows,
               outputs[i].cols);
         panels += panel_count(*weights[i]);
+        columns += weights[i]->n;
     }
 
-    const int64_t wanted = wanted_tasks(context.pool.threads());
+    const int64_t wanted = wanted_tasks(context.pool.threads(), x.rows * x.cols * columns);
     std::array<ActivationBlocks, kActivationFormats> prepared;  // by activation format, as they are needed
     std::span<Job> jobs = context.workspace.vector<Job>(static_cast<int64_t>(weights.size()));
     int64_t tasks = 0;

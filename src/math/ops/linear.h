@@ -18,10 +18,12 @@ void linear(OpContext& context, MatrixView<const float> x, std::span<const Weigh
 
 // dx += sum over i of dy_i W_i: dx [T, k], dy_i [T, n_i]. One chain an element: from dx on, weights in order, n
 // ascending (in bf16 by pairs, the odd one first). dy is rounded to bf16 and INT4 weights count as bf16(code * scale)
-// whatever their class (straight through its quantiser); for f32 weights nothing is rounded.
+// whatever their class (straight through its quantiser); for f32 weights nothing is rounded. Without `adds` dx is set, as
+// if it had been zero.
 void linear_backward_input(OpContext& context, std::span<const MatrixView<const float>> dy,
-                           std::span<const Weight* const> weights, MatrixView<float> dx);
-void linear_backward_input(OpContext& context, MatrixView<const float> dy, const Weight& weight, MatrixView<float> dx);
+                           std::span<const Weight* const> weights, MatrixView<float> dx, bool adds = true);
+void linear_backward_input(OpContext& context, MatrixView<const float> dy, const Weight& weight, MatrixView<float> dx,
+                           bool adds = true);
 
 // bf16: rounded, as those of the products with bf16 and INT4 weights; fp32: as they are (router, LoRA).
 enum class GradientOperands { bf16, fp32 };

@@ -50,34 +50,51 @@ struct InputTerm {
         }
     }
 
-    // Adds to columns [column, column + kInputColumns) of the block's rows of dx. `panel` is scratch.
-    void add(int64_t row_block, int64_t column, MatrixView<float> dx, std::byte* panel) const {
+    // Adds a block's part to columns [column, column + kInputColumns) of some rows of dx, or sets it. `panel` is scratch.
+    void add(int64_t block, int64_t row_block, int64_t column, MatrixView<float> dx, bool adds,
+             std::byte* panel) const {
         const int64_t last = std::min(column + kInputColumns, dx.cols);
-        for (int64_t block = 0; block < blocks(); block++) {
-            const auto n = static_cast<int32_t>(block_n(block));
-            for (int64_t first = column; first < last; first += backward.panel.columns) {
-                backward.transpose.run({.weight = weight->data,
-                                        .n = weight->n,
-                                        .k = weight->k,
-                                        .first_n = static_cast<int32_t>(block * kInputBlockN),
-                                        .count_n = n,
-                                        .first_k = static_cast<int32_t>(first),
-                                        .panel = panel});
-                backward.product.gemm.run({.activations = activations(block, row_block),
-                                           .rows = static_cast<int32_t>(row_blocks.size(row_block)),
-                                           .weight = panel,
-                                           .n = static_cast<int32_t>(last - first),
-                                           .k = n,
-                                           .first_panel = 0,
-                                           .panels = 1,
-                                           .y = dx.row(row_blocks.first(row_block)) + first,
-                                           .y_stride = dx.stride,
-                                           .adds = true,
-                                           .next = panel});
-            }
+        const auto n = static_cast<int32_t>(block_n(block));
+        for (int64_t first = column; first < last; first += backward.panel.columns) {
+            backward.transpose.run({.weight = weight->data,
+                                    .n = weight->n,
+                                    .k = weight->k,
+                                    .first_n = static_cast<int32_t>(block * kInputBlockN),
+                                    .count_n = n,
+                                    .first_k = static_cast<int32_t>(first),
+                                    .panel = panel});
+            backward.product.gemm.run({.activations = activations(block, row_block),
+                                       .rows = static_cast<int32_t>(row_blocks.size(row_block)),
+                                       .weight = panel,
+                                       .n = static_cast<int32_t>(last - first),
+                                       .k = n,
+                                       .first_panel = 0,
+                                       .panels = 1,
+                                       .y = dx.row(row_blocks.first(row_block)) + first,
+                                       .y_stride = dx.stride,
+                                       .adds = adds,
+                                       .next = panel});
         }
     }
 };
+
+// A block of a term.
+struct InputBlock {
+    const InputTerm* term;
+    int64_t block;
+};
+
+// All blocks of the terms, in the order of the chains.
+std::span<const InputBlock> input_blocks(Workspace& workspace, std::span<const InputTerm> terms) {
+    int64_t count = 0;
+    for (const InputTerm& term : terms) count += term.blocks();
+    const std::span<InputBlock> all = workspace.vector<InputBlock>(count);
+    auto next = all.begin();
+    for (const InputTerm& term : terms) {
+        for (int64_t block = 0; block < term.blocks(); block++) *next++ = {&term, block};
+    }
+    return all;
+}
 
 // dW: rows that are laid out at once, which bounds the scratch; a block of the kernel's along its k.
 constexpr int64_t kWeightBlockRows = 2048;
@@ -119,7 +136,7 @@ WeightProduct::PackedInput WeightProduct::pack_input(OpContext& context, MatrixV
 void WeightProduct::add(OpContext& context, const PackedInput& x, MatrixView<const float> dy,
                         MatrixView<float> dweight) const {
     const Workspace::Scope scope(context.workspace);
-    const int64_t wanted = wanted_tasks(context.pool.threads());
+    const int64_t wanted = wanted_tasks(context.pool.threads(), x.rows * x.columns * dy.cols);
     const EvenSplit blocks = block_split(product.activations, x.rows, dy.cols, (wanted + x.panels - 1) / x.panels);
     const int64_t row_bytes = activation_row_bytes(product.activations, x.rows);
     const ActivationBlocks activations{product.activations, x.rows, blocks,
@@ -150,7 +167,7 @@ void WeightProduct::add(OpContext& context, const PackedInput& x, MatrixView<con
 }  // namespace
 
 void linear_backward_input(OpContext& context, std::span<const MatrixView<const float>> dy,
-                           std::span<const Weight* const> weights, MatrixView<float> dx) {
+                           std::span<const Weight* const> weights, MatrixView<float> dx, bool adds) {
     CHECK_EQ(dy.size(), weights.size());
     if (dx.rows == 0 || weights.empty()) return;
     const Workspace::Scope scope(context.workspace);
@@ -178,15 +195,24 @@ void linear_backward_input(OpContext& context, std::span<const MatrixView<const 
 
     const int64_t panel_bytes = std::max(kF32Panel.panel_bytes(kInputBlockN), kBf16Panel.panel_bytes(kInputBlockN));
     const auto panels = context.workspace.matrix<std::byte>(context.pool.threads(), panel_bytes);
-    context.pool.parallel_for(row_blocks.parts * runs, [&](int64_t task, int worker) {
-        for (const InputTerm& term : terms) term.add(task / runs, task % runs * kInputColumns, dx, panels.row(worker));
-    });
+    const auto all = input_blocks(context.workspace, terms);
+    const int64_t block_products = row_blocks.size(0) * kInputColumns * kInputBlockN;
+    const auto at_once = static_cast<size_t>(std::max<int64_t>(1, 2 * kTaskProducts / block_products));
+    for (size_t first = 0; first < all.size(); first += at_once) {
+        const auto blocks = all.subspan(first, std::min(at_once, all.size() - first));
+        context.pool.parallel_for(row_blocks.parts * runs, [&](int64_t task, int worker) {
+            for (const auto& part : blocks)
+                part.term->add(part.block, task / runs, task % runs * kInputColumns, dx, adds || &part != &all.front(),
+                               panels.row(worker));
+        });
+    }
 }
 
-void linear_backward_input(OpContext& context, MatrixView<const float> dy, const Weight& weight, MatrixView<float> dx) {
+void linear_backward_input(OpContext& context, MatrixView<const float> dy, const Weight& weight, MatrixView<float> dx,
+                           bool adds) {
     const MatrixView<const float> terms[] = {dy};
     const Weight* weights[] = {&weight};
-    linear_backward_input(context, terms, weights, dx);
+    linear_backward_input(context, terms, weights, dx, adds);
 }
 
 void linear_backward_weights(OpContext& context, GradientOperands operands, MatrixView<const float> x,

@@ -50,6 +50,7 @@ struct Moe {
     const GroupedRows& grouped;
     std::span<const ExpertBlock> blocks;
     const ExpertLora& lora;
+    const ExpertInner& inner;
     int64_t x_row_bytes, hidden_row_bytes;
     std::byte* x;       // tokens, prepared, a tile of one row each
     std::byte* hidden;  // grouped rows, prepared in the tiles of their blocks
@@ -110,6 +111,10 @@ void Moe::compute_hidden_columns(const ExpertBlock& block, const std::byte* rows
     const ActivationLine line = line_of(down_product.activations);
     for (int64_t row = 0; row < block.rows; row++) {
         float* values = gate + row * stride;
+        if (inner.gate.data) {
+            std::copy_n(values, columns, inner.gate.row(block.first_row + row) + column);
+            std::copy_n(up + row * stride, columns, inner.up.row(block.first_row + row) + column);
+        }
         context.kernels.rows.swiglu.run(values, up + row * stride, values, columns);
         const auto lines = row_lines(down_product.activations, gate_weight.n,
                                      hidden + block.first_row * hidden_row_bytes, block.rows, row);
@@ -222,9 +227,18 @@ void check_shapes(MatrixView<const float> x, const Routing& routing, const Exper
 
 }  // namespace
 
+void ExpertInner::check_shape(const Routing& routing, const ExpertWeights& experts) const {
+    const int64_t rows = routing.experts.rows * routing.experts.cols, columns = experts.gate[0].n;
+    for (const auto& x : {gate, up}) {
+        CHECK((x.data != nullptr) == (gate.data != nullptr) && (!x.data || (x.rows == rows && x.cols == columns)),
+              "[{}, {}] of experts' inner values, not [{}, {}]", x.rows, x.cols, rows, columns);
+    }
+}
+
 void moe(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
-         MatrixView<float> y, std::span<const ExpertLoraRun> adapters) {
+         MatrixView<float> y, std::span<const ExpertLoraRun> adapters, const ExpertInner& inner) {
     check_shapes(x, routing, experts, y);
+    inner.check_shape(routing, experts);
     if (x.rows == 0) return;
     const PhaseScope phase(context, Phase::experts);
     Workspace::Scope scope(context.workspace);
@@ -245,6 +259,7 @@ void moe(OpContext& context, MatrixView<const float> x, const Routing& routing, 
               .grouped = grouped,
               .blocks = blocks,
               .lora = lora,
+              .inner = inner,
               .x_row_bytes = activation_row_bytes(up_product.activations, x.cols),
               .hidden_row_bytes = hidden_row_bytes,
               .x = prepare_tokens(context, up_product, x),

@@ -25,9 +25,17 @@ struct ExpertLoraRun {
     std::span<const LoraWeights> gate, up, down;
 };
 
+// What is inside the experts: gate and up of every choice, its adapter's part included, by expert and then by token.
+struct ExpertInner {
+    MatrixView<float> gate, up;  // [T * k, F] each, or both without data
+
+    void check_shape(const Routing& routing, const ExpertWeights& experts) const;
+};
+
 // y [T, D] is overwritten. x [T, D]. Runs of tokens ascend and have none in common; of those in no run nothing changes.
+// `inner` is set, where it has data.
 void moe(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
-         MatrixView<float> y, std::span<const ExpertLoraRun> adapters = {});
+         MatrixView<float> y, std::span<const ExpertLoraRun> adapters = {}, const ExpertInner& inner = {});
 
 // Of the factors of a run: one per expert, or empty where none are wanted. Experts that share a factor share its
 // gradient, which they add to in ascending order.
@@ -43,13 +51,13 @@ struct MoeGradients {
     std::span<const ExpertLoraGradients> adapters = {};    // one per run; empty: none wanted
 };
 
-// The gradients for dy [T, D]. Gate, up and h = silu(gate) * up are computed again, with the forward's bits; products of
-// gradients are those of ops/linear.h, fp32 throughout where the weights are f32. An element's chain goes on from what is
-// there: dx over experts ascending, dgate, dup and ddown over tokens ascending. The gradient of a routing weight is the
-// dot of h with dy W_down, by rule 2; where down is adapted, with that and its part of the gradient of h. Experts without
-// rows get nothing. Scratch holds some 1000 rows of one expert.
+// The gradients for dy [T, D]. Gate and up are those of `inner` or, where it has no data, computed again with the
+// forward's bits, as h = silu(gate) * up always is; products of gradients are those of ops/linear.h, fp32 throughout where
+// the weights are f32. An element's chain goes on from what is there: dx over experts ascending, dgate, dup and ddown over
+// tokens ascending. The gradient of a routing weight is the dot of h with dy W_down, by rule 2; where down is adapted, with
+// that and its part of the gradient of h. Experts without rows get nothing. Scratch of 64 MiB holds rows of one expert.
 void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
                   MatrixView<const float> dy, const MoeGradients& gradients,
-                  std::span<const ExpertLoraRun> adapters = {});
+                  std::span<const ExpertLoraRun> adapters = {}, const ExpertInner& inner = {});
 
 }  // namespace hone::math

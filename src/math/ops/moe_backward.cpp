@@ -1,5 +1,5 @@
 // Expert by expert, and of one expert a bounded number of rows at a time: gathered, taken forward to the hidden layer
-// again, then backward by the ops that a dense layer would use.
+// again where that was not kept, then backward by the ops that a dense layer would use.
 #include <algorithm>
 
 #include "math/ops/activation.h"
@@ -13,7 +13,8 @@ namespace hone::math {
 
 namespace {
 
-constexpr int64_t kRowsAtOnce = 1024;  // even: the pairs of rows of linear_backward_weight never span two blocks
+// Of the rows of one expert that are computed at once: what bounds the scratch.
+constexpr int64_t kScratchBytes = int64_t{64} << 20;
 
 // Some rows of one expert, and the matrices that its gradients are made of, a row each.
 struct ExpertRows {
@@ -36,12 +37,14 @@ struct MoeBackward {
     MatrixView<const float> dy;
     const MoeGradients& gradients;
     std::span<const ExpertLoraRun> adapters;
+    const ExpertInner& inner;
 
     bool wants_weights() const { return !gradients.dgate.empty(); }
     int64_t token_of(int32_t choice) const { return choice / routing.experts.cols; }
 
-    void run(size_t expert, std::span<const int32_t> choices);
-    ExpertRows allocate(size_t expert, std::span<const int32_t> choices);
+    // The grouped rows from first_row on.
+    void run(size_t expert, int64_t first_row, std::span<const int32_t> choices);
+    ExpertRows allocate(size_t expert, int64_t first_row, std::span<const int32_t> choices);
     void find_adapters(ExpertRows& rows);
     void gather(const ExpertRows& rows);
     void weigh(const ExpertRows& rows);
@@ -49,40 +52,44 @@ struct MoeBackward {
     void add_weight_gradients(const ExpertRows& rows);
 };
 
-void MoeBackward::run(size_t expert, std::span<const int32_t> choices) {
+void MoeBackward::run(size_t expert, int64_t first_row, std::span<const int32_t> choices) {
     const Workspace::Scope scope(context.workspace);
     const Weight &gate = weights.gate[expert], &up = weights.up[expert], &down = weights.down[expert];
-    ExpertRows rows = allocate(expert, choices);
+    ExpertRows rows = allocate(expert, first_row, choices);
     find_adapters(rows);
     gather(rows);
     const Weight* inputs[] = {&gate, &up};
     const MatrixView<float> outputs[] = {rows.gate, rows.up};
-    linear(context, rows.x, inputs, outputs);
-    lora_linear(context, rows.x, rows.gate_up_lora, outputs);
+    if (!inner.gate.data) {
+        linear(context, rows.x, inputs, outputs);
+        lora_linear(context, rows.x, rows.gate_up_lora, outputs);
+    }
     swiglu(context, rows.gate, rows.up, rows.hidden);
 
     const MatrixView<const float> dy_of_down[] = {rows.dy};
-    linear_backward_input(context, rows.dy, down, rows.dhidden);
+    linear_backward_input(context, rows.dy, down, rows.dhidden, false);
     lora_linear_backward(context, rows.hidden, rows.down_lora, dy_of_down, rows.dhidden, rows.ddown_lora, rows.weights);
     weigh(rows);
-    swiglu_backward(context, rows.gate, rows.up, rows.dhidden, rows.dgate, rows.dup);
     const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
-    linear_backward_input(context, terms, inputs, rows.dx);
+    linear_backward_input(context, terms, inputs, rows.dx, false);
     lora_linear_backward(context, rows.x, rows.gate_up_lora, terms, rows.dx, rows.dgate_up_lora);
     add_to_tokens(rows);
     if (wants_weights()) add_weight_gradients(rows);
 }
 
-ExpertRows MoeBackward::allocate(size_t expert, std::span<const int32_t> choices) {
+ExpertRows MoeBackward::allocate(size_t expert, int64_t first_row, std::span<const int32_t> choices) {
     const auto matrix = [&](int64_t columns) {
         return context.workspace.matrix<float>(static_cast<int64_t>(choices.size()), columns);
     };
     const int64_t hidden = weights.gate[0].n;
+    const auto inner_of = [&](MatrixView<float> all) {
+        return all.data ? all.rows_from(first_row, std::ssize(choices)) : matrix(hidden);
+    };
     return {.expert = expert,
             .choices = choices,
             .x = matrix(x.cols),
-            .gate = matrix(hidden),
-            .up = matrix(hidden),
+            .gate = inner_of(inner.gate),
+            .up = inner_of(inner.up),
             .hidden = matrix(hidden),
             .dy = matrix(dy.cols),
             .dhidden = matrix(hidden),
@@ -121,27 +128,25 @@ void MoeBackward::find_adapters(ExpertRows& rows) {
     rows.dgate_up_lora = dfactors.first(2 * count), rows.ddown_lora = dfactors.subspan(2 * most, count);
 }
 
-// Copies the tokens' x and dy, and lets what is added to begin at zero.
+// Copies the tokens' x and dy.
 void MoeBackward::gather(const ExpertRows& rows) {
-    for_row_blocks(context, rows.x.rows, 3 * (x.cols + rows.hidden.cols), [&](int64_t first, int64_t count, int) {
+    for_row_blocks(context, rows.x.rows, 2 * x.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t row = first; row < first + count; row++) {
             const int32_t choice = rows.choices[static_cast<size_t>(row)];
             const int64_t token = token_of(choice);
             rows.weights[static_cast<size_t>(row)] = routing.weights.row(token)[choice % routing.weights.cols];
             std::ranges::copy(x.row_span(token), rows.x.row(row));
             std::ranges::copy(dy.row_span(token), rows.dy.row(row));
-            for (const auto& gradient : {rows.dhidden, rows.dgate, rows.dup, rows.dx})
-                std::ranges::fill(gradient.row_span(row), 0.0f);
         }
     });
 }
 
 // From gradients of the token's output to those of the expert's, by the routing weight, whose own gradient is what the
-// former say of the expert's output: dot(dy, down h) = dot(dy W_down, h).
+// former say of the expert's output: dot(dy, down h) = dot(dy W_down, h). Then on to gate and up.
 void MoeBackward::weigh(const ExpertRows& rows) {
     const int64_t slots = routing.weights.cols;
     const auto& kernels = context.kernels;
-    for_row_blocks(context, rows.dy.rows, rows.dy.cols + 2 * rows.hidden.cols, [&](int64_t first, int64_t count, int) {
+    for_row_blocks(context, rows.dy.rows, rows.dy.cols + 10 * rows.hidden.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t row = first; row < first + count; row++) {
             const int32_t choice = rows.choices[static_cast<size_t>(row)];
             const int64_t token = choice / slots, slot = choice % slots;
@@ -150,6 +155,9 @@ void MoeBackward::weigh(const ExpertRows& rows) {
                 kernels.gemm.dot.run(rows.dhidden.row(row), rows.hidden.row(row), rows.hidden.cols);
             kernels.rows.scale.run(weight, rows.dhidden.row(row), rows.dhidden.cols);
             if (wants_weights()) kernels.rows.scale.run(weight, rows.dy.row(row), rows.dy.cols);
+            for (const auto& gradient : {rows.dgate, rows.dup}) std::ranges::fill(gradient.row_span(row), 0.0f);
+            kernels.rows.swiglu_backward.run(rows.gate.row(row), rows.up.row(row), rows.dhidden.row(row),
+                                             rows.dgate.row(row), rows.dup.row(row), rows.hidden.cols);
         }
     });
 }
@@ -175,6 +183,12 @@ void MoeBackward::add_weight_gradients(const ExpertRows& rows) {
     linear_backward_weight(context, down_operands, rows.hidden, rows.dy, gradients.ddown[rows.expert]);
 }
 
+// As many as the scratch has room for. Even: the pairs of rows of linear_backward_weight never span two blocks.
+int64_t rows_at_once(int64_t outer_values, int64_t hidden) {
+    const int64_t row_bytes = (outer_values + 6 * hidden) * static_cast<int64_t>(sizeof(float));
+    return std::max<int64_t>(kScratchBytes / row_bytes / 2, 1) * 2;
+}
+
 void check_shapes(MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
                   MatrixView<const float> dy, const MoeGradients& gradients, std::span<const ExpertLoraRun> adapters) {
     CHECK(!experts.gate.empty() && experts.gate[0].k == x.cols && experts.down[0].n == dy.cols,
@@ -196,8 +210,10 @@ void check_shapes(MatrixView<const float> x, const Routing& routing, const Exper
 }  // namespace
 
 void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
-                  MatrixView<const float> dy, const MoeGradients& gradients, std::span<const ExpertLoraRun> adapters) {
+                  MatrixView<const float> dy, const MoeGradients& gradients, std::span<const ExpertLoraRun> adapters,
+                  const ExpertInner& inner) {
     check_shapes(x, routing, experts, dy, gradients, adapters);
+    inner.check_shape(routing, experts);
     if (x.rows == 0) return;
     const PhaseScope phase(context, Phase::experts);
     const Workspace::Scope scope(context.workspace);
@@ -207,12 +223,15 @@ void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& 
     for (size_t choice = 0; choice < grouped.position.size(); choice++)
         choices[static_cast<size_t>(grouped.position[choice])] = static_cast<int32_t>(choice);
 
-    MoeBackward pass{context, x, routing, experts, dy, gradients, adapters};
+    MoeBackward pass{context, x, routing, experts, dy, gradients, adapters, inner};
+    const int64_t most = rows_at_once(x.cols + dy.cols + x.cols, experts.gate[0].n);
     for (size_t expert = 0; expert < experts.gate.size(); expert++) {
-        const int64_t last = grouped.first[expert + 1];
-        for (int64_t first = grouped.first[expert]; first < last; first += kRowsAtOnce)
-            pass.run(expert, choices.subspan(static_cast<size_t>(first),
-                                             static_cast<size_t>(std::min(kRowsAtOnce, last - first))));
+        const int64_t last = grouped.first[expert + 1], parts = (last - grouped.first[expert] + most - 1) / most;
+        for (int64_t first = grouped.first[expert], left = parts; first < last; left--) {
+            const int64_t share = (last - first + left - 1) / left, count = std::min(share + share % 2, last - first);
+            pass.run(expert, first, choices.subspan(static_cast<size_t>(first), static_cast<size_t>(count)));
+            first += count;
+        }
     }
 }
 

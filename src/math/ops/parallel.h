@@ -9,11 +9,15 @@
 
 namespace hone::math {
 
-// Tasks that a loop over weights is cut into at least, where there is enough to cut: several for each thread, so that
-// one that was held up leaves its share to the others.
-inline int64_t wanted_tasks(int threads) {
+// Multiplications of a task at most, where it can be cut: about half a millisecond of a core, so that a guest's turn
+// (base/turns.h) ends soon after its time.
+constexpr int64_t kTaskProducts = int64_t{1} << 27;
+
+// Tasks that a loop over weights of so many multiplications is cut into at least, where there is enough to cut: several for
+// each thread, so that one that was held up leaves its share to the others.
+inline int64_t wanted_tasks(int threads, int64_t products = 0) {
     constexpr int64_t kTasksPerThread = 8;
-    return threads == 1 ? 1 : threads * kTasksPerThread;
+    return std::max<int64_t>(threads == 1 ? 1 : threads * kTasksPerThread, products / kTaskProducts);
 }
 
 // Runs body(tile, worker) for every tile in [0, tiles). `work` is the whole work in units of one element read, computed

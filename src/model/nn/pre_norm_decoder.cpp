@@ -49,15 +49,15 @@ void PreNormDecoder::layer(int32_t i, math::MatrixView<float> x, Pass& pass) con
     {
         const PassScope attention_scope(pass);
         const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-        rms_norm(x, layer.attention_norm, ends_.norm, normed, pass, true);
+        rms_norm(x, layer.attention_norm, ends_.norm, normed, pass);
         grouped_query_attention(attention_, layer.attention, cache_of_layer(i, pass), normed, branch, pass);
-        add(branch, x, pass);
     }
+    const auto sum = add(branch, x, pass);
     const auto normed = pass.ops.workspace.matrix<float>(x.rows, x.cols);
-    rms_norm(x, layer.feed_forward_norm, ends_.norm, normed, pass, !pass.skips_output);
-    const auto other = pass.tape ? branch : in_place_of(branch, pass);  // nobody reads the first again
+    rms_norm(sum, layer.feed_forward_norm, ends_.norm, normed, pass);
+    const auto other = last_result(branch, pass);
     feed_forward(i, normed, other, pass);
-    last_add(other, x, pass);
+    last_add(other, sum, x, pass);
 }
 
 void PreNormDecoder::head(math::MatrixView<const float> x, math::MatrixView<float> logits, Pass& pass) const {

@@ -32,6 +32,10 @@ MatrixView<float> in_place_of(MatrixView<float> x, Pass& pass) {
     return stays ? pass.ops.workspace.matrix<float>(x.rows, x.cols) : x;
 }
 
+MatrixView<float> last_result(MatrixView<float> unused, Pass& pass) {
+    return pass.tape ? pass.tape->without_values(unused.rows, unused.cols) : in_place_of(unused, pass);
+}
+
 static bool is_known(MatrixView<const float> y, const Pass& pass) {
     return pass.results && pass.results->is_known(y);
 }
@@ -102,16 +106,15 @@ void linear(MatrixView<const float> x, const math::Weight& weight, MatrixView<fl
 void last_linear(MatrixView<const float> x, const math::Weight& weight, MatrixView<float> y, Pass& pass) {
     const math::Weight* const weights[] = {&weight};
     const MatrixView<float> outputs[] = {y};
-    linear(x, weights, outputs, !pass.skips_output, pass);
+    linear(x, weights, outputs, !pass.tape, pass);
 }
 
 void rms_norm(MatrixView<const float> x, std::span<const float> weight, const NormSpec& spec, MatrixView<float> y,
-              Pass& pass, bool x_changes) {
-    const auto given = pass.tape && x_changes ? copy_of(x, pass.ops) : x;
+              Pass& pass) {
     math::rms_norm(pass.ops, x, weight, spec.epsilon, spec.kind, y);
     if (!pass.tape) return;
-    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, given, weight, spec, y] {
-        math::rms_norm_backward(ops, given, weight, spec.epsilon, spec.kind, tape.gradient(y), tape.gradient(x),
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, weight, spec, y] {
+        math::rms_norm_backward(ops, x, weight, spec.epsilon, spec.kind, tape.gradient(y), tape.gradient(x),
                                 tape.weights().of(weight));
         tape.release(y);
     });
@@ -155,19 +158,18 @@ void swiglu(MatrixView<const float> gate, MatrixView<const float> up, MatrixView
     });
 }
 
-static void record_add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
-    if (!pass.tape) return;
-    pass.tape->push([&tape = *pass.tape, y, x] { tape.add_gradient(x, y); });
+MatrixView<float> add(MatrixView<float> first, MatrixView<float> x, Pass& pass) {
+    const auto& [from, sum] = pass.tape ? std::pair{x, first} : std::pair{first, x};
+    math::add(pass.ops, from, sum);
+    return sum;
 }
 
-void add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
-    math::add(pass.ops, y, x);
-    record_add(y, x, pass);
-}
-
-void last_add(MatrixView<const float> y, MatrixView<float> x, Pass& pass) {
-    if (!pass.skips_output) math::add(pass.ops, y, x);
-    record_add(y, x, pass);
+void last_add(MatrixView<const float> second, MatrixView<const float> sum, MatrixView<float> x, Pass& pass) {
+    if (!pass.tape) return math::add(pass.ops, second, x);
+    pass.tape->push([&tape = *pass.tape, second, sum, x] {
+        tape.add_gradient(x, sum);
+        tape.add_gradient(x, second);
+    });
 }
 
 void attention(MatrixView<const float> q, MatrixView<float> k, MatrixView<float> v, int32_t heads,
@@ -231,13 +233,23 @@ struct ExpertFactorGradients {
     }
 };
 
+// Room for gate and up of all choices among the results that are kept, if there is any.
+static math::ExpertInner kept_inner(const math::Routing& routing, const math::ExpertWeights& experts, Pass& pass) {
+    if (!pass.results) return {};
+    const int64_t rows = routing.experts.rows * routing.experts.cols;
+    const auto both = pass.results->take(ResultKind::product, 2 * rows, experts.gate[0].n);
+    if (!both.data) return {};
+    return {both.rows_from(0, rows), both.rows_from(rows, rows)};
+}
+
 void moe(MatrixView<const float> x, const math::Routing& routing, const math::ExpertWeights& experts,
          MatrixView<float> y, Pass& pass) {
     const PassScope scope(pass);
     const auto adapters = lora_runs(experts, pass);
-    if (!pass.skips_output) math::moe(pass.ops, x, routing, experts, y, adapters);
+    const auto inner = kept_inner(routing, experts, pass);
+    if (!pass.tape) math::moe(pass.ops, x, routing, experts, y, adapters, inner);
     if (!pass.tape) return;
-    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, routing, experts, adapters, y] {
+    pass.tape->push([&ops = pass.ops, &tape = *pass.tape, x, routing, experts, adapters, inner, y] {
         const ExpertFactorGradients dfactors(adapters, tape);
         const auto dgate = gradients_of(experts.gate, tape), dup = gradients_of(experts.up, tape),
                    ddown = gradients_of(experts.down, tape);
@@ -248,7 +260,7 @@ void moe(MatrixView<const float> x, const math::Routing& routing, const math::Ex
                             .dup = dup,
                             .ddown = ddown,
                             .adapters = dfactors.runs},
-                           adapters);
+                           adapters, inner);
         tape.release(y);
     });
 }

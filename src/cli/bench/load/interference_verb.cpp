@@ -151,6 +151,11 @@ Result<InterferenceRow> InterferenceRun::measure(const InterferencePolicy& polic
         if (!row) return row.error();
         row->policy = policy;
         row->attempts = attempts;
+        if (!flags_.json)
+            fmt::print(stderr, "  first token {:.3g} s, gaps {:.3g} ms, longest {:.3g}, undisturbed {:.3g}{}\n",
+                       row->ttft, 1e3 * row->during.gaps.p50, 1e3 * row->during.gaps.max,
+                       1e3 * row->undisturbed.gaps.p50,
+                       row->is_void.value_or(false) ? "; void: others used the machine" : "");
         if (!row->is_void.value_or(false) || attempts >= flags_.attempts) return row;
     }
 }
