@@ -142,11 +142,19 @@ def at_once(draw):
     return Sample([user(text), assistant(f"The answer is {value}.")], {"number": value}, variables={"enable_thinking": False})
 
 
+def forget_reasoning(message):
+    """Many clients send earlier answers without their reasoning; such an answer is nothing to learn."""
+    del message["reasoning_content"]
+    message["train"] = False
+
+
 def sample(draw):
     if draw.side != HELD_OUT and draw.chance(5):
         return at_once(draw)
     messages = scenes.system_turn(draw, 12)
-    for _ in range(draw.weighted([1, 2], [85, 15])):
+    for turn in range(draw.weighted([1, 2], [82, 18])):
+        if turn and draw.chance(60):
+            forget_reasoning(messages[-1])
         text, operation, a, b = problem(draw)
         steps, value = work(operation, a, b)
         messages += [user(text), assistant(f"The answer is {value}.", "\n".join(steps))]

@@ -54,7 +54,8 @@ class Sample:
         return out
 
     def case(self, name):
-        out = {"id": name, "messages": self.messages[:self.asked]}
+        prompt = [{k: v for k, v in m.items() if k != "train"} for m in self.messages[:self.asked]]
+        out = {"id": name, "messages": prompt}
         if self.tools:
             out["tools"] = self.tools
         out["max_tokens"] = self.max_tokens

@@ -157,13 +157,13 @@ def distinct_words(draw, count):
     return out
 
 
-def slots(draw, count, noun, style="snake", typed_share=50):
-    """Different keys, and at most one typed slot of each kind; texts, which end a sentence, come last."""
+def slots(draw, count, noun, style="snake", typed_share=50, without=()):
+    """Different keys, and at most one typed slot of each kind, none of the kinds `without`."""
     out, keys, kinds = [], set(), []
     while len(out) < count:
         if draw.chance(typed_share):
             kind = draw.one(list(TYPED))
-            if kind in kinds:
+            if kind in kinds or kind in without:
                 continue
             slot = typed(draw, kind, style)
             if slot.key in keys:

@@ -5,7 +5,7 @@ each     the same call for several things, then all that was found
 """
 from corpus import scenes, slots, tools, words
 from corpus.draw import HELD_OUT, Pool
-from corpus.record import Sample, assistant, call, result, user
+from corpus.record import Sample, assistant, call, dump, result, user
 from corpus.tools import Action, function
 
 # A thing that a tool looks up, by the key that its result has.
@@ -29,6 +29,7 @@ EACH_REQUESTS = Pool(
     ["What is the {k} of {l}?", "Tell me the {k} of {l}.", "Check the {k} of {l}.", "Find the {k} for each of {l}.",
      "I need the {k} of {l}.", "Please get the {k} of {l}."],
     ["For {l}, which {k} do they have?", "Report the {k} of {l}, one after the other."])
+ITEM_KEYS = Pool("item product thing object subject entry".split(), "goods article".split())
 EACH_DESCRIPTIONS = Pool(["Tells the {k} of {a}.", "The {k} of one {n}.", "Look up the {k} of {a}."], ["Returns the {k} for {a}."])
 FAILURES = Pool(["not found", "no entry", "unknown {n}", "access denied"], ["nothing on record", "lookup failed"])
 
@@ -74,7 +75,7 @@ def chain(draw):
         request, closing = act(draw, style, path, things[-1], name, key, value, toolset, steps)
     else:
         request, closing = ask(draw, style, path, things[-1], name, key, value, toolset, steps)
-    return request, toolset, steps, closing
+    return request, toolset, steps, closing, [str(v) for v in steps[-1][2].values()]
 
 
 def extra(draw, answer):
@@ -86,8 +87,8 @@ def extra(draw, answer):
 
 def act(draw, style, path, thing, name, key, value, toolset, steps):
     action = Action(draw, draw.pick(tools.VERBS), thing, "snake")
-    fields = slots.slots(draw, draw.weighted([0, 1, 2], [40, 45, 15]), thing, style)
-    fields = [f for f in fields if f.key != key and f.label != "name"]
+    fields = slots.slots(draw, draw.weighted([0, 1, 2], [40, 45, 15]), thing, style, without=["person", "code"])
+    fields = [f for f in fields if f.key != key]
     own = slots.Slot(key, {"type": "string"}, value, "", key)
     tool = action.tool(draw, [own] + fields)
     status, status_key = draw.pick(tools.DONE), draw.pick(tools.STATUS_KEYS)
@@ -120,7 +121,7 @@ def each(draw):
         item = make(draw)
         if item not in names:
             names.append(item)
-    key = slots.styled(draw, draw.pick(slots.TYPED[["code", "person", "text"][kind]][0]), style)
+    key = slots.styled(draw, draw.pick([slots.TYPED["code"][0], slots.TYPED["person"][0], ITEM_KEYS][kind]), style)
     name = f"{draw.pick(LOOKUPS)}_{label.replace(' ', '_')}"
     description = draw.pick(EACH_DESCRIPTIONS).format(k=label, a=words.article(noun), n=noun)
     tool = function(name, description, {"type": "object", "properties": {key: {"type": "string"}}, "required": [key]})
@@ -132,22 +133,22 @@ def each(draw):
         steps.append((name, {key: item}, {found_key: found}))
         told.append(f"{item}: {found}")
     request = draw.pick(EACH_REQUESTS).format(k=label, l=words.listed(names))
-    return request, [tool], steps, words.sentence_start(", ".join(told)) + "."
+    return request, [tool], steps, ", ".join(told) + ".", told
 
 
 def broken(draw, steps, noun):
     """The first look-up finds nothing, and the answer says so."""
     reason = draw.pick(FAILURES).format(n=noun)
-    return [(steps[0][0], steps[0][1], {"error": reason})], f"That did not work: {reason}."
+    return [(steps[0][0], steps[0][1], {"error": reason})], f"That did not work: {reason}.", [reason]
 
 
 def sample(draw):
-    request, toolset, steps, closing = chain(draw) if draw.chance(65) else each(draw)
+    request, toolset, steps, closing, decisive = chain(draw) if draw.chance(65) else each(draw)
     names = [t["function"]["name"] for t in toolset]
     if len(set(names)) < len(names):
         return sample(draw)
     if draw.side != HELD_OUT and draw.chance(8):
-        steps, closing = broken(draw, steps, "name")
+        steps, closing, decisive = broken(draw, steps, "name")
     if len(toolset) < 4 and draw.chance(60):
         toolset = toolset + distractors(draw, names, draw.between(1, 2))
     messages = scenes.system_turn(draw, 15) + [user(request)]
@@ -155,7 +156,5 @@ def sample(draw):
     for name, arguments, answer in steps:
         messages += [call(name, arguments), result(answer)]
     messages.append(assistant(closing))
-    told = [str(v) for v in (steps[-1][2] if closing.startswith("Done") or len(steps) == 1 else {}).values()]
-    final = told or [part for part in closing.rstrip(".").split(" ")[-1:]]
-    check = {"calls": [{"name": n, "arguments": a, "result": r} for n, a, r in steps], "contains": final}
+    check = {"calls": [{"name": n, "arguments": a, "result": dump(r)} for n, a, r in steps], "contains": decisive}
     return Sample(messages, check, draw.shuffled(toolset), asked)

@@ -59,8 +59,17 @@ NOUN_TAGS = Pool.split("urgent draft travel finance garden kitchen school music 
                        "summer autumn winter archive review public private weekly monthly local foreign internal beta")
 
 
+# Real words, which no invented one may be: those of the other side are among them.
+REAL = {form for pool in [FIRST_NAMES, CITIES, COLOURS, THINGS, ADJECTIVES, LABELS, COUNTABLE, NOUN_TAGS] for side in pool.sides
+        for w in side for form in (w.lower(), w.lower() + "s")}
+
+
 def syllables(draw, count):
-    return "".join(draw.pick(CLOSED if draw.chance(30) else OPEN) for _ in range(count))
+    """An invented word of so many syllables."""
+    while True:
+        text = "".join(draw.pick(CLOSED if draw.chance(30) else OPEN) for _ in range(count))
+        if text not in REAL:
+            return text
 
 
 def word(draw, low=2, high=3):
@@ -88,7 +97,7 @@ def date(draw):
     held_out = draw.side == HELD_OUT
     while True:
         year, month, day = draw.between(2019, 2031), draw.between(1, 12), draw.between(1, 28)
-        if ((year * 12 + month) * 31 + day) % 7 == 3 and held_out or ((year * 12 + month) * 31 + day) % 7 != 3 and not held_out:
+        if (((year * 12 + month) * 31 + day) % 7 == 3) == held_out:
             return draw.told(f"{year}-{month:02}-{day:02}")
 
 
