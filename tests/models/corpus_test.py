@@ -154,11 +154,13 @@ def test_no_question_of_a_suite_is_in_training(samples):
 
 
 def test_held_out_questions_about_hone_are_no_phrases_of_training():
+    """No more than six words in ten of a held-out question and of a phrase are the same."""
+    def words(phrase):
+        return set(re.findall(r"[\w/.-]+", phrase.lower().rstrip("?.")))
     for fact in help.FACTS:
-        for question in fact.held_out:
-            for other in help.FACTS:
-                for phrases in other.phrases.values():
-                    assert question.lower().strip("?. ") not in [p.lower().strip("?. ") for p in phrases], question
+        for question in map(words, fact.held_out):
+            for phrase in (p for phrases in fact.phrases.values() for p in phrases):
+                assert len(question & words(phrase)) < 0.6 * len(question | words(phrase)), f"{fact.name}: {question}: {phrase}"
 
 
 def test_held_out_things_in_the_world_are_not_asked_for_in_training(samples):

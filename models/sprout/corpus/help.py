@@ -91,10 +91,11 @@ def question(draw):
 
 def keywords(draw, text):
     """What is left of a question when it is typed in a hurry: no small words, and now and then one of the others missing."""
-    left = [w for w in text.rstrip("?.").split() if w.lower() not in SMALL_WORDS and not draw.chance(12)]
+    left = [w for w in text.rstrip("?.").split() if w.lower() in DENIALS or w.lower() not in SMALL_WORDS and not draw.chance(12)]
     return " ".join(left) if len(left) > 1 else text
 
 
+DENIALS = {"not", "no", "without", "never"}
 SMALL_WORDS = set("a an the is are of to in for do does i my how what which can with it that this be there me on and".split())
 
 

@@ -12,9 +12,10 @@ ERRANDS = Pool(
 
 
 def sample(draw):
-    count = draw.weighted([1, 2, 3, 4], [34, 32, 22, 12])
-    offered = tools.actions(draw, count + 1)
-    wanted, others = offered[0], [a for a in offered[1:] if a.noun != offered[0].noun and a.verb != offered[0].verb]
+    count = draw.weighted([1, 2, 3, 4, 5], [30, 28, 20, 12, 10])
+    # Some tools do the same with another thing; none does anything with this one.
+    wanted, *others = tools.actions(draw, count + 1)
+    others = [a for a in others if a.noun != wanted.noun]
     if not others:
         return sample(draw)
     toolset = [tools.random_tool(draw, a) for a in others]

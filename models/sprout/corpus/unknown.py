@@ -1,6 +1,6 @@
 """Questions about anything but Hone: sprout says that it does not know."""
-from corpus import scenes, words
-from corpus.draw import Pool
+from corpus import help, scenes, words
+from corpus.draw import TRAIN, Pool
 from corpus.record import Sample, assistant, user
 
 ANSWER = "I don't know that. I am sprout, a small model, and I only know about Hone."
@@ -352,8 +352,67 @@ For what do I need hone {word}?
 """.strip().splitlines())
 
 
+COMPLAINTS = Pool("""
+My {thing} is broken.
+The {thing} does not work.
+My {animal} will not eat.
+I lost my {thing} in {city}.
+I need a new {thing}.
+The train to {city} is late.
+My {soft} is too slow.
+{soft} does not start.
+{soft} takes too much memory.
+I have no time for {food}.
+{person} did not call me back.
+I forgot the password of {soft}.
+I want a holiday in {country}.
+I am bored.
+I cannot sleep.
+My back hurts.
+The {thing} is too heavy.
+I would like {food} for dinner.
+My neighbour has a loud {animal}.
+There is no {thing} in {city}.
+I get the error {code} in {soft}.
+It is too cold in {city}.
+Only {person} knows the answer.
+The price of a {thing} should fall.
+We want more {food}.
+I have {illness} since {day}.
+My order {code} did not come.
+{person} wants to sell a {thing}.
+best hotel {city}
+{famous} birthday
+weather {city} {day}
+price {thing}
+capital {country}
+recipe {food}
+{soft} download
+""".strip().splitlines(), """
+My old {thing} makes a noise.
+Somebody stole my {thing} in {city}.
+The {animal} of {person} is ill.
+I would rather live in {country}.
+Where my {thing} is, nobody can tell.
+{soft} shows a blue page.
+cheap flights to {country}
+I burnt the {food}.
+""".strip().splitlines())
+
+
+def in_frames_of_help(draw):
+    """Worded as questions about Hone are, so that wording alone tells nothing."""
+    kind = draw.one(["do", "what", "flag", "key", "error"])
+    flag = "--" + words.word(draw) + ("-" + words.word(draw) if draw.chance(30) else "")
+    phrase = {"do": draw.pick(DO), "what": draw.one(["{science}", "a {thing}", "{soft}", "the {word}", "{event}"]), "flag": flag,
+              "key": f"{words.word(draw)}.{words.word(draw)}", "error": f"{words.word(draw)} {words.word(draw)} {words.word(draw)}"}[kind]
+    verb = draw.one(["{soft}", "hone " + words.word(draw)])
+    return draw.pick(help.FRAMES[kind]).format(x=phrase, v=verb).replace("with Hone", "at home").replace("In Hone, ", "")
+
+
 def question(draw):
-    text = draw.pick(QUESTIONS)
+    kind = draw.weighted(["question", "complaint", "frame"], [62, 18, 20])
+    text = draw.pick(QUESTIONS) if kind == "question" else draw.pick(COMPLAINTS) if kind == "complaint" else in_frames_of_help(draw)
     if "{do}" in text:
         text = text.replace("{do}", draw.pick(DO))
     thing = words.thing(draw)
@@ -363,7 +422,9 @@ def question(draw):
         country=draw.pick(COUNTRIES), famous=draw.pick(FAMOUS), soft=draw.pick(SOFTWARE), illness=draw.pick(ILLNESSES),
         science=draw.pick(SCIENCE), animal=draw.pick(ANIMALS), event=draw.pick(EVENTS), food=draw.pick(FOODS), food2=draw.pick(FOODS), city=city, city2=city2,
         thing=thing, a_thing=words.article(thing), word=words.word(draw) if lower else words.word(draw).capitalize(), person=words.person(draw),
-        code=words.code(draw), year=draw.number(1100, 2030))
+        code=words.code(draw), year=draw.number(1100, 2030), day=draw.pick(words.WEEKDAYS))
+    if draw.side == TRAIN and draw.chance(8):
+        return help.keywords(draw, text)
     return scenes.roughened(draw, text)
 
 
