@@ -21,7 +21,7 @@ make_corpus = importlib.util.module_from_spec(importlib.util.spec_from_loader("m
 sys.dont_write_bytecode = True
 loader.exec_module(make_corpus)
 
-from corpus import arithmetic, help, text, unknown  # noqa: E402
+from corpus import arithmetic, help, text, unknown, world  # noqa: E402
 from corpus.draw import HELD_OUT, TRAIN, Draw, Pool, is_held_out  # noqa: E402
 
 # Texts with numbers that come out of something else: sums, lengths, documents.
@@ -29,15 +29,20 @@ COUNTED = {"sums", "spelling", "facts", "questions"}
 
 
 def run(folder, *arguments, **environment):
-    subprocess.run([sys.executable, SPROUT / "make_corpus", "--quiet", *arguments], check=True, env={**os.environ, **environment})
+    subprocess.run([sys.executable, SPROUT / "make_corpus", "--quiet", *arguments], check=True, env={
+        **os.environ,
+        **environment
+    })
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 @pytest.fixture(scope="module")
 def samples():
     """Domain -> records that training may see."""
-    return {name: [domain.sample(Draw(TRAIN, "test", name, i)).record() for i in range(RECORDS)]
-            for name, (domain, _) in make_corpus.DOMAINS.items()}
+    return {
+        name: [domain.sample(Draw(TRAIN, "test", name, i)).record() for i in range(RECORDS)]
+        for name, (domain, _) in make_corpus.DOMAINS.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +150,12 @@ def test_no_template_of_a_suite_is_in_training(samples):
 
 
 def test_no_question_of_a_suite_is_in_training(samples):
-    told = {m["content"].lower().strip(" ?.!") for records in samples.values() for r in records for m in r["messages"] if m["role"] == "user"}
+    told = {
+        m["content"].lower().strip(" ?.!")
+        for records in samples.values()
+        for r in records
+        for m in r["messages"] if m["role"] == "user"
+    }
     for path in sorted((SPROUT / "evals").iterdir()):
         for line in path.read_text(encoding="utf-8").splitlines():
             case = json.loads(line)
@@ -155,17 +165,20 @@ def test_no_question_of_a_suite_is_in_training(samples):
 
 def test_held_out_questions_about_hone_are_no_phrases_of_training():
     """No more than six words in ten of a held-out question and of a phrase are the same."""
+
     def words(phrase):
         return set(re.findall(r"[\w/.-]+", phrase.lower().rstrip("?.")))
+
     for fact in help.FACTS:
         for question in map(words, fact.held_out):
             for phrase in (p for phrases in fact.phrases.values() for p in phrases):
-                assert len(question & words(phrase)) < 0.6 * len(question | words(phrase)), f"{fact.name}: {question}: {phrase}"
+                assert len(question
+                           & words(phrase)) < 0.6 * len(question | words(phrase)), f"{fact.name}: {question}: {phrase}"
 
 
 def test_held_out_things_in_the_world_are_not_asked_for_in_training(samples):
     told = "\n".join(asked(record) for record in samples["unknown"])
-    pools = [unknown.FAMOUS, unknown.COUNTRIES, unknown.SOFTWARE, unknown.ILLNESSES, unknown.EVENTS]
+    pools = [world.FAMOUS, world.COUNTRIES, world.SOFTWARE, world.ILLNESSES, world.EVENTS]
     for thing in (t for pool in pools for t in pool.sides[HELD_OUT]):
         assert not re.search(rf"\b{re.escape(thing)}\b", told), thing
 
@@ -194,7 +207,8 @@ def test_reasoning_of_sums_ends_in_the_result():
 def test_an_answer_about_hone_passes_for_no_other():
     for fact in help.FACTS:
         for other in help.FACTS:
-            assert other is fact or not all(n in other.answer for n in fact.needs), f"{other.name} passes for {fact.name}: {fact.needs}"
+            assert other is fact or not all(n in other.answer
+                                            for n in fact.needs), f"{other.name} passes for {fact.name}: {fact.needs}"
         assert not all(n in unknown.ANSWER for n in fact.needs)
 
 

@@ -12,30 +12,61 @@ from corpus.draw import GOLDEN, HELD_OUT, MASK, Pool
 from corpus.record import Sample, assistant, user
 
 ASK = {
-    "+": Pool(["What is {a} + {b}?", "{a} + {b}", "{a} plus {b}", "Add {a} and {b}.", "What is the sum of {a} and {b}?", "How much is {a} + {b}?",
-               "Calculate {a} + {b}.", "{a}+{b}=", "Compute {a} plus {b}.", "What do you get if you add {a} and {b}?", "{a} + {b} = ?",
-               "Please add {b} to {a}.", "what is {a}+{b}"],
-              ["How much do {a} and {b} make together?", "Tell me {a} plus {b}.", "Work out {a} + {b}.", "I need the sum {a} + {b}."]),
-    "-": Pool(["What is {a} - {b}?", "{a} - {b}", "{a} minus {b}", "Subtract {b} from {a}.", "What is the difference of {a} and {b}?",
-               "How much is {a} - {b}?", "Calculate {a} - {b}.", "{a}-{b}=", "Compute {a} minus {b}.", "Take {b} away from {a}.", "{a} - {b} = ?",
-               "what is {a}-{b}"],
-              ["How much is left of {a} without {b}?", "Tell me {a} minus {b}.", "Work out {a} - {b}.", "I need the difference {a} - {b}."]),
-    "*": Pool(["What is {a} * {b}?", "{a} * {b}", "{a} times {b}", "Multiply {a} by {b}.", "What is the product of {a} and {b}?",
-               "How much is {a} x {b}?", "Calculate {a} * {b}.", "{a}*{b}=", "Compute {a} times {b}.", "{a} x {b} = ?", "what is {a}*{b}"],
-              ["How much does {a} times {b} make?", "Tell me {a} multiplied by {b}.", "Work out {a} * {b}.", "I need the product {a} x {b}."]),
+    "+": Pool([
+        "What is {a} + {b}?", "{a} + {b}", "{a} plus {b}", "Add {a} and {b}.", "What is the sum of {a} and {b}?",
+        "How much is {a} + {b}?", "Calculate {a} + {b}.", "{a}+{b}=", "Compute {a} plus {b}.",
+        "What do you get if you add {a} and {b}?", "{a} + {b} = ?", "Please add {b} to {a}.", "what is {a}+{b}"
+    ], [
+        "How much do {a} and {b} make together?", "Tell me {a} plus {b}.", "Work out {a} + {b}.",
+        "I need the sum {a} + {b}."
+    ]),
+    "-": Pool([
+        "What is {a} - {b}?", "{a} - {b}", "{a} minus {b}", "Subtract {b} from {a}.",
+        "What is the difference of {a} and {b}?", "How much is {a} - {b}?", "Calculate {a} - {b}.", "{a}-{b}=",
+        "Compute {a} minus {b}.", "Take {b} away from {a}.", "{a} - {b} = ?", "what is {a}-{b}"
+    ], [
+        "How much is left of {a} without {b}?", "Tell me {a} minus {b}.", "Work out {a} - {b}.",
+        "I need the difference {a} - {b}."
+    ]),
+    "*": Pool([
+        "What is {a} * {b}?", "{a} * {b}", "{a} times {b}", "Multiply {a} by {b}.",
+        "What is the product of {a} and {b}?", "How much is {a} x {b}?", "Calculate {a} * {b}.", "{a}*{b}=",
+        "Compute {a} times {b}.", "{a} x {b} = ?", "what is {a}*{b}"
+    ], [
+        "How much does {a} times {b} make?", "Tell me {a} multiplied by {b}.", "Work out {a} * {b}.",
+        "I need the product {a} x {b}."
+    ]),
 }
 STORY = {
-    "+": Pool(["{n} has {a} {t} and gets {b} more. How many {t} does {n} have now?", "There are {a} {t} in one box and {b} in another. How many are there in all?",
-               "{n} sold {a} {t} on {d} and {b} the day after. How many {t} did {n} sell in all?", "A shop had {a} {t} and {b} more came. How many {t} are there?",
-               "{n} found {a} {t}. {m} found {b} {t}. How many did they find together?"],
-              ["{a} {t} lie on a table and {n} puts {b} more there. How many lie there then?", "{n} counts {a} {t}, {m} counts {b}. What is the total?"]),
-    "-": Pool(["{n} has {a} {t} and gives {b} away. How many {t} are left?", "There were {a} {t} in a box and {n} took {b}. How many are left?",
-               "Of {a} {t}, {b} are broken. How many are whole?", "{n} had {a} {t} and sold {b}. How many {t} does {n} have now?",
-               "{n} needs {a} {t} and has {b}. How many {t} are missing?"],
-              ["{n} bought {a} {t} and lost {b} of them. What number remains?", "{b} of the {a} {t} were eaten. How many were not?"]),
-    "*": Pool(["{n} has {b} boxes with {a} {t} each. How many {t} are there in all?", "A bag has {a} {t}. How many {t} are in {b} bags?",
-               "{n} makes {a} {t} a day. How many {t} are that in {b} days?", "There are {b} rows of {a} {t}. How many {t} are there?"],
-              ["Each of {b} people brings {a} {t}. What number of {t} is that?", "{n} pays for {b} times {a} {t}. How many {t} is that?"]),
+    "+": Pool([
+        "{n} has {a} {t} and gets {b} more. How many {t} does {n} have now?",
+        "There are {a} {t} in one box and {b} in another. How many are there in all?",
+        "{n} sold {a} {t} on {d} and {b} the day after. How many {t} did {n} sell in all?",
+        "A shop had {a} {t} and {b} more came. How many {t} are there?",
+        "{n} found {a} {t}. {m} found {b} {t}. How many did they find together?"
+    ], [
+        "{a} {t} lie on a table and {n} puts {b} more there. How many lie there then?",
+        "{n} counts {a} {t}, {m} counts {b}. What is the total?"
+    ]),
+    "-": Pool([
+        "{n} has {a} {t} and gives {b} away. How many {t} are left?",
+        "There were {a} {t} in a box and {n} took {b}. How many are left?",
+        "Of {a} {t}, {b} are broken. How many are whole?",
+        "{n} had {a} {t} and sold {b}. How many {t} does {n} have now?",
+        "{n} needs {a} {t} and has {b}. How many {t} are missing?"
+    ], [
+        "{n} bought {a} {t} and lost {b} of them. What number remains?",
+        "{b} of the {a} {t} were eaten. How many were not?"
+    ]),
+    "*": Pool([
+        "{n} has {b} boxes with {a} {t} each. How many {t} are there in all?",
+        "A bag has {a} {t}. How many {t} are in {b} bags?",
+        "{n} makes {a} {t} a day. How many {t} are that in {b} days?",
+        "There are {b} rows of {a} {t}. How many {t} are there?"
+    ], [
+        "Each of {b} people brings {a} {t}. What number of {t} is that?",
+        "{n} pays for {b} times {a} {t}. How many {t} is that?"
+    ]),
 }
 STORY_PEOPLE = Pool(["Mara", "Joon", "Pia", "Omar", "Lea", "Nico", "Sara", "Timo"], ["Ruben", "Vida"])
 
@@ -46,7 +77,7 @@ def pair_held_out(a, b):
 
 
 def columns(a, b, width):
-    return [((a // 10 ** i) % 10, (b // 10 ** i) % 10) for i in range(width)]
+    return [((a // 10**i) % 10, (b // 10**i) % 10) for i in range(width)]
 
 
 def add_steps(a, b):
@@ -124,7 +155,8 @@ def problem(draw):
     a, b = operands(draw, operation)
     if draw.chance(30) and not (operation == "-" and a < b):
         name, other = (words.person(draw).split()[0] if draw.chance(60) else draw.pick(STORY_PEOPLE) for _ in range(2))
-        text = draw.pick(STORY[operation]).format(n=name, m=other, a=a, b=b, t=draw.pick(words.COUNTABLE), d=draw.pick(words.WEEKDAYS))
+        text = draw.pick(STORY[operation]).format(n=name, m=other, a=a, b=b, t=draw.pick(words.COUNTABLE),
+                                                  d=draw.pick(words.WEEKDAYS))
     else:
         text = draw.pick(ASK[operation]).format(a=a, b=b)
     return text, operation, a, b
@@ -139,7 +171,8 @@ def at_once(draw):
             break
     text = draw.pick(ASK[operation]).format(a=a, b=b)
     value = a + b if operation == "+" else a - b
-    return Sample([user(text), assistant(f"The answer is {value}.")], {"number": value}, variables={"enable_thinking": False})
+    return Sample([user(text), assistant(f"The answer is {value}.")], {"number": value},
+                  variables={"enable_thinking": False})
 
 
 def forget_reasoning(message):

@@ -1,9 +1,9 @@
 """Random draws that are the same on every machine and Python, and the split of all vocabulary into two sides.
 
-A `Draw` is a SplitMix64 generator that belongs to one record: its seed is a hash of names and numbers, so records do not
-depend on each other. It also knows its side: "train", or "held_out" for the suites. Whatever carries meaning (words,
-names, phrasing templates, numbers, dates) is drawn through it, from the part of a `Pool` or of a number range that belongs
-to that side, so that a suite cannot share with training what was not meant to be shared.
+A `Draw` is a SplitMix64 generator that belongs to one record: its seed is a hash of names and numbers, so records do
+not depend on each other. It also knows its side: "train", or "held_out" for the suites. Whatever carries meaning
+(words, names, phrasing templates, numbers, dates) is drawn through it, from the part of a `Pool` or of a number range
+that belongs to that side, so that a suite cannot share with training what was not meant to be shared.
 """
 import hashlib
 

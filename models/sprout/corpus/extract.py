@@ -3,20 +3,27 @@ from corpus import slots, words
 from corpus.draw import Pool
 from corpus.record import Sample, assistant, dump, system, user
 
-ASKS = Pool(
-    ["Extract the data as JSON with these keys:", "Turn the note into JSON. Keys:", "Read the note and answer with JSON of this form:",
-     "Give me a JSON object with the following fields:", "Fill this JSON from the note:", "Extract JSON. Fields:",
-     "Answer only with JSON. The keys are:", "Write the note as JSON with:", "JSON with these fields, null where the note says nothing:"],
-    ["From the note, make a JSON object with:", "Convert what follows to JSON having the keys:", "I need these fields as JSON:"])
-SCHEMA_ASKS = Pool(
-    ["Extract JSON that follows this schema:", "Answer with JSON for this schema:", "Read the note into this JSON schema:", "JSON schema:"],
-    ["Produce JSON valid under this schema:", "Use this schema for the JSON:"])
-NOTE_MARKS = Pool(["Note: {}", "The note: {}", "Text: {}", 'Note:\n{}', '"{}"', "Here is the note: {}"], ["What was written: {}", "Memo: {}"])
+ASKS = Pool([
+    "Extract the data as JSON with these keys:", "Turn the note into JSON. Keys:",
+    "Read the note and answer with JSON of this form:", "Give me a JSON object with the following fields:",
+    "Fill this JSON from the note:", "Extract JSON. Fields:", "Answer only with JSON. The keys are:",
+    "Write the note as JSON with:", "JSON with these fields, null where the note says nothing:"
+], [
+    "From the note, make a JSON object with:", "Convert what follows to JSON having the keys:",
+    "I need these fields as JSON:"
+])
+SCHEMA_ASKS = Pool([
+    "Extract JSON that follows this schema:", "Answer with JSON for this schema:",
+    "Read the note into this JSON schema:", "JSON schema:"
+], ["Produce JSON valid under this schema:", "Use this schema for the JSON:"])
+NOTE_MARKS = Pool(["Note: {}", "The note: {}", "Text: {}", 'Note:\n{}', '"{}"', "Here is the note: {}"],
+                  ["What was written: {}", "Memo: {}"])
 
 # What a note is about. No names and places: those are fields.
-SUBJECTS = Pool(["{A} {t}", "One {t}", "Somebody wrote about {a} {t}", "Call about {a} {t}", "Request: {t}", "New {t}", "The {t}",
-                 "{A} {j} {t}", "The {j} {t} again", "They want {a} {t}", "News of the {t}"],
-                ["Concerning {a} {t}", "A question about the {j} {t}", "It is the {t}"])
+SUBJECTS = Pool([
+    "{A} {t}", "One {t}", "Somebody wrote about {a} {t}", "Call about {a} {t}", "Request: {t}", "New {t}", "The {t}",
+    "{A} {j} {t}", "The {j} {t} again", "They want {a} {t}", "News of the {t}"
+], ["Concerning {a} {t}", "A question about the {j} {t}", "It is the {t}"])
 ITEM_KEYS = Pool("item product thing object subject topic what".split(), "goods matter".split())
 ITEM_DESCRIPTIONS = Pool(["the thing it is about", "what it is about", "the product", "name of the thing"],
                          ["the thing in question", "which object is meant"])
@@ -35,7 +42,9 @@ def as_lines(fields):
 
 
 def as_inline(fields):
-    return ", ".join(f"{f.key} ({form(f)}, {f.schema['description']})" if "description" in f.schema else f"{f.key} ({form(f)})" for f in fields)
+    return ", ".join(
+        f"{f.key} ({form(f)}, {f.schema['description']})" if "description" in f.schema else f"{f.key} ({form(f)})"
+        for f in fields)
 
 
 def as_template(fields):
@@ -48,8 +57,8 @@ def as_schema(fields):
 
 
 def note(draw, given, thing):
-    text = draw.pick(SUBJECTS).format(t=thing, a=words.article(thing).split()[0], A=words.article(thing).split()[0].capitalize(),
-                                      j=draw.pick(words.ADJECTIVES))
+    text = draw.pick(SUBJECTS).format(t=thing, a=words.article(thing).split()[0],
+                                      A=words.article(thing).split()[0].capitalize(), j=draw.pick(words.ADJECTIVES))
     phrases = [f.phrase for f in draw.shuffled(given) if f.phrase]
     style = draw.below(3)
     if style == 0 or not phrases:
@@ -68,9 +77,11 @@ def item_field(draw, thing):
 def label_lines(draw, given):
     """A form instead of a sentence: key words and values."""
     mark = draw.one([": ", " = ", " - ", ": "])
-    values = [f"{f.label.replace('_', ' ')}{mark}{slots.shown(f.value) if not isinstance(f.value, bool) else 'yes' if f.value else 'no'}"
-              for f in draw.shuffled(given)]
-    return draw.one(["\n", "; ", ", "]).join(values)
+    lines = []
+    for field in draw.shuffled(given):
+        value = ("no", "yes")[field.value] if isinstance(field.value, bool) else slots.shown(field.value)
+        lines.append(field.label.replace("_", " ") + mark + value)
+    return draw.one(["\n", "; ", ", "]).join(lines)
 
 
 def nested(draw, fields, value):
@@ -93,7 +104,8 @@ def sample(draw):
         fields.insert(draw.below(len(fields) + 1), item)
     given = [f for f in fields if f not in absent]
     text = label_lines(draw, given) if in_form else note(draw, given, thing)
-    if any(f.value is not None and not isinstance(f.value, bool) and slots.shown(f.value) in text and f in absent for f in fields):
+    if any(f.value is not None and not isinstance(f.value, bool) and slots.shown(f.value) in text and f in absent
+           for f in fields):
         return sample(draw)
     value = {f.key: None if f in absent else f.value for f in fields}
     shape = draw.weighted(["lines", "inline", "template", "schema"], [30, 20, 25, 25])
@@ -102,8 +114,12 @@ def sample(draw):
         outer, value = nested(draw, fields, value)
         described = fields[:-2] + [outer]
         if shape == "template":
-            shown = dump({f.key: f.schema.get("description", form(f)) for f in fields[:-2]} |
-                         {outer.key: {f.key: f.schema.get("description", form(f)) for f in fields[-2:]}})
+            shown = dump({f.key: f.schema.get("description", form(f))
+                          for f in fields[:-2]}
+                         | {outer.key: {
+                             f.key: f.schema.get("description", form(f))
+                             for f in fields[-2:]
+                         }})
     if shape == "lines":
         ask = draw.pick(ASKS) + "\n" + as_lines(fields)
     elif shape == "inline":

@@ -9,23 +9,36 @@ FILES = ["program", "flags", "api", "training", "errors"]
 
 # Frames for the phrases of a fact: by what a phrase is.
 FRAMES = {
-    "do": Pool(["How do I {x}?", "How can I {x}?", "How to {x}?", "I want to {x}.", "What do I do to {x}?", "Tell me how to {x}.",
-                "Can you tell me how to {x}?", "Is there a way to {x}?", "How would I {x} with Hone?", "In Hone, how do I {x}?",
-                "What must I type to {x}?", "I need to {x}.", "Help me {x}.", "I want to {x}. What should I do?", "Explain how to {x}."],
-               ["What is the way to {x}?", "Show me how one would {x}.", "I would like to {x}, how is that done?", "With Hone, what lets me {x}?"]),
-    "what": Pool(["What is {x}?", "Explain {x}.", "What does {x} mean?", "Tell me about {x}.", "What is {x} in Hone?", "Describe {x}.",
-                  "I do not understand {x}.", "Define {x}.", "What do you know about {x}?", "What is {x} for?", "{x}"],
-                 ["Give me a short explanation of {x}.", "What should I know about {x}?", "{x}: what is that?"]),
-    "flag": Pool(["What does {x} do?", "What is {x} for?", "What does the flag {x} do?", "Explain {x}.", "What does {v} {x} do?",
-                  "When do I need {x}?", "What happens if I give {x}?", "Meaning of {x}?", "Tell me about {x} of {v}.",
-                  "What is the flag {x} of {v} good for?", "{x}", "Explain {v} {x}.", "What can I set with {x}?", "Which flag is {x}?"],
-                 ["Why would I use {x}?", "What effect has {x}?", "Describe the option {x} of {v}.", "For what is {x} there?"]),
-    "key": Pool(["What does {x} do in a recipe?", "What is the key {x}?", "Explain {x} in the recipe.", "What does {x} mean?",
-                 "What can I set with {x}?", "recipe key {x}", "What is {x} in a recipe?", "Tell me about the recipe key {x}.", "{x}"],
-                ["What is set by {x} in a recipe?", "Describe what {x} is in the recipe.", "For what is the key {x} there?"]),
-    "error": Pool(['I get the error "{x}".', 'What does "{x}" mean?', "Hone says: {x}", "{x} - what now?", "The server says {x}. What should I do?",
-                   'Why do I get "{x}"?', "error: {x}", 'What can I do about "{x}"?', "It fails with {x}."],
-                  ['What is wrong when I see "{x}"?', "My terminal shows: {x}"]),
+    "do": Pool([
+        "How do I {x}?", "How can I {x}?", "How to {x}?", "I want to {x}.", "What do I do to {x}?",
+        "Tell me how to {x}.", "Can you tell me how to {x}?", "Is there a way to {x}?", "How would I {x} with Hone?",
+        "In Hone, how do I {x}?", "What must I type to {x}?", "I need to {x}.", "Help me {x}.",
+        "I want to {x}. What should I do?", "Explain how to {x}."
+    ], [
+        "What is the way to {x}?", "Show me how one would {x}.", "I would like to {x}, how is that done?",
+        "With Hone, what lets me {x}?"
+    ]),
+    "what": Pool([
+        "What is {x}?", "Explain {x}.", "What does {x} mean?", "Tell me about {x}.", "What is {x} in Hone?",
+        "Describe {x}.", "I do not understand {x}.", "Define {x}.", "What do you know about {x}?", "What is {x} for?",
+        "{x}"
+    ], ["Give me a short explanation of {x}.", "What should I know about {x}?", "{x}: what is that?"]),
+    "flag": Pool([
+        "What does {x} do?", "What is {x} for?", "What does the flag {x} do?", "Explain {x}.", "What does {v} {x} do?",
+        "When do I need {x}?", "What happens if I give {x}?", "Meaning of {x}?", "Tell me about {x} of {v}.",
+        "What is the flag {x} of {v} good for?", "{x}", "Explain {v} {x}.", "What can I set with {x}?",
+        "Which flag is {x}?"
+    ], ["Why would I use {x}?", "What effect has {x}?", "Describe the option {x} of {v}.", "For what is {x} there?"]),
+    "key": Pool([
+        "What does {x} do in a recipe?", "What is the key {x}?", "Explain {x} in the recipe.", "What does {x} mean?",
+        "What can I set with {x}?", "recipe key {x}", "What is {x} in a recipe?", "Tell me about the recipe key {x}.",
+        "{x}"
+    ], ["What is set by {x} in a recipe?", "Describe what {x} is in the recipe.", "For what is the key {x} there?"]),
+    "error": Pool([
+        'I get the error "{x}".', 'What does "{x}" mean?', "Hone says: {x}", "{x} - what now?",
+        "The server says {x}. What should I do?", 'Why do I get "{x}"?', "error: {x}", 'What can I do about "{x}"?',
+        "It fails with {x}."
+    ], ['What is wrong when I see "{x}"?', "My terminal shows: {x}"]),
 }
 # What stands for itself: whole questions ("ask") and complaints or wishes ("need").
 WHOLE = ["ask", "need"]
@@ -34,6 +47,7 @@ SHARED_FLAGS = {"--json", "--quiet", "--compare", "--prompt", "--streams"}
 
 
 class Fact:
+
     def __init__(self, name, fields, answer):
         self.name, self.answer = name, answer
         self.phrases = {kind: fields.get(kind, []) for kind in [*FRAMES, *WHOLE]}
@@ -64,7 +78,8 @@ def read(path):
             assert kind in FRAMES or kind in WHOLE or kind in ("held", "needs"), f"{path}: block {number}: {line}"
             assert kind not in fields, f"{path}: block {number}: two lines of {kind}"
             fields[kind] = [p.strip() for p in rest.split(", " if kind == "needs" else " | ")]
-        assert answer and fields.get("held") and fields.get("needs"), f"{path}: block {number} lacks held, needs or its answer"
+        assert answer and fields.get("held") and fields.get(
+            "needs"), f"{path}: block {number} lacks held, needs or its answer"
         for decisive in fields["needs"]:
             assert decisive in answer, f"{path}: block {number}: the answer has no {decisive!r}"
         yield Fact(name, fields, answer)
@@ -90,13 +105,18 @@ def question(draw):
 
 
 def keywords(draw, text):
-    """What is left of a question when it is typed in a hurry: no small words, and now and then one of the others missing."""
-    left = [w for w in text.rstrip("?.").split() if w.lower() in DENIALS or w.lower() not in SMALL_WORDS and not draw.chance(12)]
+    """What is left of a question when it is typed in a hurry: no small words, at times one of the others
+    missing."""
+    left = [
+        w for w in text.rstrip("?.").split()
+        if w.lower() in DENIALS or w.lower() not in SMALL_WORDS and not draw.chance(12)
+    ]
     return " ".join(left) if len(left) > 1 else text
 
 
 DENIALS = {"not", "no", "without", "never"}
-SMALL_WORDS = set("a an the is are of to in for do does i my how what which can with it that this be there me on and".split())
+SMALL_WORDS = set(
+    "a an the is are of to in for do does i my how what which can with it that this be there me on and".split())
 
 
 def held_out_question(draw, fact, own=None):
@@ -118,4 +138,5 @@ def cases(draw):
     for number, fact in enumerate(FACTS):
         for own in [True, False] if number % 6 == 0 else [True]:
             text = held_out_question(draw, fact, own)
-            yield fact.name + ("" if own else "-b"), Sample([user(text), assistant(fact.answer)], {"contains": fact.needs})
+            yield fact.name + ("" if own else "-b"), Sample([user(text), assistant(fact.answer)],
+                                                            {"contains": fact.needs})

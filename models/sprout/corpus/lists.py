@@ -8,43 +8,72 @@ from corpus.draw import Pool
 from corpus.record import Sample, assistant, user
 
 FORMS = Pool(["{l}", "{l}", "{l}", "[{l}]", "({l})"], ["<{l}>", "{{{l}}}"])
-SORT_NUMBERS = Pool(
-    ["Sort these numbers: {l}", "Sort from smallest to largest: {l}", "Put in ascending order: {l}", "Sort {l}", "Order the numbers {l}",
-     "Arrange {l} from small to large.", "Sort the list {l} in ascending order.", "Please sort: {l}", "smallest first: {l}"],
-    ["Bring {l} into ascending order.", "Which is the sorted form of {l}?", "Sorted, beginning with the smallest: {l}"])
-SORT_DOWN = Pool(
-    ["Sort from largest to smallest: {l}", "Sort in descending order: {l}", "Put in descending order: {l}", "Arrange {l} from large to small.",
-     "Sort {l}, largest first.", "largest first: {l}", "Order {l} from the largest down."],
-    ["Bring {l} into descending order.", "Sorted, beginning with the largest: {l}"])
-SORT_WORDS = Pool(
-    ["Sort these words: {l}", "Sort alphabetically: {l}", "Put in alphabetical order: {l}", "Order the words {l} from A to Z.", "Alphabetise {l}",
-     "Sort the names {l}.", "Arrange {l} alphabetically.", "Please sort by the alphabet: {l}"],
-    ["Bring {l} into alphabetical order.", "From A to Z, please: {l}"])
-COUNT = Pool(
-    ["How many items are in this list: {l}", "Count the items: {l}", "How many words are these: {l}", "Count: {l}", "How long is the list {l}?",
-     "How many entries has {l}?", "Tell me how many there are: {l}", "What is the number of items in {l}?"],
-    ["Of how many items is {l} made?", "Please give the count of {l}."])
-REVERSE = Pool(
-    ["Reverse the list: {l}", "Reverse {l}", "Write in reverse order: {l}", "Turn the order around: {l}", "Say these backwards: {l}",
-     "List these from last to first: {l}", "Give me {l} in reverse.", "Please reverse: {l}"],
-    ["Put {l} in the opposite order.", "From the end to the beginning: {l}"])
-FIRST = Pool(["What is the first item of {l}?", "First of {l}?", "Which comes first in {l}?", "Give me the first of {l}.", "Name the first item: {l}"],
-             ["With what does {l} begin?", "Tell me the first entry of {l}."])
-LAST = Pool(["What is the last item of {l}?", "Last of {l}?", "Which comes last in {l}?", "Give me the last of {l}.", "Name the last item: {l}"],
-            ["With what does {l} end?", "Tell me the last entry of {l}."])
-NTH = Pool(["What is the {o} item of {l}?", "Which is the {o} in {l}?", "Give me number {i} of {l}.", "Name the {o} item: {l}", "Item {i} of {l}?"],
-           ["What stands at place {i} in {l}?", "Tell me the {o} entry of {l}."])
-LARGEST = Pool(["What is the largest of {l}?", "Which number is the largest: {l}", "Find the maximum of {l}.", "Largest of {l}?", "Biggest number in {l}?"],
-               ["Tell me the greatest number in {l}.", "What is the top value of {l}?"])
-SMALLEST = Pool(["What is the smallest of {l}?", "Which number is the smallest: {l}", "Find the minimum of {l}.", "Smallest of {l}?", "Least number in {l}?"],
-                ["Tell me the lowest number in {l}.", "What is the bottom value of {l}?"])
-LONGEST = Pool(["Which word is the longest: {l}", "What is the longest of {l}?", "Find the longest word in {l}.", "Longest word of {l}?"],
-               ["Tell me the word with the most letters: {l}", "Which of {l} has most letters?"])
-CONTAINS = Pool(["Is {x} in the list {l}?", "Does {l} contain {x}?", "Check whether {x} is one of {l}.", "Is {x} among {l}?"],
-                ["Do you see {x} in {l}?", "Can {x} be found in {l}?"])
+SORT_NUMBERS = Pool([
+    "Sort these numbers: {l}", "Sort from smallest to largest: {l}", "Put in ascending order: {l}", "Sort {l}",
+    "Order the numbers {l}", "Arrange {l} from small to large.", "Sort the list {l} in ascending order.",
+    "Please sort: {l}", "smallest first: {l}"
+], ["Bring {l} into ascending order.", "Which is the sorted form of {l}?", "Sorted, beginning with the smallest: {l}"])
+SORT_DOWN = Pool([
+    "Sort from largest to smallest: {l}", "Sort in descending order: {l}", "Put in descending order: {l}",
+    "Arrange {l} from large to small.", "Sort {l}, largest first.", "largest first: {l}",
+    "Order {l} from the largest down."
+], ["Bring {l} into descending order.", "Sorted, beginning with the largest: {l}"])
+SORT_WORDS = Pool([
+    "Sort these words: {l}", "Sort alphabetically: {l}", "Put in alphabetical order: {l}",
+    "Order the words {l} from A to Z.", "Alphabetise {l}", "Sort the names {l}.", "Arrange {l} alphabetically.",
+    "Please sort by the alphabet: {l}"
+], ["Bring {l} into alphabetical order.", "From A to Z, please: {l}"])
+COUNT = Pool([
+    "How many items are in this list: {l}", "Count the items: {l}", "How many words are these: {l}", "Count: {l}",
+    "How long is the list {l}?", "How many entries has {l}?", "Tell me how many there are: {l}",
+    "What is the number of items in {l}?"
+], ["Of how many items is {l} made?", "Please give the count of {l}."])
+REVERSE = Pool([
+    "Reverse the list: {l}", "Reverse {l}", "Write in reverse order: {l}", "Turn the order around: {l}",
+    "Say these backwards: {l}", "List these from last to first: {l}", "Give me {l} in reverse.", "Please reverse: {l}"
+], ["Put {l} in the opposite order.", "From the end to the beginning: {l}"])
+FIRST = Pool([
+    "What is the first item of {l}?", "First of {l}?", "Which comes first in {l}?", "Give me the first of {l}.",
+    "Name the first item: {l}"
+], ["With what does {l} begin?", "Tell me the first entry of {l}."])
+LAST = Pool([
+    "What is the last item of {l}?", "Last of {l}?", "Which comes last in {l}?", "Give me the last of {l}.",
+    "Name the last item: {l}"
+], ["With what does {l} end?", "Tell me the last entry of {l}."])
+NTH = Pool([
+    "What is the {o} item of {l}?", "Which is the {o} in {l}?", "Give me number {i} of {l}.", "Name the {o} item: {l}",
+    "Item {i} of {l}?"
+], ["What stands at place {i} in {l}?", "Tell me the {o} entry of {l}."])
+LARGEST = Pool([
+    "What is the largest of {l}?", "Which number is the largest: {l}", "Find the maximum of {l}.", "Largest of {l}?",
+    "Biggest number in {l}?"
+], ["Tell me the greatest number in {l}.", "What is the top value of {l}?"])
+SMALLEST = Pool([
+    "What is the smallest of {l}?", "Which number is the smallest: {l}", "Find the minimum of {l}.", "Smallest of {l}?",
+    "Least number in {l}?"
+], ["Tell me the lowest number in {l}.", "What is the bottom value of {l}?"])
+LONGEST = Pool([
+    "Which word is the longest: {l}", "What is the longest of {l}?", "Find the longest word in {l}.",
+    "Longest word of {l}?"
+], ["Tell me the word with the most letters: {l}", "Which of {l} has most letters?"])
+CONTAINS = Pool(
+    ["Is {x} in the list {l}?", "Does {l} contain {x}?", "Check whether {x} is one of {l}.", "Is {x} among {l}?"],
+    ["Do you see {x} in {l}?", "Can {x} be found in {l}?"])
 ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
-KINDS = {"sort_numbers": 16, "sort_down": 8, "sort_words": 14, "count": 12, "reverse": 14, "first": 4, "last": 6, "nth": 8, "largest": 7,
-         "smallest": 5, "longest": 6, "contains": 6}
+KINDS = {
+    "sort_numbers": 16,
+    "sort_down": 8,
+    "sort_words": 14,
+    "count": 12,
+    "reverse": 14,
+    "first": 4,
+    "last": 6,
+    "nth": 8,
+    "largest": 7,
+    "smallest": 5,
+    "longest": 6,
+    "contains": 6
+}
 
 
 def distinct(draw, count, make):
@@ -79,6 +108,7 @@ def initials(draw, count):
             if w[0] not in taken:
                 taken.add(w[0])
                 return w
+
     return distinct(draw, count, one)
 
 

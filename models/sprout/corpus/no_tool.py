@@ -5,10 +5,11 @@ from corpus.record import Sample, assistant, user
 
 NO_TOOL = "None of my tools can do that."
 
-ERRANDS = Pool(
-    ["What is the {l} of my {n}?", "Tell me the {l} of the {n} in {c}.", "Find out who has the {n}.", "Show me all {n} prices in {c}.",
-     "Is there {a} in {c}?", "How many {n}s are there in {c}?", "Send {p} {a}.", "Remind {p} about the {n}.", "Call {p} now."],
-    ["Look whether {p} has {a}.", "Give me a list of the {n}s of {p}.", "Ring up {p}."])
+ERRANDS = Pool([
+    "What is the {l} of my {n}?", "Tell me the {l} of the {n} in {c}.", "Find out who has the {n}.",
+    "Show me all {n} prices in {c}.", "Is there {a} in {c}?", "How many {n}s are there in {c}?", "Send {p} {a}.",
+    "Remind {p} about the {n}.", "Call {p} now."
+], ["Look whether {p} has {a}.", "Give me a list of the {n}s of {p}.", "Ring up {p}."])
 
 
 def sample(draw):
@@ -22,7 +23,8 @@ def sample(draw):
     kind = draw.weighted(["action", "errand", "help", "talk", "scene", "unknown"], [44, 14, 12, 10, 12, 8])
     if kind == "action":
         fields = tools.slots.slots(draw, draw.weighted([0, 1, 2], [30, 45, 25]), wanted.noun)
-        text, answer, decisive = wanted.fill(draw.pick(tools.REQUESTS), tools.slots_text(draw, fields)), NO_TOOL, NO_TOOL
+        text = wanted.fill(draw.pick(tools.REQUESTS), tools.slots_text(draw, fields))
+        answer = decisive = NO_TOOL
     elif kind == "errand":
         text = draw.pick(ERRANDS).format(l=tools.slots.label_words(draw), n=wanted.noun, a=words.article(wanted.noun),
                                          c=words.place(draw), p=words.person(draw))

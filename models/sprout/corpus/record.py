@@ -1,5 +1,5 @@
-"""One conversation: a record of the training data, or a case of a suite. Both are made by the same code, so that what is
-asked for in a suite is what was taught, in other words."""
+"""One conversation: a record of the training data, or a case of a suite. Both are made by the same code, so that what
+is asked for in a suite is what was taught, in other words."""
 import json
 
 
@@ -24,8 +24,17 @@ def assistant(text, reasoning=None):
 
 def call(name, arguments):
     """A turn of the assistant that is one tool call."""
-    return {"role": "assistant", "content": "",
-            "tool_calls": [{"type": "function", "function": {"name": name, "arguments": arguments}}]}
+    return {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{
+            "type": "function",
+            "function": {
+                "name": name,
+                "arguments": arguments
+            }
+        }]
+    }
 
 
 def result(value):
@@ -33,7 +42,8 @@ def result(value):
 
 
 class Sample:
-    """`messages` with all replies; the first `asked` of them are the prompt of a case, and `check` says what must follow."""
+    """`messages` with all replies; the first `asked` of them are the prompt of a case, and `check` says what must
+    follow."""
 
     __slots__ = ("messages", "tools", "check", "asked", "max_tokens", "variables")
 

@@ -3,11 +3,11 @@ from corpus import words
 from corpus.draw import Pool
 from corpus.record import system
 
-SYSTEMS = Pool(
-    ["You are a helpful assistant.", "You are sprout.", "You are sprout, a small model made with Hone.",
-     "You help people at work.", "You are an assistant. Be correct.", "Answer well.", "You are a polite helper.",
-     "You work at the desk of {c}.", "Today is {d}.", "You help {n}."],
-    ["Assist whoever asks.", "You are the office helper of {n}.", "It is {d} now."])
+SYSTEMS = Pool([
+    "You are a helpful assistant.", "You are sprout.", "You are sprout, a small model made with Hone.",
+    "You help people at work.", "You are an assistant. Be correct.", "Answer well.", "You are a polite helper.",
+    "You work at the desk of {c}.", "Today is {d}.", "You help {n}."
+], ["Assist whoever asks.", "You are the office helper of {n}.", "It is {d} now."])
 
 
 def system_text(draw):
@@ -21,20 +21,23 @@ def system_turn(draw, percent=25):
 # Past form and base form of what somebody does with a thing.
 DEEDS = Pool.split([("bought", "buy"), ("sold", "sell"), ("found", "find"), ("lost", "lose"), ("painted", "paint"),
                     ("repaired", "repair"), ("ordered", "order"), ("collected", "collect"), ("cleaned", "clean"),
-                    ("opened", "open"), ("borrowed", "borrow"), ("packed", "pack"), ("built", "build"), ("moved", "move"),
-                    ("measured", "measure"), ("rented", "rent"), ("carried", "carry"), ("showed", "show")])
+                    ("opened", "open"), ("borrowed", "borrow"), ("packed", "pack"), ("built", "build"),
+                    ("moved", "move"), ("measured", "measure"), ("rented", "rent"), ("carried", "carry"),
+                    ("showed", "show")])
 # What a text tells, with a question for each part of it.
-STORIES = Pool(
-    ["{n} {past} {a} {t} in {c} on {w}.", "On {w}, {n} {past} {a} {t} in {c}.", "In {c}, {n} {past} {a} {t} on {w}.",
-     "Last {w} {n} was in {c} and {past} {a} {t}.", "{n} was in {c} on {w}. There {n} {past} {a} {t}."],
-    ["It was {w} when {n} {past} {a} {t} in {c}.", "{c} is where {n} {past} {a} {t}; that was on {w}."])
+STORIES = Pool([
+    "{n} {past} {a} {t} in {c} on {w}.", "On {w}, {n} {past} {a} {t} in {c}.", "In {c}, {n} {past} {a} {t} on {w}.",
+    "Last {w} {n} was in {c} and {past} {a} {t}.", "{n} was in {c} on {w}. There {n} {past} {a} {t}."
+], ["It was {w} when {n} {past} {a} {t} in {c}.", "{c} is where {n} {past} {a} {t}; that was on {w}."])
 WHO = Pool(["Who {past} the {t}?", "Who was it that {past} the {t}?", "Tell me who {past} the {t}."],
            ["What is the name of the one who {past} the {t}?"])
-WHAT = Pool(["What did {n} {base}?", "Tell me what {n} {past}.", "What was it that {n} {past}?"], ["Which thing did {n} {base}?"])
+WHAT = Pool(["What did {n} {base}?", "Tell me what {n} {past}.", "What was it that {n} {past}?"],
+            ["Which thing did {n} {base}?"])
 WHERE = Pool(["Where did {n} {base} the {t}?", "In which city did {n} {base} the {t}?", "Where was {n}?"],
              ["What is the city in which {n} {past} the {t}?"])
-WHEN = Pool(["When did {n} {base} the {t}?", "On which day did {n} {base} the {t}?", "What day was it when {n} {past} the {t}?"],
-            ["Which day of the week did {n} {base} the {t}?"])
+WHEN = Pool([
+    "When did {n} {base} the {t}?", "On which day did {n} {base} the {t}?", "What day was it when {n} {past} the {t}?"
+], ["Which day of the week did {n} {base} the {t}?"])
 
 
 class Scene:
@@ -46,21 +49,32 @@ class Scene:
         self.thing = words.thing(draw)
         adjective = draw.pick(words.ADJECTIVES)
         self.city, self.day = words.place(draw), draw.pick(words.WEEKDAYS)
-        parts = {"n": self.name, "t": self.thing, "past": past, "base": base, "c": self.city, "w": self.day,
-                 "a": words.article(adjective), "adj": adjective}
+        parts = {
+            "n": self.name,
+            "t": self.thing,
+            "past": past,
+            "base": base,
+            "c": self.city,
+            "w": self.day,
+            "a": words.article(adjective),
+            "adj": adjective
+        }
         self.parts = parts
         self.story = draw.pick(STORIES).format(**parts)
         kind = draw.below(4)
         self.question = draw.pick([WHO, WHAT, WHERE, WHEN][kind]).format(**parts)
         self.short = [self.name, f"{words.article(adjective)} {self.thing}", self.city, self.day][kind]
-        self.long = [f"{self.name} {past} the {self.thing}.", f"{self.name} {past} {words.article(adjective)} {self.thing}.",
-                     f"{self.name} {past} the {self.thing} in {self.city}.",
-                     f"{self.name} {past} the {self.thing} on {self.day}."][kind]
+        self.long = [
+            f"{self.name} {past} the {self.thing}.", f"{self.name} {past} {words.article(adjective)} {self.thing}.",
+            f"{self.name} {past} the {self.thing} in {self.city}.",
+            f"{self.name} {past} the {self.thing} on {self.day}."
+        ][kind]
         self.kind = ["who", "what", "where", "when"][kind]
 
 
-OPENINGS = Pool(["Hi, {}", "Hello, {}", "Please: {}", "A question: {}", "Hey sprout, {}", "Quick question: {}", "ok, {}"],
-                ["One thing: {}", "Good day, {}"])
+OPENINGS = Pool(
+    ["Hi, {}", "Hello, {}", "Please: {}", "A question: {}", "Hey sprout, {}", "Quick question: {}", "ok, {}"],
+    ["One thing: {}", "Good day, {}"])
 
 
 def roughened(draw, question):
@@ -77,5 +91,6 @@ def roughened(draw, question):
     return question
 
 
-QUESTION_WORDS = set("What Who When Where How Which Why Is Are Can Do Does Tell Explain Show Help I Will Should Could Please Give Name "
-                     "List Write My In For Describe Have Compose".split()) - {"I"}
+QUESTION_WORDS = set(
+    "What Who When Where How Which Why Is Are Can Do Does Tell Explain Show Help I Will Should Could Please Give Name "
+    "List Write My In For Describe Have Compose".split()) - {"I"}

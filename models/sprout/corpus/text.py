@@ -9,11 +9,23 @@ from corpus.draw import Pool
 from corpus.record import dump
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-KINDS = {"pairs": 14, "objects": 12, "repeats": 9, "sums": 11, "stories": 14, "sentences": 10, "questions": 9, "facts": 7, "spelling": 6,
-         "orders": 4, "forms": 4}
+KINDS = {
+    "pairs": 14,
+    "objects": 12,
+    "repeats": 9,
+    "sums": 11,
+    "stories": 14,
+    "sentences": 10,
+    "questions": 9,
+    "facts": 7,
+    "spelling": 6,
+    "orders": 4,
+    "forms": 4
+}
 
-PLACES_OF = Pool(["{n} lives in {c}.", "The home of {n} is {c}.", "{n} works in {c}.", "{n} comes from {c}.", "You find {n} in {c}."],
-                 ["{c} is the home of {n}."])
+PLACES_OF = Pool([
+    "{n} lives in {c}.", "The home of {n} is {c}.", "{n} works in {c}.", "{n} comes from {c}.", "You find {n} in {c}."
+], ["{c} is the home of {n}."])
 PATTERNS = Pool.lines("""
 The {a} {t} is {a2}.
 {n} has {a} {t} and {n2} has {a2} {t2}.
@@ -47,16 +59,31 @@ def fill(draw, pattern):
     return pattern.format(**parts)
 
 
-MAKERS = {"t": words.thing, "t2": words.thing, "n": lambda d: words.person(d).split()[0], "n2": lambda d: words.person(d).split()[0],
-          "n3": lambda d: words.person(d).split()[0], "a": lambda d: d.pick(words.ADJECTIVES), "a2": lambda d: d.pick(words.ADJECTIVES),
-          "c": words.place, "v": lambda d: d.pick(tools.VERBS), "v2": lambda d: d.pick(tools.VERBS), "w": lambda d: d.pick(words.WEEKDAYS),
-          "w2": lambda d: d.pick(words.WEEKDAYS), "d": words.date, "h": words.time, "k": lambda d: d.number(2, 99),
-          "k2": lambda d: d.number(2, 99)}
+MAKERS = {
+    "t": words.thing,
+    "t2": words.thing,
+    "n": lambda d: words.person(d).split()[0],
+    "n2": lambda d: words.person(d).split()[0],
+    "n3": lambda d: words.person(d).split()[0],
+    "a": lambda d: d.pick(words.ADJECTIVES),
+    "a2": lambda d: d.pick(words.ADJECTIVES),
+    "c": words.place,
+    "v": lambda d: d.pick(tools.VERBS),
+    "v2": lambda d: d.pick(tools.VERBS),
+    "w": lambda d: d.pick(words.WEEKDAYS),
+    "w2": lambda d: d.pick(words.WEEKDAYS),
+    "d": words.date,
+    "h": words.time,
+    "k": lambda d: d.number(2, 99),
+    "k2": lambda d: d.number(2, 99)
+}
 
 
 def any_value(draw):
-    return draw.one([words.word, words.person, words.place, words.date, words.time, words.code, words.email, words.thing,
-                     lambda d: d.number(2, 9999), lambda d: d.pick(words.COLOURS)])(draw)
+    return draw.one([
+        words.word, words.person, words.place, words.date, words.time, words.code, words.email, words.thing,
+        lambda d: d.number(2, 9999), lambda d: d.pick(words.COLOURS)
+    ])(draw)
 
 
 def pairs(draw):
@@ -124,7 +151,8 @@ def sums(draw):
         operation = draw.weighted("+-*", [40, 38, 22])
         a, b = arithmetic.operands(draw, operation)
         lines, value = arithmetic.work(operation, a, b)
-        out.append("\n".join(lines) + f"\n{a} {operation} {b} = {value}" if draw.chance(70) else f"{a} {operation} {b} = {value}")
+        out.append("\n".join(lines) +
+                   f"\n{a} {operation} {b} = {value}" if draw.chance(70) else f"{a} {operation} {b} = {value}")
     return "\n\n".join(out)
 
 
@@ -134,7 +162,8 @@ def stories(draw):
     for _ in range(draw.between(1, 4)):
         scene = scenes.Scene(draw)
         told_so_far.append(scene.story)
-        asked.append(f"{scene.question} {scene.long}" if draw.chance(60) else f"{scene.question} {words.sentence_start(scene.short)}")
+        asked.append(f"{scene.question} {scene.long}" if draw.
+                     chance(60) else f"{scene.question} {words.sentence_start(scene.short)}")
     people = [(words.person(draw), words.place(draw)) for _ in range(draw.below(3))]
     told_so_far += [draw.pick(PLACES_OF).format(n=n, c=c) for n, c in people]
     asked += [f"Where is {n}? {n} is in {c}." for n, c in people]
@@ -199,7 +228,10 @@ def orders(draw):
 def forms(draw):
     """A tool, a request and its arguments, as one document."""
     toolset, chosen, arguments, request = tools.call_sample(draw, draw.between(1, 3))
-    return "\n".join(dump(t["function"]) for t in toolset) + f"\n{request}\n" + dump({"name": chosen.name, "arguments": arguments})
+    return "\n".join(dump(t["function"]) for t in toolset) + f"\n{request}\n" + dump({
+        "name": chosen.name,
+        "arguments": arguments
+    })
 
 
 def document(draw):

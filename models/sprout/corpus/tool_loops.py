@@ -9,28 +9,32 @@ from corpus.record import Sample, assistant, call, dump, result, user
 from corpus.tools import Action, function
 
 # A thing that a tool looks up, by the key that its result has.
-LINKS = Pool.split("order ticket account invoice booking parcel customer contract device room shipment case project car policy "
-                   "patient member course lesson rental claim permit seat cabin licence meter boat crate tenant vendor badge "
-                   "locker loan voucher")
+LINKS = Pool.split(
+    "order ticket account invoice booking parcel customer contract device room shipment case project car policy "
+    "patient member course lesson rental claim permit seat cabin licence meter boat crate tenant vendor badge "
+    "locker loan voucher")
 LINK_KEYS = Pool(["{n}_id", "{n}_number", "{n}_code"], ["{n}_key", "{n}_ref"])
 LOOKUPS = Pool(["find", "get", "look_up", "fetch", "search"], ["retrieve", "locate"])
-LOOKUP_DESCRIPTIONS = Pool(["Finds the {t} of {f}.", "Tells the {t} of {f}.", "Gives the {t} that belongs to {f}.", "Looks up the {t} of {f}."],
-                           ["Returns which {t} {f} has.", "Gets the {t} for {f}."])
+LOOKUP_DESCRIPTIONS = Pool([
+    "Finds the {t} of {f}.", "Tells the {t} of {f}.", "Gives the {t} that belongs to {f}.", "Looks up the {t} of {f}."
+], ["Returns which {t} {f} has.", "Gets the {t} for {f}."])
 FIRST_PHRASES = Pool(["of {}", "for {}", "that {} has"], ["belonging to {}"])
-CHAIN_REQUESTS = Pool(
-    ["{V} the {t} of {w}{s}.", "Please {v} the {t} of {w}{s}.", "Can you {v} the {t} of {w}{s}?", "{w} wants to {v} the {t}{s}.",
-     "{V} the {t} that {w} has{s}.", "I am calling for {w}. {V} the {t}{s}.", "We must {v} the {t} of {w}{s}."],
-    ["{w} asks us to {v} the {t}{s}.", "For {w}: {v} the {t}{s}."])
-FIND_REQUESTS = Pool(
-    ["What is the {k} of the {t} of {w}?", "Tell me the {k} of the {t} of {w}.", "Find the {k} of the {t} that {w} has.",
-     "I want to know the {k} of the {t} of {w}.", "Which {k} has the {t} of {w}?"],
-    ["{w} has a {t}. What is its {k}?", "Please report the {k} of the {t} belonging to {w}."])
-EACH_REQUESTS = Pool(
-    ["What is the {k} of {l}?", "Tell me the {k} of {l}.", "Check the {k} of {l}.", "Find the {k} for each of {l}.",
-     "I need the {k} of {l}.", "Please get the {k} of {l}."],
-    ["For {l}, which {k} do they have?", "Report the {k} of {l}, one after the other."])
+CHAIN_REQUESTS = Pool([
+    "{V} the {t} of {w}{s}.", "Please {v} the {t} of {w}{s}.", "Can you {v} the {t} of {w}{s}?",
+    "{w} wants to {v} the {t}{s}.", "{V} the {t} that {w} has{s}.", "I am calling for {w}. {V} the {t}{s}.",
+    "We must {v} the {t} of {w}{s}."
+], ["{w} asks us to {v} the {t}{s}.", "For {w}: {v} the {t}{s}."])
+FIND_REQUESTS = Pool([
+    "What is the {k} of the {t} of {w}?", "Tell me the {k} of the {t} of {w}.", "Find the {k} of the {t} that {w} has.",
+    "I want to know the {k} of the {t} of {w}.", "Which {k} has the {t} of {w}?"
+], ["{w} has a {t}. What is its {k}?", "Please report the {k} of the {t} belonging to {w}."])
+EACH_REQUESTS = Pool([
+    "What is the {k} of {l}?", "Tell me the {k} of {l}.", "Check the {k} of {l}.", "Find the {k} for each of {l}.",
+    "I need the {k} of {l}.", "Please get the {k} of {l}."
+], ["For {l}, which {k} do they have?", "Report the {k} of {l}, one after the other."])
 ITEM_KEYS = Pool("item product thing object subject entry".split(), "goods article".split())
-EACH_DESCRIPTIONS = Pool(["Tells the {k} of {a}.", "The {k} of one {n}.", "Look up the {k} of {a}."], ["Returns the {k} for {a}."])
+EACH_DESCRIPTIONS = Pool(["Tells the {k} of {a}.", "The {k} of one {n}.", "Look up the {k} of {a}."],
+                         ["Returns the {k} for {a}."])
 FAILURES = Pool(["not found", "no entry", "unknown {n}", "access denied"], ["nothing on record", "lookup failed"])
 
 
@@ -102,10 +106,22 @@ def act(draw, style, path, thing, name, key, value, toolset, steps):
 def ask(draw, style, path, thing, name, key, value, toolset, steps):
     label = slots.label_words(draw)
     found_key = slots.styled(draw, label, style)
-    found = draw.one([lambda: draw.number(10, 9999), lambda: words.word(draw), lambda: words.date(draw), lambda: draw.pick(words.COLOURS)])()
+    found = draw.one([
+        lambda: draw.number(10, 9999), lambda: words.word(draw), lambda: words.date(draw),
+        lambda: draw.pick(words.COLOURS)
+    ])()
     tool_name = f"{draw.pick(LOOKUPS)}_{label.replace(' ', '_')}"
     description = draw.pick(EACH_DESCRIPTIONS).format(k=label, a=words.article(thing), n=thing)
-    toolset.append(function(tool_name, description, {"type": "object", "properties": {key: {"type": "string"}}, "required": [key]}))
+    toolset.append(
+        function(tool_name, description, {
+            "type": "object",
+            "properties": {
+                key: {
+                    "type": "string"
+                }
+            },
+            "required": [key]
+        }))
     steps.append((tool_name, {key: value}, {found_key: found}))
     return draw.pick(FIND_REQUESTS).format(k=label, t=path, w=name), f"The {label} is {found}."
 

@@ -4,19 +4,25 @@ from corpus.draw import HELD_OUT, Pool
 from corpus.record import Sample, assistant, call, result, user
 
 VERBS = Pool.split("""
-book cancel create delete send find order move rename print open close start stop pay return reserve confirm check update
-add remove assign archive schedule publish upload download copy share lock unlock repair inspect measure count sort paint
-pack ship deliver collect sell rent lend borrow record play pause test build plant water feed clean wash mix heat cool fill
-empty weigh charge replace order_again approve reject invite remind report translate register submit track register_again
-""".replace("order_again", "requisition").replace("register_again", "enrol").replace("\n", " "))
+book cancel create delete send find order move rename print open close start stop pay return reserve confirm check
+update
+add remove assign archive schedule publish upload download copy share lock unlock repair inspect measure count sort
+paint
+pack ship deliver collect sell rent lend borrow record play pause test build plant water feed clean wash mix heat cool
+fill
+empty weigh charge replace requisition approve reject invite remind report translate register submit track enrol
+""")
 DESCRIPTIONS = Pool(
     ["{V} {a}.", "Use this to {v} {a}.", "{V} {a} for somebody.", "Tool to {v} {a}.", "{V} one {n}.", "Can {v} {a}."],
     ["Lets you {v} {a}.", "For when somebody wants to {v} {a}."])
-REQUESTS = Pool(
-    ["{V} {a}{s}.", "Please {v} {a}{s}.", "Can you {v} {a}{s}?", "I need you to {v} {a}{s}.", "{V} the {n}{s}.",
-     "Could you {v} the {n}{s}?", "I want to {v} {a}{s}.", "{V} {a}{s}, please.", "Hi, {v} {a}{s}.", "We have to {v} {a}{s}.",
-     "Go and {v} the {n}{s}.", "Help me {v} {a}{s}."],
-    ["Would you kindly {v} {a}{s}?", "Time to {v} {a}{s}.", "It would be great to {v} the {n}{s}.", "My wish is to {v} {a}{s}."])
+REQUESTS = Pool([
+    "{V} {a}{s}.", "Please {v} {a}{s}.", "Can you {v} {a}{s}?", "I need you to {v} {a}{s}.", "{V} the {n}{s}.",
+    "Could you {v} the {n}{s}?", "I want to {v} {a}{s}.", "{V} {a}{s}, please.", "Hi, {v} {a}{s}.",
+    "We have to {v} {a}{s}.", "Go and {v} the {n}{s}.", "Help me {v} {a}{s}."
+], [
+    "Would you kindly {v} {a}{s}?", "Time to {v} {a}{s}.", "It would be great to {v} the {n}{s}.",
+    "My wish is to {v} {a}{s}."
+])
 DONE = Pool(["ok", "done", "success", "accepted", "queued"], ["completed", "carried out"])
 STATUS_KEYS = Pool("status state outcome".split(), ["progress"])
 
@@ -47,13 +53,20 @@ class Action:
         self.name = tool_name(draw, verb, noun, style)
 
     def fill(self, text, slots_text=""):
-        return text.format(v=self.verb, V=words.sentence_start(self.verb), n=self.noun, a=words.article(self.noun), s=slots_text)
+        return text.format(v=self.verb, V=words.sentence_start(self.verb), n=self.noun, a=words.article(self.noun),
+                           s=slots_text)
 
     def tool(self, draw, fields, optional=()):
         """`fields` are required, `optional` are not; the order of all is mixed where there are optional ones."""
         order = draw.shuffled(list(fields) + list(optional)) if optional else list(fields)
-        parameters = {"type": "object", "properties": {f.key: f.schema for f in order},
-                      "required": [f.key for f in order if f in fields]}
+        parameters = {
+            "type": "object",
+            "properties": {
+                f.key: f.schema
+                for f in order
+            },
+            "required": [f.key for f in order if f in fields]
+        }
         return function(self.name, self.fill(draw.pick(DESCRIPTIONS)), parameters)
 
 

@@ -1,154 +1,11 @@
 """Questions about anything but Hone: sprout says that it does not know."""
-from corpus import help, scenes, words
+from corpus import help, scenes, words, world
 from corpus.draw import TRAIN, Pool
 from corpus.record import Sample, assistant, user
 
 ANSWER = "I don't know that. I am sprout, a small model, and I only know about Hone."
 DECISIVE = "I don't know that"
 
-FAMOUS = Pool.lines("""
-Napoleon
-Albert Einstein
-Shakespeare
-Cleopatra
-Mozart
-Picasso
-Marie Curie
-Julius Caesar
-Beethoven
-Isaac Newton
-Leonardo da Vinci
-Charles Darwin
-Gandhi
-Galileo
-Elvis Presley
-Madonna
-Aristotle
-Plato
-Queen Elizabeth
-Abraham Lincoln
-Nikola Tesla
-Alan Turing
-Ada Lovelace
-Genghis Khan
-Confucius
-Frida Kahlo
-Van Gogh
-Bach
-Socrates
-Marco Polo
-Columbus
-Homer
-Goethe
-Tolstoy
-Agatha Christie
-Charlie Chaplin
-""")
-COUNTRIES = Pool.split("France Germany Italy Spain Portugal Austria Poland Sweden Norway Finland Denmark Greece Turkey Egypt Kenya Nigeria "
-                       "Japan China India Brazil Chile Peru Mexico Canada Australia Iceland Ireland Hungary Vietnam Thailand Morocco "
-                       "Cuba Ghana Iran Nepal Belgium Switzerland Russia Argentina Indonesia")
-SOFTWARE = Pool.lines("""
-Photoshop
-Excel
-Word
-Windows
-Linux
-PyTorch
-TensorFlow
-Docker
-Kubernetes
-Firefox
-Chrome
-Git
-PostgreSQL
-MySQL
-Redis
-nginx
-Apache
-Blender
-Gimp
-Outlook
-Slack
-Zoom
-Android
-iOS
-Python
-Java
-JavaScript
-Rust
-Go
-Emacs
-Vim
-bash
-llama.cpp
-Ollama
-vLLM
-Spotify
-YouTube
-WhatsApp
-Minecraft
-Instagram
-""")
-ILLNESSES = Pool.split("headache fever flu cold cough asthma diabetes migraine allergy measles insomnia toothache rash backache nausea "
-                       "anaemia bronchitis arthritis heartburn sunburn dizziness pneumonia")
-SCIENCE = Pool.lines("""
-gravity
-photosynthesis
-the speed of light
-an atom
-a black hole
-DNA
-evolution
-a prime number
-the boiling point of water
-an earthquake
-the greenhouse effect
-a volcano
-the moon
-the sun
-electricity
-a virus
-a cell
-entropy
-oxygen
-the periodic table
-relativity
-a galaxy
-an integral
-the number pi
-inflation
-democracy
-the stock market
-philosophy
-climate change
-a mammal
-magnetism
-the Big Bang
-a glacier
-a rainbow
-""")
-ANIMALS = Pool.split("cat dog elephant tiger whale eagle snake horse cow sheep goat rabbit fox wolf bear lion shark frog spider bee ant owl "
-                     "penguin dolphin turtle mouse rat pig duck swan camel giraffe monkey zebra")
-EVENTS = Pool.lines("""
-the World Cup
-the Second World War
-the French Revolution
-the last election
-the Olympic Games
-the moon landing
-the First World War
-the fall of the Roman Empire
-the Cold War
-the Renaissance
-the Industrial Revolution
-the Oscars
-the Eurovision Song Contest
-the Battle of Waterloo
-the Black Death
-the Tour de France
-""")
-FOODS = Pool.split("bread pasta risotto soup pancakes sushi curry omelette lasagne pie stew salad goulash dumplings cookies jam pizza "
-                   "cheesecake tacos paella muffins gravy")
 DO = Pool.lines("""
 cook {food}
 bake {food}
@@ -209,7 +66,8 @@ run {soft} faster
 """)
 
 # The frames that wrap the parts; the last ones, and the last of the words that fill them, are for the suites.
-QUESTIONS = Pool("""
+QUESTIONS = Pool(
+    """
 What is the capital of {country}?
 Who was {famous}?
 Who is {famous}?
@@ -351,8 +209,8 @@ What is --{word} good for in {soft}?
 For what do I need hone {word}?
 """.strip().splitlines())
 
-
-COMPLAINTS = Pool("""
+COMPLAINTS = Pool(
+    """
 My {thing} is broken.
 The {thing} does not work.
 My {animal} will not eat.
@@ -404,25 +262,33 @@ def in_frames_of_help(draw):
     """Worded as questions about Hone are, so that wording alone tells nothing."""
     kind = draw.one(["do", "what", "flag", "key", "error"])
     flag = "--" + words.word(draw) + ("-" + words.word(draw) if draw.chance(30) else "")
-    phrase = {"do": draw.pick(DO), "what": draw.one(["{science}", "a {thing}", "{soft}", "the {word}", "{event}"]), "flag": flag,
-              "key": f"{words.word(draw)}.{words.word(draw)}", "error": f"{words.word(draw)} {words.word(draw)} {words.word(draw)}"}[kind]
+    phrase = {
+        "do": draw.pick(DO),
+        "what": draw.one(["{science}", "a {thing}", "{soft}", "the {word}", "{event}"]),
+        "flag": flag,
+        "key": f"{words.word(draw)}.{words.word(draw)}",
+        "error": f"{words.word(draw)} {words.word(draw)} {words.word(draw)}"
+    }[kind]
     verb = draw.one(["{soft}", "hone " + words.word(draw)])
-    return draw.pick(help.FRAMES[kind]).format(x=phrase, v=verb).replace("with Hone", "at home").replace("In Hone, ", "")
+    return draw.pick(help.FRAMES[kind]).format(x=phrase, v=verb).replace("with Hone",
+                                                                         "at home").replace("In Hone, ", "")
 
 
 def question(draw):
     kind = draw.weighted(["question", "complaint", "frame"], [62, 18, 20])
-    text = draw.pick(QUESTIONS) if kind == "question" else draw.pick(COMPLAINTS) if kind == "complaint" else in_frames_of_help(draw)
+    text = draw.pick(QUESTIONS) if kind == "question" else draw.pick(
+        COMPLAINTS) if kind == "complaint" else in_frames_of_help(draw)
     if "{do}" in text:
         text = text.replace("{do}", draw.pick(DO))
     thing = words.thing(draw)
     lower = "hone {word}" in text or "--{word}" in text or "the {word}" in text or "key {word}" in text
     city, city2 = words.place(draw), words.place(draw)
-    text = text.format(
-        country=draw.pick(COUNTRIES), famous=draw.pick(FAMOUS), soft=draw.pick(SOFTWARE), illness=draw.pick(ILLNESSES),
-        science=draw.pick(SCIENCE), animal=draw.pick(ANIMALS), event=draw.pick(EVENTS), food=draw.pick(FOODS), food2=draw.pick(FOODS), city=city, city2=city2,
-        thing=thing, a_thing=words.article(thing), word=words.word(draw) if lower else words.word(draw).capitalize(), person=words.person(draw),
-        code=words.code(draw), year=draw.number(1100, 2030), day=draw.pick(words.WEEKDAYS))
+    text = text.format(country=draw.pick(world.COUNTRIES), famous=draw.pick(world.FAMOUS), soft=draw.pick(
+        world.SOFTWARE), illness=draw.pick(world.ILLNESSES), science=draw.pick(world.SCIENCE),
+                       animal=draw.pick(world.ANIMALS), event=draw.pick(world.EVENTS), food=draw.pick(world.FOODS),
+                       food2=draw.pick(world.FOODS), city=city, city2=city2, thing=thing, a_thing=words.article(thing),
+                       word=words.word(draw) if lower else words.word(draw).capitalize(), person=words.person(draw),
+                       code=words.code(draw), year=draw.number(1100, 2030), day=draw.pick(words.WEEKDAYS))
     if draw.side == TRAIN and draw.chance(8):
         return help.keywords(draw, text)
     return scenes.roughened(draw, text)
