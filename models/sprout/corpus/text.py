@@ -2,7 +2,9 @@
 
 Each kind repeats what it has said before, in another form, so that a model which looks back predicts the rest.
 """
+import functools
 import pathlib
+import re
 
 from corpus import arithmetic, help, lists, scenes, slots, tools, unknown, words
 from corpus.draw import Pool
@@ -79,10 +81,18 @@ MAKERS = {
 }
 
 
+@functools.lru_cache(maxsize=None)
+def words_of_documents():
+    """The different words of Hone's documents, in their order: what copying meets beside invented words."""
+    found = re.findall(r"(?<!\S)[A-Za-z][A-Za-z_/.-]{2,15}(?=[,.;:]?\s)", "\n".join(hone_documents()))
+    return list(dict.fromkeys(found))
+
+
 def any_value(draw):
     return draw.one([
         words.word, words.person, words.place, words.date, words.time, words.code, words.email, words.thing,
-        lambda d: d.number(2, 9999), lambda d: d.pick(words.COLOURS)
+        lambda d: d.number(2, 9999), lambda d: d.pick(words.COLOURS), lambda d: d.one(words_of_documents()),
+        lambda d: d.one(words_of_documents())
     ])(draw)
 
 
