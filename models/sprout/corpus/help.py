@@ -5,7 +5,7 @@ from corpus import scenes
 from corpus.draw import HELD_OUT, TRAIN, Pool
 from corpus.record import Sample, assistant, user
 
-FILES = ["program", "flags", "api", "training", "errors"]
+FILES = ["program", "flags", "api", "training", "errors", "eval"]
 
 # Frames for the phrases of a fact: by what a phrase is.
 FRAMES = {
@@ -133,10 +133,10 @@ def sample(draw):
 
 
 def cases(draw):
-    """A case in each fact's own held-out words, and one in a held-out frame for every sixth."""
+    """A case in each fact's own held-out words, and one in a held-out frame for every eighth."""
     assert draw.side == HELD_OUT
     for number, fact in enumerate(FACTS):
-        for own in [True, False] if number % 6 == 0 else [True]:
+        for own in [True, False] if number % 8 == 0 else [True]:
             text = held_out_question(draw, fact, own)
             yield fact.name + ("" if own else "-b"), Sample([user(text), assistant(fact.answer)],
                                                             {"contains": fact.needs})
