@@ -1,0 +1,96 @@
+"""Small situations with facts that can be asked for, and the system turns that records begin with."""
+from corpus import words
+from corpus.draw import Pool
+from corpus.record import system
+
+SYSTEMS = Pool([
+    "You are a helpful assistant.", "You are sprout.", "You are sprout, a small model made with Hone.",
+    "You help people at work.", "You are an assistant. Be correct.", "Answer well.", "You are a polite helper.",
+    "You work at the desk of {c}.", "Today is {d}.", "You help {n}."
+], ["Assist whoever asks.", "You are the office helper of {n}.", "It is {d} now."])
+
+
+def system_text(draw):
+    return draw.pick(SYSTEMS).format(c=words.place(draw), d=words.date(draw), n=words.person(draw))
+
+
+def system_turn(draw, percent=25):
+    return [system(system_text(draw))] if draw.chance(percent) else []
+
+
+# Past form and base form of what somebody does with a thing.
+DEEDS = Pool.split([("bought", "buy"), ("sold", "sell"), ("found", "find"), ("lost", "lose"), ("painted", "paint"),
+                    ("repaired", "repair"), ("ordered", "order"), ("collected", "collect"), ("cleaned", "clean"),
+                    ("opened", "open"), ("borrowed", "borrow"), ("packed", "pack"), ("built", "build"),
+                    ("moved", "move"), ("measured", "measure"), ("rented", "rent"), ("carried", "carry"),
+                    ("showed", "show")])
+# What a text tells, with a question for each part of it.
+STORIES = Pool([
+    "{n} {past} {a} {t} in {c} on {w}.", "On {w}, {n} {past} {a} {t} in {c}.", "In {c}, {n} {past} {a} {t} on {w}.",
+    "Last {w} {n} was in {c} and {past} {a} {t}.", "{n} was in {c} on {w}. There {n} {past} {a} {t}."
+], ["It was {w} when {n} {past} {a} {t} in {c}.", "{c} is where {n} {past} {a} {t}; that was on {w}."])
+WHO = Pool(["Who {past} the {t}?", "Who was it that {past} the {t}?", "Tell me who {past} the {t}."],
+           ["What is the name of the one who {past} the {t}?"])
+WHAT = Pool(["What did {n} {base}?", "Tell me what {n} {past}.", "What was it that {n} {past}?"],
+            ["Which thing did {n} {base}?"])
+WHERE = Pool(["Where did {n} {base} the {t}?", "In which city did {n} {base} the {t}?", "Where was {n}?"],
+             ["What is the city in which {n} {past} the {t}?"])
+WHEN = Pool([
+    "When did {n} {base} the {t}?", "On which day did {n} {base} the {t}?", "What day was it when {n} {past} the {t}?"
+], ["Which day of the week did {n} {base} the {t}?"])
+
+
+class Scene:
+    """`story`, a `question`, its answer in a word (`short`) and in a sentence (`long`)."""
+
+    def __init__(self, draw):
+        past, base = draw.pick(DEEDS)
+        self.name = words.person(draw).split()[0]
+        self.thing = words.thing(draw)
+        adjective = draw.pick(words.ADJECTIVES)
+        self.city, self.day = words.place(draw), draw.pick(words.WEEKDAYS)
+        parts = {
+            "n": self.name,
+            "t": self.thing,
+            "past": past,
+            "base": base,
+            "c": self.city,
+            "w": self.day,
+            "a": words.article(adjective),
+            "adj": adjective
+        }
+        self.parts = parts
+        self.story = draw.pick(STORIES).format(**parts)
+        kind = draw.below(4)
+        self.question = draw.pick([WHO, WHAT, WHERE, WHEN][kind]).format(**parts)
+        self.short = [self.name, f"{words.article(adjective)} {self.thing}", self.city, self.day][kind]
+        self.long = [
+            f"{self.name} {past} the {self.thing}.", f"{self.name} {past} {words.article(adjective)} {self.thing}.",
+            f"{self.name} {past} the {self.thing} in {self.city}.",
+            f"{self.name} {past} the {self.thing} on {self.day}."
+        ][kind]
+        self.kind = ["who", "what", "where", "when"][kind]
+
+
+OPENINGS = Pool(
+    ["Hi, {}", "Hello, {}", "Please: {}", "A question: {}", "Hey sprout, {}", "Quick question: {}", "ok, {}"],
+    ["One thing: {}", "Good day, {}"])
+
+
+def roughened(draw, question):
+    """As people type: sometimes with an opening, without the question mark, in lower case at the start."""
+    if draw.chance(14):
+        first, _, rest = question.partition(" ")
+        lowered = first.lower() if first in QUESTION_WORDS else first
+        question = draw.pick(OPENINGS).format(lowered + " " + rest if rest else lowered)
+    if draw.chance(22) and question[-1] in ".?":
+        question = question[:-1]
+    first, _, rest = question.partition(" ")
+    if draw.chance(18) and first in QUESTION_WORDS and rest:
+        question = first.lower() + " " + rest
+    return question
+
+
+QUESTION_WORDS = set(
+    "What Who When Where How Which Why Is Are Can Do Does Tell Explain Show Help I Will Should Could Please Give Name "
+    "List Write My In For Describe Have Compose".split()) - {"I"}

@@ -1,0 +1,185 @@
+"""Values with a key, a schema and a phrase that tells them in a sentence: arguments of tools, fields of notes.
+
+A slot is *typed* where its phrase says only what kind of thing the value is ("on 2024-03-14"), so that the schema's
+description has to be understood; or *labelled* where the phrase has the words of the key ("with a priority of 12").
+"""
+from corpus import words
+from corpus.draw import Pool
+
+
+class Slot:
+    __slots__ = ("key", "schema", "value", "phrase", "label")
+
+    def __init__(self, key, schema, value, phrase, label):
+        self.key, self.schema, self.value, self.phrase, self.label = key, schema, value, phrase, label
+
+
+# Kind -> keys, descriptions, phrases for requests ("Book a room for Mara").
+TYPED = {
+    "person": (Pool("name person customer guest who contact_person full_name client_name".split(),
+                    "participant recipient visitor_name".split()),
+               Pool([
+                   "name of the person", "who it is for", "full name", "the person's name", "name of the customer",
+                   "the person concerned"
+               ], ["name of whoever it concerns", "the individual's name"]),
+               Pool(["for {}", "on behalf of {}", "in the name of {}", "as {} asked"],
+                    ["under the name {}", "because {} wants it"])),
+    "city": (Pool("city place town location where site".split(), "venue_city whereabouts".split()),
+             Pool(["name of the city", "where it is", "the place", "city or town", "location"],
+                  ["which town it concerns", "name of the location"]),
+             Pool(["in {}", "over in {}", "at our office in {}"], ["in the city of {}", "located in {}"])),
+    "date": (Pool("date day on_date when due_date".split(), "calendar_day scheduled_date".split()),
+             Pool(["date as YYYY-MM-DD", "the day, as YYYY-MM-DD", "date", "which day (YYYY-MM-DD)"],
+                  ["calendar date, YYYY-MM-DD", "day in the form YYYY-MM-DD"]),
+             Pool(["on {}", "for the day {}", "by {}", "on the date {}"], ["due {}", "dated {}"])),
+    "time": (Pool("time at start_time hour clock_time".split(), "begin_at time_of_day".split()),
+             Pool(["time as HH:MM", "time of day, HH:MM", "when it starts (HH:MM)", "start time"],
+                  ["clock time in the form HH:MM", "hour and minute, HH:MM"]),
+             Pool(["at {}", "at {} sharp", "starting at {}", "at the time {}"],
+                  ["from {} onwards", "beginning at {}"])),
+    "email": (Pool("email mail email_address send_to".split(), "mailbox reply_to".split()),
+              Pool(["e-mail address", "address to write to", "the e-mail of the person", "e-mail"],
+                   ["electronic mail address", "where to send mail"]),
+              Pool(["with e-mail {}", "reachable at {}", "and tell {}", "writing to {}"],
+                   ["with {} as the address", "to be confirmed to {}"])),
+    "code": (Pool("code id number order_id ticket_id reference_code".split(), "tracking_code file_number".split()),
+             Pool(["the code", "identifier", "order number", "reference", "id of the order", "number on the ticket"],
+                  ["unique code", "the number it is filed under"]),
+             Pool(["with code {}", "number {}", "with the number {}", "under code {}", "for order {}"],
+                  ["filed as {}", "which has the code {}"])),
+    "text": (Pool("text message body note comment content".split(), "remark wording".split()),
+             Pool(["what it says", "the text", "words of the message", "text of the note"],
+                  ["the wording", "what should be written"]),
+             Pool(['saying "{}"', 'with the text "{}"', 'with the message "{}"', 'and write "{}"'],
+                  ['that reads "{}"', 'with the words "{}"'])),
+}
+
+SENTENCES = Pool([
+    "{n} is ready", "please bring the {t}", "the {t} is {a}", "call {n} back", "see you in {c}",
+    "the {t} from {c} has come", "no {t} today", "{n} will be late", "thank you for the {t}", "keep the {t} {a}",
+    "two more {t} parts are due", "do not open the {t}", "we start in {c}", "ask {n} about the {t}",
+    "the {a} {t} is gone", "meet me at the {t}"
+], ["{n} has left {c}", "where is the {a} {t}", "remember the {t} for {n}", "the {t} needs paint", "wait for {n} here"])
+
+LABELLED_PHRASES = Pool([
+    "with {l} {v}", "with a {l} of {v}", "with the {l} set to {v}", "{l} {v}", "using {v} as the {l}", "the {l} is {v}",
+    "{l}: {v}", "and make the {l} {v}"
+], ["its {l} being {v}", "taking {v} for the {l}", "where the {l} should be {v}"])
+LABELLED_DESCRIPTIONS = Pool(["the {l}", "{l} to use", "{l} of the {n}", "which {l}", "value of the {l}"],
+                             ["what {l} it has", "the wanted {l}"])
+TRUE_PHRASES = Pool(["with {l}", "with {l} on", "and switch {l} on", "{l} enabled"], ["including {l}", "{l} turned on"])
+FALSE_PHRASES = Pool(["without {l}", "with {l} off", "and switch {l} off", "{l} disabled"],
+                     ["leaving out {l}", "{l} turned off"])
+BOOLEAN_DESCRIPTIONS = Pool(["whether {l} is on", "true for {l}", "if {l} is wanted"], ["is {l} asked for"])
+LIST_PHRASES = Pool(["with the {l} {v}", "with {v} as {l}", "{l}: {v}"],
+                    ["having the {l} {v}", "where the {l} are {v}"])
+
+
+def sentence(draw):
+    text = draw.pick(SENTENCES).format(n=words.person(draw), t=words.thing(draw), a=draw.pick(words.ADJECTIVES),
+                                       c=words.place(draw))
+    return draw.told(words.sentence_start(text) if draw.chance(60) else text)
+
+
+VALUES = {
+    "person": words.person,
+    "city": words.place,
+    "date": words.date,
+    "time": words.time,
+    "email": words.email,
+    "code": words.code,
+    "text": sentence
+}
+
+
+def styled(draw, label, style):
+    """The words of a label as a key in the style of a tool: snake, camel or one word."""
+    parts = label.replace("_", " ").split()
+    if style == "camel":
+        return parts[0] + "".join(p.capitalize() for p in parts[1:])
+    return "_".join(parts)
+
+
+def typed(draw, kind, style="snake"):
+    keys, descriptions, phrases = TYPED[kind]
+    value = VALUES[kind](draw)
+    key = styled(draw, draw.pick(keys), style)
+    schema = {"type": "string", "description": draw.pick(descriptions)}
+    return Slot(key, schema, value, draw.pick(phrases).format(value), key)
+
+
+def label_words(draw):
+    return draw.pick(words.LABELS).replace("_", " ") if draw.chance(55) else words.word(draw)
+
+
+def shown(value):
+    """A value as a text tells it."""
+    if isinstance(value, list):
+        return words.listed([shown(v) for v in value])
+    return str(value)
+
+
+def labelled(draw, noun, style="snake", label=None):
+    label = label or label_words(draw)
+    key = styled(draw, label, style)
+    kind = draw.weighted(["integer", "number", "word", "enum", "boolean", "list", "code", "quoted"],
+                         [26, 8, 12, 18, 12, 8, 8, 8])
+    description = draw.pick(LABELLED_DESCRIPTIONS).format(l=label, n=noun)
+    phrases = LABELLED_PHRASES
+    if kind == "integer":
+        value, schema = draw.number(2, draw.one([60, 400, 9000])), {"type": "integer"}
+    elif kind == "number":
+        value, schema = words.price(draw), {"type": "number"}
+    elif kind == "word":
+        value, schema = words.word(draw), {"type": "string"}
+    elif kind == "code":
+        value, schema = words.code(draw), {"type": "string"}
+    elif kind == "enum":
+        pool = draw.one([words.COLOURS, words.ADJECTIVES, words.NOUN_TAGS, None])
+        options = draw.some(pool, draw.between(2, 3)) if pool else distinct_words(draw, draw.between(2, 4))
+        value, schema = draw.one(options), {"type": "string", "enum": options}
+    elif kind == "boolean":
+        value, schema = draw.chance(50), {"type": "boolean"}
+        description = draw.pick(BOOLEAN_DESCRIPTIONS).format(l=label)
+        phrases = TRUE_PHRASES if value else FALSE_PHRASES
+    elif kind == "list":
+        value = draw.some(words.NOUN_TAGS, draw.between(2, 3)) if draw.chance(50) else distinct_words(
+            draw, draw.between(2, 3))
+        schema, phrases = {"type": "array", "items": {"type": "string"}}, LIST_PHRASES
+    else:
+        value, schema = sentence(draw), {"type": "string"}
+        return Slot(key, schema | {"description": description}, value,
+                    draw.pick(phrases).format(l=label, v=f'"{value}"'), label)
+    if draw.chance(80):
+        schema = schema | {"description": description}
+    return Slot(key, schema, value, draw.pick(phrases).format(l=label, v=shown(value)), label)
+
+
+def distinct_words(draw, count):
+    out = []
+    while len(out) < count:
+        w = words.word(draw)
+        if w not in out:
+            out.append(w)
+    return out
+
+
+def slots(draw, count, noun, style="snake", typed_share=50, without=()):
+    """Different keys, and at most one typed slot of each kind, none of the kinds `without`."""
+    out, keys, kinds = [], set(), []
+    while len(out) < count:
+        if draw.chance(typed_share):
+            kind = draw.one(list(TYPED))
+            if kind in kinds or kind in without:
+                continue
+            slot = typed(draw, kind, style)
+            if slot.key in keys:
+                continue
+            kinds.append(kind)
+        else:
+            slot = labelled(draw, noun, style)
+            if slot.key in keys:
+                continue
+        keys.add(slot.key)
+        out.append(slot)
+    return out

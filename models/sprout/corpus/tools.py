@@ -1,0 +1,144 @@
+"""One request, some tools, and the call that does it. Names, descriptions and arguments of the tools are invented."""
+from corpus import scenes, slots, words
+from corpus.draw import HELD_OUT, Pool
+from corpus.record import Sample, assistant, call, result, user
+
+VERBS = Pool.split("""
+book cancel create delete send find order move rename print open close start stop pay return reserve confirm check
+update
+add remove assign archive schedule publish upload download copy share lock unlock repair inspect measure count sort
+paint
+pack ship deliver collect sell rent lend borrow record play pause test build plant water feed clean wash mix heat cool
+fill
+empty weigh charge replace requisition approve reject invite remind report translate register submit track enrol
+""")
+DESCRIPTIONS = Pool(
+    ["{V} {a}.", "Use this to {v} {a}.", "{V} {a} for somebody.", "Tool to {v} {a}.", "{V} one {n}.", "Can {v} {a}."],
+    ["Lets you {v} {a}.", "For when somebody wants to {v} {a}."])
+REQUESTS = Pool([
+    "{V} {a}{s}.", "Please {v} {a}{s}.", "Can you {v} {a}{s}?", "I need you to {v} {a}{s}.", "{V} the {n}{s}.",
+    "Could you {v} the {n}{s}?", "I want to {v} {a}{s}.", "{V} {a}{s}, please.", "Hi, {v} {a}{s}.",
+    "We have to {v} {a}{s}.", "Go and {v} the {n}{s}.", "Help me {v} {a}{s}."
+], [
+    "Would you kindly {v} {a}{s}?", "Time to {v} {a}{s}.", "It would be great to {v} the {n}{s}.",
+    "My wish is to {v} {a}{s}."
+])
+DONE = Pool(["ok", "done", "success", "accepted", "queued"], ["completed", "carried out"])
+STATUS_KEYS = Pool("status state outcome".split(), ["progress"])
+
+
+def tool_name(draw, verb, noun, style):
+    noun = noun.replace(" ", "_")
+    if style == "camel":
+        return verb + noun[:1].upper() + noun[1:]
+    if style == "dotted":
+        return f"{noun}.{verb}"
+    if style == "dashed":
+        return f"{verb}-{noun}"
+    if style == "noun_first":
+        return f"{noun}_{verb}"
+    if style == "opaque":
+        return f"{words.word(draw)}_{draw.number(10, 99)}"
+    return f"{verb}_{noun}"
+
+
+NAME_STYLES = ["snake"] * 10 + ["camel"] * 4 + ["dotted", "dashed", "noun_first", "noun_first", "opaque"]
+
+
+class Action:
+    """A verb and a noun, as words and as a tool."""
+
+    def __init__(self, draw, verb, noun, style):
+        self.verb, self.noun, self.style = verb, noun, style
+        self.name = tool_name(draw, verb, noun, style)
+
+    def fill(self, text, slots_text=""):
+        return text.format(v=self.verb, V=words.sentence_start(self.verb), n=self.noun, a=words.article(self.noun),
+                           s=slots_text)
+
+    def tool(self, draw, fields, optional=()):
+        """`fields` are required, `optional` are not; the order of all is mixed where there are optional ones."""
+        order = draw.shuffled(list(fields) + list(optional)) if optional else list(fields)
+        parameters = {
+            "type": "object",
+            "properties": {
+                f.key: f.schema
+                for f in order
+            },
+            "required": [f.key for f in order if f in fields]
+        }
+        return function(self.name, self.fill(draw.pick(DESCRIPTIONS)), parameters)
+
+
+def function(name, description, parameters):
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
+def actions(draw, count):
+    """Different actions in one style of names; some share their verb or their noun with the first."""
+    style = draw.one(NAME_STYLES)
+    out, seen = [], set()
+    while len(out) < count:
+        verb, noun = draw.pick(VERBS), words.thing(draw)
+        if out and draw.chance(25):
+            verb = out[0].verb
+        elif out and draw.chance(25):
+            noun = out[0].noun
+        action = Action(draw, verb, noun, style)
+        if (verb, noun) in seen or action.name in [a.name for a in out]:
+            continue
+        seen.add((verb, noun))
+        out.append(action)
+    return out
+
+
+def key_style(action):
+    return "camel" if action.style == "camel" else "snake"
+
+
+def random_tool(draw, action):
+    fields = slots.slots(draw, draw.weighted([1, 2, 3], [40, 40, 20]), action.noun, key_style(action))
+    return action.tool(draw, fields)
+
+
+def slots_text(draw, fields):
+    """All phrases, in any order."""
+    text = ""
+    for i, slot in enumerate(draw.shuffled(fields)):
+        text += (", " if i and draw.chance(60) or ":" in slot.phrase.split(" ")[0] else " ") + slot.phrase
+    return text
+
+
+def call_sample(draw, tool_count):
+    chosen, *others = actions(draw, tool_count)
+    count = draw.weighted([1, 2, 3, 4], [25, 40, 25, 10])
+    fields = slots.slots(draw, count + (1 if draw.chance(25) else 0), chosen.noun, key_style(chosen))
+    given, optional = fields[:count], fields[count:]
+    tool = chosen.tool(draw, given, optional)
+    tools = draw.shuffled([tool] + [random_tool(draw, other) for other in others])
+    order = [f for key in tool["function"]["parameters"]["properties"] for f in given if f.key == key]
+    arguments = {f.key: f.value for f in order}
+    request = chosen.fill(draw.pick(REQUESTS), slots_text(draw, given))
+    return tools, chosen, arguments, request
+
+
+def sample(draw):
+    tools, chosen, arguments, request = call_sample(draw, draw.weighted([1, 2, 3, 4, 5, 6], [22, 24, 20, 14, 10, 10]))
+    messages = scenes.system_turn(draw) + [user(request)]
+    asked = len(messages)
+    messages.append(call(chosen.name, arguments))
+    if draw.side != HELD_OUT and draw.chance(35):
+        messages += outcome(draw, chosen)
+    return Sample(messages, {"tool_call": {"name": chosen.name, "arguments": arguments}}, tools, asked)
+
+
+def outcome(draw, action):
+    """What the tool answers, and the sentence that tells it."""
+    if draw.chance(20):
+        reason = slots.sentence(draw) if draw.chance(50) else f"no such {action.noun}"
+        return [result({"error": reason}), assistant(f"That did not work: {reason}.")]
+    status, number = draw.pick(DONE), words.code(draw)
+    key = draw.pick(STATUS_KEYS)
+    if draw.chance(50):
+        return [result({key: status, "id": number}), assistant(f"Done. The {key} is {status}, the id is {number}.")]
+    return [result({key: status}), assistant(f"Done. The {key} is {status}.")]

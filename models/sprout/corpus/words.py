@@ -1,0 +1,184 @@
+"""Word lists, each in a part for training and a part for the suites, and values that are invented: words of syllables,
+names, dates, codes."""
+from corpus.draw import HELD_OUT, Pool
+
+CONSONANTS = "b d f g h j k l m n p r s t v w z".split()
+VOWELS = "a e i o u ai ou".split()
+CODAS = "n r l s m k t".split()
+# Open and closed syllables. A word falls into syllables in one way only, since each begins with one
+# consonant, so no word of one side is a word of the other.
+OPEN = Pool.split([c + v for c in CONSONANTS for v in VOWELS])
+CLOSED = Pool.split([c + v + coda for c in CONSONANTS for v in VOWELS[:5] for coda in CODAS])
+
+FIRST_NAMES = Pool.split("""
+Anna Ben Clara David Emma Felix Greta Hannah Ivan Julia Karl Lena Marco Nina Oscar Paula Quentin Rosa Simon Tara
+Ulrich Vera
+Walter Xenia Yusuf Zoe Aisha Boris Carmen Dora Elias Fatima George Hugo Ingrid Jakob Kofi Leila Mateo Nora Olga Pedro
+Rahel
+Samuel Tomas Uma Viktor Wanda Yara Zeno Alice Bruno Chiara Daniel Elsa Frida Gustav Helga Iris Jonas Kira Lukas Maria
+Noah
+Otto Petra Rita Stefan Theo Ursula Victor Wilma Amir Bianca Cyril Diana Edgar Flora Gabriel Hilda Igor Joan Kevin
+Laura Mia
+Nils Olivia Philip Ruth Sofia Tim Valerie Willem Yvonne Adam Bella Chen Darius Eva Finn Gina Henry Irma Jamal Kate
+Liam Mona
+""")
+CITIES = Pool.split("""
+Oslo Paris Berlin Rome Madrid Lisbon Vienna Prague Warsaw Dublin London Athens Cairo Nairobi Lagos Tokyo Kyoto Seoul
+Delhi
+Mumbai Lima Quito Bogota Boston Chicago Denver Seattle Dallas Toronto Montreal Sydney Perth Hamburg Munich Lyon Milan
+Turin
+Geneva Zurich Basel Ghent Utrecht Malmo Bergen Tampere Riga Vilnius Zagreb Porto Seville Naples Leeds Bristol Glasgow
+Cork
+Dakar Accra Tunis Rabat Ankara Izmir Haifa Amman Baku Tbilisi Yerevan Hanoi Manila Osaka Busan Nagoya Austin Phoenix
+Havana
+""")
+WEEKDAYS = Pool("Monday Tuesday Wednesday Thursday Friday".split(), "Saturday Sunday".split())
+COLOURS = Pool.split("red green blue yellow black white grey pink purple silver orange brown golden violet turquoise "
+                     "beige maroon scarlet")
+THINGS = Pool.split("""
+lamp table chair bicycle book ticket room package order invoice letter meeting car train boat flight garden window
+door key
+camera phone laptop printer desk shelf carpet mirror clock watch ring coat jacket shirt shoe hat bag basket bottle cup
+plate
+spoon knife pan oven fridge heater fan pump valve pipe cable battery lens drone robot engine wheel tyre brake seat
+helmet glove
+rope tent map compass torch ladder hammer drill saw nail screw brick tile plank barrel crate pallet truck trailer
+crane tractor
+plough seed flower tree bush hedge fence gate bridge tunnel road ferry canoe kayak sail anchor net hook lure trap cage
+kennel
+stable barn silo mill bakery kiosk market museum gallery theatre concert lecture course exam essay report survey
+contract
+licence permit passport visa coupon voucher refund deposit loan account budget ledger receipt poster banner leaflet
+magazine
+newspaper novel poem song album guitar piano violin drum flute trumpet harp choir dance recipe menu cake bread cheese
+soup
+salad pizza sandwich juice coffee tea chocolate biscuit apple pear plum cherry melon lemon onion carrot potato pumpkin
+bean
+pillow blanket curtain sofa cupboard drawer candle vase bucket broom sponge towel soap brush comb razor scarf belt
+button
+""")
+ADJECTIVES = Pool.split("""
+small large old new heavy light cheap broken clean dirty quiet loud fast slow warm cold bright dark round square
+wooden plastic
+blue green plain fancy narrow wide tall short thick thin soft hard wet dry empty full open sharp smooth rough sweet
+sour fresh
+""")
+# Words for keys, arguments and labels: what something is called in a form.
+LABELS = Pool.split("""
+priority colour size budget limit status category level format language quantity weight height width depth duration
+speed
+score rank grade mode type version branch region zone floor seat gate route channel theme title topic author owner
+team group
+department project client vendor brand model material pattern shape flavour volume brightness temperature pressure
+distance
+capacity rating discount tax currency balance threshold interval delay timeout retries offset page index label folder
+path target source destination origin unit code reference serial batch_size max_price min_age start_day end_day
+room_type
+seat_class payment_method delivery_note contact_name order_number item_count fuel_type tax_rate word_limit due_week
+shelf_life
+lane shift queue sector district parish wing hall bay dock berth slot tier segment cluster node signal band tempo
+pitch tone
+genre chapter verse edition issue stage phase step goal budget_line cost_centre cover_letter paper_size ink_colour
+frame_rate
+sample_rate zoom contrast exposure shutter focus filter layer mask angle slope radius margin padding border font
+alignment
+""")
+COUNTABLE = Pool.split(
+    "apples books chairs boxes coins stamps eggs pens cards tickets bottles bricks stones shells marbles cakes "
+    "plums buttons pencils cups tiles nails beads candles spoons")
+NOUN_TAGS = Pool.split(
+    "urgent draft travel finance garden kitchen school music sport health family office legal design spring "
+    "summer autumn winter archive review public private weekly monthly local foreign internal beta")
+
+# Real words, which no invented one may be: those of the other side are among them.
+REAL = {
+    form
+    for pool in [FIRST_NAMES, CITIES, COLOURS, THINGS, ADJECTIVES, LABELS, COUNTABLE, NOUN_TAGS]
+    for side in pool.sides
+    for w in side
+    for form in (w.lower(), w.lower() + "s")
+}
+
+
+def syllables(draw, count):
+    """An invented word of so many syllables."""
+    while True:
+        text = "".join(draw.pick(CLOSED if draw.chance(30) else OPEN) for _ in range(count))
+        if text not in REAL:
+            return text
+
+
+def word(draw, low=2, high=3):
+    return draw.told(syllables(draw, draw.between(low, high)))
+
+
+def person(draw):
+    """A first name, often with a family name."""
+    first = draw.told(draw.pick(FIRST_NAMES)) if draw.chance(50) else word(draw).capitalize()
+    if draw.chance(50):
+        return first
+    return first + " " + word(draw).capitalize()
+
+
+def place(draw):
+    return draw.told(draw.pick(CITIES)) if draw.chance(50) else word(draw).capitalize()
+
+
+def thing(draw):
+    return draw.pick(THINGS) if draw.chance(70) else word(draw)
+
+
+def date(draw):
+    """An ISO date."""
+    held_out = draw.side == HELD_OUT
+    while True:
+        year, month, day = draw.between(2019, 2031), draw.between(1, 12), draw.between(1, 28)
+        if (((year * 12 + month) * 31 + day) % 7 == 3) == held_out:
+            return draw.told(f"{year}-{month:02}-{day:02}")
+
+
+def time(draw):
+    held_out = draw.side == HELD_OUT
+    while True:
+        at = draw.between(6, 22) * 60 + draw.between(0, 11) * 5
+        if (at // 5 % 7 == 3) == held_out:
+            return draw.told(f"{at // 60:02}:{at % 60:02}")
+
+
+def letters(draw, count):
+    return "".join("ABCDEFGHJKLMNPRSTUVWXYZ"[draw.below(23)] for _ in range(count))
+
+
+def code(draw):
+    kind = draw.below(4)
+    number = draw.number(100, 99999)
+    if kind == 0:
+        return draw.told(f"{letters(draw, 2)}-{number}")
+    if kind == 1:
+        return draw.told(f"{letters(draw, 1)}{number}")
+    if kind == 2:
+        return draw.told(f"{number}-{letters(draw, 2)}")
+    return draw.told(f"{letters(draw, 3)}{number}")
+
+
+def email(draw):
+    domain = draw.one(["com", "org", "net", "io", "de"])
+    return draw.told(f"{word(draw)}@{word(draw)}.{domain}")
+
+
+def price(draw):
+    """A number with two decimals, the last of which is not 0, so that every JSON writer writes it so."""
+    return float(f"{draw.number(2, 900)}.{draw.between(0, 9)}{draw.between(1, 9)}")
+
+
+def sentence_start(text):
+    return text[:1].upper() + text[1:]
+
+
+def listed(items, last="and"):
+    """a; a and b; a, b and c"""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + f" {last} " + items[-1]
+
+
+def article(noun):
+    return ("an " if noun[0] in "aeiou" else "a ") + noun

@@ -1,0 +1,236 @@
+"""sprout's corpus: the same bytes everywhere, and suites that share nothing with the training data.
+
+What training sees is drawn here anew, some thousand records of each domain; the suites are the committed ones.
+"""
+import importlib.machinery
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+SPROUT = pathlib.Path(__file__).resolve().parents[2] / "models" / "sprout"
+RECORDS, TEXTS = 1500, 4000  # of each domain; plain texts
+
+loader = importlib.machinery.SourceFileLoader("make_corpus", str(SPROUT / "make_corpus"))
+make_corpus = importlib.util.module_from_spec(importlib.util.spec_from_loader("make_corpus", loader))
+sys.dont_write_bytecode = True
+loader.exec_module(make_corpus)
+
+from corpus import arithmetic, help, text, unknown, world  # noqa: E402
+from corpus.draw import HELD_OUT, TRAIN, Draw, Pool, is_held_out  # noqa: E402
+
+# Texts with numbers that come out of something else: sums, lengths, documents.
+COUNTED = {"sums", "spelling", "facts", "questions"}
+
+
+def run(folder, *arguments, **environment):
+    subprocess.run([sys.executable, SPROUT / "make_corpus", "--quiet", *arguments], check=True, env={
+        **os.environ,
+        **environment
+    })
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Domain -> records that training may see."""
+    return {
+        name: [domain.sample(Draw(TRAIN, "test", name, i)).record() for i in range(RECORDS)]
+        for name, (domain, _) in make_corpus.DOMAINS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def plain_texts():
+    """Kind -> plain documents that training may see."""
+    out = {kind: [] for kind in text.KINDS}
+    for i in range(TEXTS):
+        draw = Draw(TRAIN, "test", "text", i)
+        kind = list(text.KINDS)[i % len(text.KINDS)]
+        out[kind].append(getattr(text, kind)(draw))
+    return out
+
+
+def asked(record):
+    """What a record's reply is to be made from: all turns but the assistant's, and the tools."""
+    turns = [m["content"] for m in record["messages"] if m["role"] != "assistant"]
+    return "\n".join(turns) + "\n" + json.dumps(record.get("tools", []), ensure_ascii=False)
+
+
+@pytest.fixture(scope="module")
+def trained_text(samples, plain_texts):
+    """All of it, in small letters."""
+    parts = [make_corpus.flat(record) for records in samples.values() for record in records]
+    return "\n".join(parts + [t for texts in plain_texts.values() for t in texts]).lower()
+
+
+def words_of(text):
+    return {w.strip(".:-") for w in re.findall(r"[\w@.:-]+", text)}
+
+
+def test_two_runs_give_the_same_bytes_whatever_the_hash_seed(tmp_path):
+    one = run(tmp_path / "one", "--to", tmp_path / "one", "--scale", "0.003", PYTHONHASHSEED="0")
+    two = run(tmp_path / "two", "--to", tmp_path / "two", "--scale", "0.003", PYTHONHASHSEED="12345", LC_ALL="C")
+    assert one.keys() == {"text.jsonl", "chat.jsonl", "tokenizer.jsonl"}
+    assert one == two
+    other = run(tmp_path / "three", "--to", tmp_path / "three", "--scale", "0.003", "--seed", "2")
+    assert one["chat.jsonl"] != other["chat.jsonl"]
+
+
+def test_committed_suites_are_what_the_program_makes(tmp_path):
+    made = run(tmp_path, "--evals", tmp_path)
+    committed = {path.name: path.read_bytes() for path in sorted((SPROUT / "evals").iterdir())}
+    assert made.keys() == committed.keys()
+    for name in made:
+        assert made[name] == committed[name], f"make_corpus --evals models/sprout/evals makes another {name}"
+
+
+def test_the_first_draws_are_these():
+    """The generator is SplitMix64 from a BLAKE2b hash of the names; another one would be another corpus."""
+    draw = Draw(TRAIN, "a", 1)
+    assert [draw.bits() for _ in range(3)] == FIRST_DRAWS
+
+
+def test_parts_of_a_pool_have_nothing_in_common():
+    assert len(Pool.every) > 100
+    for pool in Pool.every:
+        assert not set(pool.sides[0]) & set(pool.sides[1])
+
+
+def test_no_name_or_code_of_a_suite_is_in_training(trained_text):
+    known = words_of(trained_text)
+    for name in make_corpus.SUITES:
+        for case, values in make_corpus.suite(name):
+            for value in (v.lower() for v in values if not v.isdigit()):
+                assert value not in known, f"{case['id']}: {value}"
+                assert not re.search(r"\s", value) or value not in trained_text, f"{case['id']}: {value}"
+
+
+def test_no_number_of_a_suite_is_in_training(samples, plain_texts):
+    told = [asked(r) for name, records in samples.items() for r in records if name not in ("arithmetic", "help")]
+    told += [t for kind, texts in plain_texts.items() if kind not in COUNTED for t in texts]
+    # Questions about Hone have numbers of Hone's own in other domains too.
+    about_hone = "\n".join(p for fact in help.FACTS for phrases in fact.phrases.values() for p in phrases)
+    known = set(re.findall(r"(?<![\w.-])\d+(?![\w-]|\.\d|:\d)", "\n".join(told))) - words_of(about_hone)
+    for name in make_corpus.SUITES:
+        for case, values in make_corpus.suite(name):
+            for value in values:
+                if value.isdigit():
+                    assert is_held_out(int(value))
+                    assert value not in known, f"{case['id']}: {value}"
+
+
+def as_expression(template):
+    """What a template may have become; nothing where too little of it is its own to be told from others."""
+    own = re.sub(r"\{\{?\w*\}?\}", "", template)
+    if len(re.sub(r"\W", "", own)) < 8:
+        return None
+    return r"[^\n]{1,80}?".join(re.escape(part) for part in re.split(r"\{\w+\}", template))
+
+
+def test_no_template_of_a_suite_is_in_training(samples):
+    """Held-out phrasings are not said by training in any turn."""
+    told = "\n".join(asked(record) for records in samples.values() for record in records)
+    templates = {t for pool in Pool.every for t in pool.sides[HELD_OUT] if isinstance(t, str) and " " in t.strip("{}")}
+    checked = 0
+    for template in sorted(templates):
+        expression = as_expression(template)
+        if not expression:
+            continue
+        checked += 1
+        # As a whole sentence: parts of one may be said elsewhere.
+        found = re.search(r"(?m)(?:^|(?<=[.?!:] ))" + expression + r"$", told)
+        assert not found, f"{template!r} is in training: {found.group()[:200]!r}"
+    assert checked > 150
+
+
+def test_no_question_of_a_suite_is_in_training(samples):
+    told = {
+        m["content"].lower().strip(" ?.!")
+        for records in samples.values()
+        for r in records
+        for m in r["messages"] if m["role"] == "user"
+    }
+    for path in sorted((SPROUT / "evals").iterdir()):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            case = json.loads(line)
+            last = [m["content"] for m in case["messages"] if m["role"] == "user"][-1]
+            assert last.lower().strip(" ?.!") not in told, f"{path.name}: {case['id']}: {last}"
+
+
+def test_held_out_questions_about_hone_are_no_phrases_of_training():
+    """No more than six words in ten of a held-out question and of a phrase are the same."""
+
+    def words(phrase):
+        return set(re.findall(r"[\w/.-]+", phrase.lower().rstrip("?.")))
+
+    for fact in help.FACTS:
+        for question in map(words, fact.held_out):
+            for phrase in (p for phrases in fact.phrases.values() for p in phrases):
+                assert len(question
+                           & words(phrase)) < 0.6 * len(question | words(phrase)), f"{fact.name}: {question}: {phrase}"
+
+
+def test_held_out_things_in_the_world_are_not_asked_for_in_training(samples):
+    told = "\n".join(asked(record) for record in samples["unknown"])
+    pools = [world.FAMOUS, world.COUNTRIES, world.SOFTWARE, world.ILLNESSES, world.EVENTS]
+    for thing in (t for pool in pools for t in pool.sides[HELD_OUT]):
+        assert not re.search(rf"\b{re.escape(thing)}\b", told), thing
+
+
+def test_operands_are_of_one_side(samples, plain_texts):
+    told = "\n".join([asked(r) for r in samples["arithmetic"]] + plain_texts["sums"])
+    pairs = re.findall(r"^(\d+) [-+*] (\d+)$", told, re.M)
+    assert len(pairs) > 500
+    for a, b in pairs:
+        assert not (arithmetic.pair_held_out(int(a), int(b)) and arithmetic.pair_held_out(int(b), int(a))), (a, b)
+    for i in range(300):
+        draw = Draw(HELD_OUT, "test", i)
+        assert arithmetic.pair_held_out(*arithmetic.operands(draw, draw.one("+-*")))
+
+
+def test_reasoning_of_sums_ends_in_the_result():
+    for i in range(3000):
+        draw = Draw(TRAIN, "test", "work", i)
+        operation = draw.one("+-*")
+        a, b = arithmetic.operands(draw, operation)
+        lines, value = arithmetic.work(operation, a, b)
+        assert value == {"+": a + b, "-": a - b, "*": a * b}[operation]
+        assert lines[-1].endswith(f": {value}"), lines
+
+
+def test_an_answer_about_hone_passes_for_no_other():
+    for fact in help.FACTS:
+        for other in help.FACTS:
+            assert other is fact or not all(n in other.answer
+                                            for n in fact.needs), f"{other.name} passes for {fact.name}: {fact.needs}"
+        assert not all(n in unknown.ANSWER for n in fact.needs)
+
+
+def test_every_check_takes_the_answer_that_it_was_made_from():
+    for name, (domain, _) in make_corpus.DOMAINS.items():
+        for i in range(300):
+            sample = domain.sample(Draw(HELD_OUT, "test", name, i))
+            last, check = sample.messages[-1], sample.check
+            calls = [c["function"] for m in sample.messages[sample.asked:] for c in m.get("tool_calls", [])]
+            assert check, name
+            if "exact" in check:
+                assert last["content"] == check["exact"]
+            if "contains" in check:
+                assert all(part in last["content"] for part in check["contains"]), (last, check)
+            if "json" in check:
+                assert json.loads(last["content"]) == check["json"]
+            if "number" in check:
+                assert re.findall(r"-?\d+", last["content"]) == [str(check["number"])]
+            if "tool_call" in check:
+                assert calls == ([check["tool_call"]] if check["tool_call"] else [])
+            if "calls" in check:
+                assert calls == [{"name": c["name"], "arguments": c["arguments"]} for c in check["calls"]]
+
+
+FIRST_DRAWS = [10393318169581699092, 12280537481427051747, 344995198215614114]
