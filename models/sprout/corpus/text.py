@@ -10,7 +10,6 @@ from corpus import arithmetic, help, lists, scenes, slots, tools, unknown, words
 from corpus.draw import Pool
 from corpus.record import dump
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 KINDS = {
     "pairs": 14,
     "objects": 12,
@@ -249,13 +248,13 @@ def document(draw):
 
 
 def hone_documents():
-    """README.md and the documents of docs/ as they are, in pieces of some paragraphs."""
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        piece = ""
-        for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
-            if len(piece) + len(paragraph) > 3000 and piece:
-                yield piece.strip()
-                piece = ""
-            piece += paragraph + "\n\n"
-        if piece.strip():
+    """Hone's README.md and docs/ in pieces of some paragraphs, as they were when sprout was trained: `documents.txt`, so that
+    who mends a document does not change what sprout is trained on."""
+    piece = ""
+    for paragraph in pathlib.Path(__file__).with_name("documents.txt").read_text(encoding="utf-8").split("\n\n"):
+        if len(piece) + len(paragraph) > 3000 and piece:
             yield piece.strip()
+            piece = ""
+        piece += paragraph + "\n\n"
+    if piece.strip():
+        yield piece.strip()
