@@ -2,6 +2,7 @@
 declare module 'highlight.js/lib/highlight' {
   const hljs: {
     registerLanguage(name: string, language: unknown): void;
+    configure(options: Record<string, unknown>): void;
     getLanguage(name: string): unknown;
     highlight(name: string, code: string, ignore_illegals: boolean): {value: string};
   };

@@ -1,8 +1,8 @@
 // All conversations, the one that is open, and the answers on their way; says what changed and keeps it in the browser.
 import {Signal} from '../page/signal';
 import {Answering} from './answering';
-import {add_message, choose_branch, kDefaultSettings, new_conversation, path, type Conversation, type Message,
-        type Settings} from './conversation';
+import {add_message, choose_branch, kDefaultSettings, new_conversation, path, remove_message, type Conversation,
+        type Message, type Settings} from './conversation';
 import {Store} from './store';
 
 const kSettingsKey = 'hone.settings';
@@ -96,6 +96,12 @@ export class Chats {
   /** A message of the user's at the end of what is shown, or (an edit) beside `instead_of`; and its answer. */
   send(text: string, instead_of?: Message): void {
     const conversation = this.current;
+    const running = this.#answers.get(conversation.id);
+    if (running) {
+      running.stop();
+      void running.done.then(() => this.current === conversation && this.send(text, instead_of));
+      return;
+    }
     const parent = instead_of ? instead_of.parent : path(conversation).at(-1)?.id ?? '';
     this.#conversations.set(conversation.id, conversation);
     add_message(conversation, parent, 'user', text);
@@ -115,11 +121,14 @@ export class Chats {
     this.answer(this.current);
   }
 
-  /** Another answer beside this one. */
+  /** Another answer beside this one, or instead of one of which nothing came. */
   regenerate(message: Message): void {
     const shown = path(this.current);
     const index = shown.findIndex(other => other.id === message.id);
-    if (index > 0) this.answer(this.current, shown.slice(0, index));
+    if (index <= 0 || this.is_answering()) return;
+    const is_empty = message.failure && !message.content && !message.reasoning && !message.calls?.length;
+    if (is_empty) remove_message(this.current, message);
+    this.answer(this.current, shown.slice(0, index));
   }
 
   /** Answers the last of `before`. */

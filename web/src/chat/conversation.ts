@@ -103,6 +103,12 @@ export function add_message(conversation: Conversation, parent: string, role: Ro
   return message;
 }
 
+/** Takes back a message that nothing follows, as if it had not been. */
+export function remove_message(conversation: Conversation, message: Message): void {
+  delete conversation.messages[message.id];
+  if (conversation.chosen[message.parent] === message.id) delete conversation.chosen[message.parent];
+}
+
 /** Which of its siblings a message is: [index, how many]. */
 export function branch_of(conversation: Conversation, message: Message): [number, number] {
   const siblings = children(conversation, message.parent);

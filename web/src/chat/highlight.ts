@@ -20,6 +20,7 @@ import yaml from 'highlight.js/lib/languages/yaml';
 const kLanguages = {bash, cpp, css, diff, go, ini, java, javascript, json, python, rust, shell, sql, typescript, xml, yaml};
 const kMostCharacters = 40_000;
 
+hljs.configure({hideUpgradeWarningAcceptNoSupportOrSecurityUpdates: true});  // Debian maintains this version
 for (const [name, language] of Object.entries(kLanguages)) hljs.registerLanguage(name, language);
 
 /** Markup of the code, which the caller sanitises; null where it stays plain text. */

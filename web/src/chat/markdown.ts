@@ -44,7 +44,7 @@ class Renderer extends marked.Renderer {
   }
 }
 
-const kOptions: marked.MarkedOptions = {gfm: true, breaks: false, renderer: new Renderer(), headerIds: false, mangle: false};
+const kOptions: marked.MarkedOptions = {...marked.getDefaults(), renderer: new Renderer(), headerIds: false, mangle: false};
 
 /** A block of code with its language and a button that copies it. */
 class CodeBlock {

@@ -90,7 +90,7 @@ export class Thread {
 
 /** What an empty conversation shows. */
 export function welcome(model: string, suggestions: [string, () => void][]): HTMLElement {
-  return el('div', {class: 'welcome'}, mark(), el('h1', {}, 'What can I do for you?'),
+  return el('div', {class: 'welcome'}, mark(), el('h2', {}, 'What can I do for you?'),
             el('p', {class: 'quiet'}, model ? `You talk to ${model}, on this machine.` : 'Waiting for the server.'),
             el('div', {class: 'suggestions'}, ...suggestions.map(([text, take]) =>
               el('button', {type: 'button', class: 'suggestion', onclick: take}, text))));

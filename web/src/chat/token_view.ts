@@ -38,7 +38,7 @@ function legend(tokens: Token[]): HTMLElement {
   const mean = tokens.reduce((sum, token) => sum + token.logprob, 0) / Math.max(tokens.length, 1);
   const steps = [...kSteps.map(step => `≥ ${step * 100} %`), `< ${kSteps.at(-1)! * 100} %`];
   return el('div', {class: 'token-legend'},
-            el('span', {}, 'Probability of each token'),
+            el('span', {}, 'Probability'),
             ...steps.map((text, i) => el('span', {class: 'step'}, el('i', {class: `token p${i}`}), text)),
             el('span', {class: 'mean'}, `perplexity ${Math.exp(-mean).toFixed(2)}`));
 }
@@ -46,7 +46,7 @@ function legend(tokens: Token[]): HTMLElement {
 /** All tokens in reading order, those of thinking and tool calls too. Arrow keys move from token to token. */
 export function token_view(tokens: Token[]): HTMLElement {
   const card = el('div', {class: 'token-card', role: 'tooltip', hidden: true});
-  const text = el('div', {class: 'token-text', role: 'group', 'aria-label': 'Tokens of the answer; arrow keys move between them'});
+  const text = el('div', {class: 'token-text', role: 'list', 'aria-label': 'Tokens of the answer; arrow keys move between them'});
   const view = el('div', {class: 'token-view'}, legend(tokens), text, card);
 
   const show = (target: HTMLElement): void => {
@@ -64,7 +64,7 @@ export function token_view(tokens: Token[]): HTMLElement {
   };
 
   tokens.forEach((token, i) => {
-    const piece = el('span', {class: `token p${shade(token.logprob)}`, 'data-index': i, tabindex: i ? -1 : 0,
+    const piece = el('span', {class: `token p${shade(token.logprob)}`, 'data-index': i, role: 'listitem', tabindex: i ? -1 : 0,
                               'aria-label': `${visible(token.text)}, ${percent(Math.exp(token.logprob))}`},
                      token.text.replace(/\n/g, '↵'));
     text.append(piece);

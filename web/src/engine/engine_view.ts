@@ -12,7 +12,7 @@ import {describe, Timeline} from './timeline';
 
 const kRetryMs = 2000;
 const kStillFrameMs = 500;  // between pictures where the user wants no motion
-const kWindows = [500, 1000, 2000, 4000, 10_000, 30_000];
+const kWindows = [100, 200, 500, 1000, 2000, 4000, 10_000, 30_000];
 
 export class EngineView {
   readonly element: HTMLElement;

@@ -25,9 +25,11 @@ export class History {
   last: Report | null = null;
   #lanes: Lane[] = [];
   #count = 0;
+  begin_ms = 0;  // the server's time when the view began: what the axis counts from
   #clock_offset = -Infinity;  // server's clock minus ours
 
   add(report: Report, received_ms: number): void {
+    if (!this.last) this.begin_ms = report.now_ms;
     this.last = report;
     // The least delayed report tells best how the clocks differ; slow drift is followed.
     this.#clock_offset = Math.max(this.#clock_offset - 0.05, report.now_ms - received_ms);

@@ -178,14 +178,16 @@ export class Timeline {
     const tick = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000].find(ms => this.window_ms / ms <= 9) ?? 10_000;
     context.textBaseline = 'alphabetic';
     context.textAlign = 'center';
-    for (let t = Math.ceil(begin / tick) * tick; t < end; t += tick) {
+    const zero = this.history.begin_ms;
+    for (let t = zero + Math.ceil((begin - zero) / tick) * tick; t < end; t += tick) {
       const x = Math.round(this.#x(t, begin, width)) + 0.5;
       context.strokeStyle = this.#colours.line;
       context.beginPath();
       context.moveTo(x, 0);
       context.lineTo(x, height - kAxis);
       context.stroke();
-      const text = tick < 1000 ? `${(t / 1000).toFixed(2)} s` : `${Math.round(t / 1000)} s`;
+      const seconds = (t - zero) / 1000;
+      const text = `${seconds.toFixed(tick < 100 ? 2 : tick < 1000 ? 1 : 0)} s`;
       context.fillStyle = this.#colours.text;
       if (x > kLeft + 24 && x < width - 24) context.fillText(text, x, height - 6);
     }

@@ -3,7 +3,7 @@ import {svg} from '../page/dom';
 import {count, short_count} from '../page/numbers';
 import type {Architecture} from './inspection';
 
-const kWidth = 760, kStackLeft = 24, kStackWidth = 190, kLayerLeft = 300, kLayerWidth = 436;
+const kWidth = 640, kStackLeft = 6, kStackWidth = 150, kLayerLeft = 212, kLayerWidth = 422;
 const kMostSlices = 24;
 const kMostExperts = 256;
 
@@ -56,17 +56,24 @@ function heads(shape: Architecture, x: number, y: number, width: number): SVGEle
   return out;
 }
 
+/** Columns that fill whole rows where that is possible, near the shape of the room. */
+function columns_of(amount: number, wanted: number): number {
+  for (const columns of [wanted, wanted + 1, wanted - 1, wanted + 2, wanted - 2]) if (columns > 0 && amount % columns === 0) return columns;
+  return wanted;
+}
+
 /** The experts, as many lit as a token takes; which ones is the router's choice, here an example. */
 function experts(shape: Architecture, x: number, y: number, width: number, height: number): SVGElement[] {
   const amount = Math.min(shape.experts, kMostExperts);
-  const columns = Math.ceil(Math.sqrt(amount * width / height));
+  const columns = columns_of(amount, Math.ceil(Math.sqrt(amount * width / height)));
   const rows = Math.ceil(amount / columns);
-  const pitch = Math.min(width / columns, height / rows, 34);
-  const left = x + (width - columns * pitch) / 2;
+  const pitch = Math.min(width / columns, height / rows, 44);
+  const left = x + (width - columns * pitch + 3) / 2;
+  const top = y + (height - rows * pitch) / 2;
   const lit = new Set(Array.from({length: shape.experts_per_token}, (_, i) => (i * 7 + 2) * 11 % amount));
   for (let next = 0; lit.size < Math.min(amount, shape.experts_per_token); ++next) lit.add(next);
   return Array.from({length: amount}, (_, i) => svg('rect', {
-    x: left + i % columns * pitch, y: y + Math.floor(i / columns) * pitch, width: pitch - 3, height: pitch - 3,
+    x: left + i % columns * pitch, y: top + Math.floor(i / columns) * pitch, width: pitch - 3, height: pitch - 3,
     rx: Math.min(4, pitch / 5), class: lit.has(i) ? 'expert lit' : 'expert',
   }));
 }
@@ -92,12 +99,12 @@ function open_layer(shape: Architecture, top: number, height: number): SVGElemen
   out.push(box(inner, attention_top, width, 104, 'inner'), text(inner + 14, attention_top + 24, 'Attention', 'name', 'start'),
            text(inner + width - 14, attention_top + 24, `${shape.heads} heads of ${shape.head_dim}, ${shape.kv_heads} key-value`, 'size', 'end'),
            ...heads(shape, inner + 14, attention_top + 42, width - 28),
-           text(inner + 14, attention_top + 90, 'Query heads above the keys and values that they share', 'size', 'start'));
+           text(inner + 14, attention_top + 90, 'Queries above the keys and values that they share', 'size', 'start'));
   return out;
 }
 
 export function architecture_drawing(shape: Architecture): SVGSVGElement {
-  const stack_top = 150, stack_height = shape.experts ? 400 : 320;
+  const stack_top = 130, stack_height = shape.experts ? 440 : 340;
   const bottom = stack_top + stack_height;
   const center = kStackLeft + kStackWidth / 2;
   const height = bottom + 150;
@@ -106,7 +113,7 @@ export function architecture_drawing(shape: Architecture): SVGSVGElement {
     text(center, 16, 'next token', 'size'), arrow(center, 44, 18),
     ...part(kStackLeft, 46, kStackWidth, 'Head', `${count(shape.hidden)} to ${count(shape.vocabulary)}`, 'ends'),
     arrow(center, stack_top - 6, 94), ...stack(shape, stack_top, stack_height),
-    text(center, stack_top - 28, '', 'size'), ...open_layer(shape, stack_top, stack_height),
+    ...open_layer(shape, stack_top, stack_height),
     arrow(center, bottom + 40, bottom),
     ...part(kStackLeft, bottom + 42, kStackWidth, 'Embedding', `${short_count(shape.vocabulary)} tokens of ${count(shape.hidden)}`, 'ends'),
     arrow(center, bottom + 118, bottom + 90), text(center, bottom + 136, 'token', 'size'));

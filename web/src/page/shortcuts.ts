@@ -50,7 +50,7 @@ export class Shortcuts {
     const typing = is_typing(event.target);
     const found = this.#known.find(shortcut => shortcut.key === event.key && (!typing || shortcut.while_typing));
     if (!found) return;
-    event.preventDefault();
+    if (event.key !== 'Escape') event.preventDefault();
     found.run();
   }
 }
