@@ -42,7 +42,7 @@ def test_a_call_is_a_card_whose_result_goes_back(page):
 
 def test_the_output_of_a_model_runs_nothing(page):
     answer = page.ask("attack")
-    shown = answer.find_element("css selector", ".markdown")
+    shown = answer.find_element("css selector", ".body > .markdown")
     assert "<script>window.pwned=2</script>" in shown.text, "HTML is shown as text"
     forbidden = "script, img, svg:not(.icon), math, iframe, style, object, embed, form, [onerror], [onbegin], [style]"
     assert not shown.find_elements("css selector", forbidden)

@@ -33,7 +33,7 @@ def scripted(scripted_folder):
 
 @pytest.fixture(scope="session")
 def endless(endless_folder):
-    with HoneServer(endless_folder, *FLAGS, "--name", "endless", "--max-context", 16384) as running:
+    with HoneServer(endless_folder, *FLAGS, "--name", "endless", "--max-context", 32768) as running:
         yield running
 
 

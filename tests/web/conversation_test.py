@@ -62,11 +62,10 @@ def test_edits_and_other_answers_are_branches(page):
 
     page.keys("e")
     field = page.wait(lambda: page.find(".edit textarea"), "the field of an edit")
-    field.clear()
-    field.send_keys("thinking instead", Keys.ENTER)
+    field.send_keys(Keys.CONTROL + "a", Keys.NULL, "thinking instead", Keys.ENTER)
     page.wait(lambda: page.said() == ["thinking instead"], "the new branch")
     page.answer()
-    assert page.find(".message.user .branches .number").text == "2/2"
+    page.wait(lambda: page.find(".message.user .branches .number").text == "2/2", "the branches of the message")
     page.press("Previous branch", ".message.user")
     page.wait(lambda: page.said() == ["markdown first"], "the old branch")
     assert page.find(".message.assistant .branches .number").text == "1/2", "its own choice is kept"
@@ -84,8 +83,7 @@ def test_conversations_are_found_renamed_and_deleted(page):
     page.wait(lambda: [row.text for row in page.all(".conversations .title")] == ["markdown about rivers"], "one that is found")
     page.press("Rename markdown about rivers")
     field = page.wait(lambda: page.find(".conversations input"), "a field for the name")
-    field.clear()
-    field.send_keys("Rivers", Keys.ENTER)
+    field.send_keys(Keys.CONTROL + "a", Keys.NULL, "Rivers", Keys.ENTER)
     page.wait(lambda: [row.text for row in page.all(".conversations .title")] == ["Rivers"], "the new name")
     page.press("Delete Rivers")
     page.press("Delete", ".conversations")

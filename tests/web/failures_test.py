@@ -12,7 +12,7 @@ def failure(page, kind):
 
 
 def test_a_server_that_dies_leaves_the_text(visit, endless_folder):
-    server = HoneServer(endless_folder, *FLAGS, "--max-context", 16384)
+    server = HoneServer(endless_folder, *FLAGS, "--max-context", 32768)
     page = visit(server)
     page.may_complain = ["ERR_", "net::"]
     page.say("Go on")
@@ -29,8 +29,8 @@ def test_a_server_that_dies_leaves_the_text(visit, endless_folder):
 
 
 def test_a_full_server_is_asked_again(visit, endless_folder):
-    with HoneServer(endless_folder, *FLAGS, "--max-streams", 1, "--max-waiting", 0, "--max-context", 16384) as server:
-        stream = server.client().completions.create(model=endless_folder.name, prompt="flood", max_tokens=16000, stream=True)
+    with HoneServer(endless_folder, *FLAGS, "--max-streams", 1, "--max-waiting", 0, "--max-context", 32768) as server:
+        stream = server.client().completions.create(model=endless_folder.name, prompt="flood", max_tokens=32000, stream=True)
         next(iter(stream))
         reader = threading.Thread(target=lambda: [None for _ in stream], daemon=True)
         page = visit(server)

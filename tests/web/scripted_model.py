@@ -44,8 +44,7 @@ def make_endless_model(source, folder):
     """The golden checkpoint, whose noise nothing ends but a limit."""
     for file in source.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    for name in ("config.json", "generation_config.json"):
-        if (folder / name).exists():
-            fields = json.loads((folder / name).read_text())
-            fields.pop("eos_token_id", None)
-            (folder / name).write_text(json.dumps(fields))
+    for name, field in (("config.json", "eos_token_id"), ("tokenizer_config.json", "eos_token")):
+        fields = json.loads((folder / name).read_text())
+        del fields[field]
+        (folder / name).write_text(json.dumps(fields))

@@ -27,7 +27,7 @@ export type RequestMessage =
   | {role: 'assistant'; content: string | null; reasoning_content?: string; tool_calls?: object[]}
   | {role: 'tool'; tool_call_id: string; content: string};
 
-export type ChatRequest = {model: string; messages: RequestMessage[]} & Record<string, unknown>;
+export type ChatRequest = {model?: string; messages: RequestMessage[]} & Record<string, unknown>;
 
 /** What one event adds to the answer. */
 export interface AnswerPiece {
@@ -38,7 +38,7 @@ export interface AnswerPiece {
   finish?: string;
   usage?: Usage;
   seed?: number;
-  adapter_version?: number;
+  model?: string;
 }
 
 interface ChunkToken {
@@ -60,7 +60,8 @@ interface Chunk {
     finish_reason: string | null;
   }[];
   usage?: {prompt_tokens: number; completion_tokens: number; prompt_tokens_details?: {cached_tokens: number}} | null;
-  hone?: {seed?: number; adapter?: {version: number}};
+  model?: string;
+  hone?: {seed?: number};
 }
 
 /** A token that is a part of a character has no text of its own: its bytes in hexadecimal. */
@@ -93,7 +94,7 @@ function read_chunk(chunk: Chunk): AnswerPiece {
     };
   }
   if (chunk.hone?.seed !== undefined) piece.seed = chunk.hone.seed;
-  if (chunk.hone?.adapter) piece.adapter_version = chunk.hone.adapter.version;
+  if (chunk.model) piece.model = chunk.model;
   return piece;
 }
 

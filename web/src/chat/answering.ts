@@ -23,9 +23,7 @@ export class Answering {
   async #run(before: Message[]): Promise<void> {
     const {message} = this;
     try {
-      const body = build_request(this.conversation, before);
-      message.model = body.model;
-      for await (const piece of stream_chat(body, this.#abort.signal)) {
+      for await (const piece of stream_chat(build_request(this.conversation, before), this.#abort.signal)) {
         this.#add(piece);
         this.changed();
       }
@@ -56,6 +54,7 @@ export class Answering {
     if (piece.tokens.length) (message.tokens ??= []).push(...piece.tokens);
     if (piece.finish) message.finish = piece.finish;
     if (piece.usage) message.usage = piece.usage;
+    if (piece.model) message.model = piece.model;
     if (piece.seed !== undefined) message.seed = piece.seed;
   }
 

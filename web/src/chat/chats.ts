@@ -72,7 +72,7 @@ export class Chats {
 
   rename(conversation: Conversation, title: string): void {
     conversation.title = title.trim();
-    this.#changed(conversation);
+    this.#save(conversation);
     this.list_changed.emit();
   }
 
@@ -90,7 +90,7 @@ export class Chats {
   change_settings(change: Partial<Settings>): void {
     Object.assign(this.current.settings, change);
     localStorage.setItem(kSettingsKey, JSON.stringify(this.current.settings));
-    if (this.#conversations.has(this.current.id)) this.#changed(this.current);
+    if (this.#conversations.has(this.current.id)) this.#save(this.current);
   }
 
   /** A message of the user's at the end of what is shown, or (an edit) beside `instead_of`; and its answer. */
@@ -140,7 +140,7 @@ export class Chats {
       this.#changed(conversation);
     });
     this.#answers.set(conversation.id, answering);
-    this.#changed(conversation);
+    this.#save(conversation);
     this.thread_changed.emit(conversation);
     this.answering_changed.emit(conversation);
     void answering.done.then(() => {
@@ -153,7 +153,7 @@ export class Chats {
 
   choose(message: Message, step: number): void {
     choose_branch(this.current, message, step);
-    this.#changed(this.current);
+    this.#save(this.current);
     this.thread_changed.emit(this.current);
   }
 

@@ -68,6 +68,7 @@ export class ConversationList {
       event.stopPropagation();
     });
     row.replaceChildren(field);
+    field.focus();
     field.select();
   }
 

@@ -6,10 +6,10 @@ import {parse_tools} from './tools';
 
 const kAlternatives = 5;
 
-/** The model that answers: the chosen one if it is still served. */
+/** The model that answers: the chosen one if it is still served; '' before the server has told what it serves. */
 export function model_of(conversation: Conversation): string {
   const wanted = conversation.settings.model;
-  return models().some(model => model.id === wanted) ? wanted : base_model()?.id ?? wanted;
+  return models().some(model => model.id === wanted) ? wanted : base_model()?.id ?? '';
 }
 
 function request_message(message: Message): RequestMessage {
@@ -28,7 +28,8 @@ function request_message(message: Message): RequestMessage {
 /** Throws if the tools cannot be read. */
 export function build_request(conversation: Conversation, messages: Message[]): ChatRequest {
   const {settings} = conversation;
-  const body: ChatRequest = {model: model_of(conversation), messages: messages.map(request_message)};
+  const model = model_of(conversation);
+  const body: ChatRequest = {...(model ? {model} : {}), messages: messages.map(request_message)};
   if (settings.system.trim()) body.messages.unshift({role: 'system', content: settings.system});
   for (const [name, value] of Object.entries(settings.sampling)) if (value !== null) body[name] = value;
   if (settings.thinking !== 'default') body.chat_template_kwargs = {enable_thinking: settings.thinking === 'on'};

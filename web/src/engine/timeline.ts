@@ -8,7 +8,7 @@ import type {Hello} from './events';
 import type {History, LaneStep, LaneWork} from './history';
 
 const kDelayMs = 350;  // reports come in bundles; so much behind, the picture moves evenly
-const kAxis = 22, kLeft = 46, kGap = 6, kTrainingLane = 18;
+const kAxis = 22, kLeft = 34, kGap = 6, kTrainingLane = 18;
 const kMostLane = 76, kLeastLane = 5;
 
 export interface Pointed {
@@ -175,7 +175,8 @@ export class Timeline {
 
   #draw_time(begin: number, end: number, width: number, height: number): void {
     const context = this.#context;
-    const tick = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000].find(ms => this.window_ms / ms <= 9) ?? 10_000;
+    const most = Math.max(2, (width - kLeft) / 90);  // labels that have room
+    const tick = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000].find(ms => this.window_ms / ms <= most) ?? 10_000;
     context.textBaseline = 'alphabetic';
     context.textAlign = 'center';
     const zero = this.history.begin_ms;

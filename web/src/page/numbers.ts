@@ -28,7 +28,7 @@ export function duration(ms: number): string {
 }
 
 export function rate(value: number): string {
-  return value >= 100 ? count(value) : value.toFixed(1);
+  return value >= 100 || value === 0 ? count(value) : value.toFixed(1);
 }
 
 export function plural(value: number, one: string, many = `${one}s`): string {
