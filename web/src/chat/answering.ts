@@ -1,7 +1,8 @@
 // One answer on its way: asks the server, adds the pieces to the message, and tells of each change. Ends by itself, by stop(), or with
 // a failure that the message keeps beside the text that had come.
 import {stream_chat, type AnswerPiece} from '../api/chat';
-import {RequestFailed} from '../api/failure';
+import {RequestFailed, type Failure} from '../api/failure';
+import {load_models} from '../api/models';
 import type {Conversation, Message} from './conversation';
 import {build_request} from './request';
 
@@ -29,11 +30,16 @@ export class Answering {
       }
     } catch (problem) {
       if (this.#abort.signal.aborted) message.finish = 'stopped';
-      else if (problem instanceof RequestFailed) message.failure = problem.failure;
+      else if (problem instanceof RequestFailed) this.#fail(problem.failure);
       else message.failure = {kind: 'refused', message: (problem as Error).message};
     }
     this.#end_reasoning();
     this.changed();
+  }
+
+  #fail(failure: Failure): void {
+    this.message.failure = failure;
+    if (failure.kind === 'cut') load_models().catch(() => undefined);  // the frame shows whether the server is still there
   }
 
   #add(piece: AnswerPiece): void {
