@@ -5,6 +5,8 @@ import {base_model} from '../api/models';
 const kStreams = 4;
 const kStreamTokens = 600;
 const kLongPromptTokens = 6000;
+const kLongPromptsEveryMs = 4000;
+const kLastsMs = 12_000;  // then nothing new begins
 const kWords = ['stone', 'edge', 'river', 'steel', 'light', 'oak', 'wheel', 'harbour', 'grain', 'winter', 'signal', 'copper'];
 
 /** Words in an order of their own for every seed, so that no prefix is found in the cache. */
@@ -41,18 +43,22 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Until all is answered or `signal` says stop. Throws a RequestFailed. */
+/** For some seconds, until what began is answered, or until `signal` says stop. Throws a RequestFailed. */
 export async function make_load(signal: AbortSignal): Promise<void> {
   const limit = base_model()?.max_model_len ?? 1024;
   const tokens = Math.min(kStreamTokens, Math.floor(limit / 3));
+  const end = performance.now() + kLastsMs;
+  const goes_on = (): boolean => !signal.aborted && performance.now() < end;
   const streams = Array.from({length: kStreams}, async (_, i) => {
     await pause(i * 150, signal);
-    if (!signal.aborted) await complete(words(24, i + Date.now() % 1000), tokens, signal);
+    while (goes_on()) await complete(words(24, i + Date.now() % 1000), tokens, signal);
   });
   const long = (async () => {
     await pause(1200, signal);
-    if (signal.aborted) return;
-    await complete(await long_prompt(signal), 60, signal);
+    while (goes_on()) {
+      await complete(await long_prompt(signal), 60, signal);
+      await pause(kLongPromptsEveryMs, signal);
+    }
   })();
   await Promise.all([...streams, long]);
 }
