@@ -19,6 +19,11 @@ def test_a_conversation(page):
     assert "Sun." in second.text and len(page.said()) == 2
 
 
+def test_code_is_code_before_its_fence_is_closed(page):
+    answer = page.ask("unclosed")
+    assert answer.find_element("css selector", "figure.code code").text == "x = 1"
+
+
 def test_thinking_is_folded_and_tells_how_long(page):
     answer = page.ask("thinking")
     summary = answer.find_element("css selector", ".thinking summary")

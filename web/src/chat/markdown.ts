@@ -91,7 +91,8 @@ export class MarkdownView {
   update(text: string): void {
     if (text === this.#text) return;
     this.#text = text;
-    const tokens = marked.lexer(text, kOptions).filter(token => token.type !== 'space' && token.type !== 'def');
+    // A line end more: without it code whose fence is not closed yet would be a paragraph in every other frame.
+    const tokens = marked.lexer(`${text}\n`, kOptions).filter(token => token.type !== 'space' && token.type !== 'def');
     tokens.forEach((token, i) => this.#update_block(i, token));
     for (const block of this.#blocks.splice(tokens.length)) block.element.remove();
   }
