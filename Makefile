@@ -33,6 +33,7 @@ endif
 	@build/release/hone serve $(or $(MODEL),$(TINY_MODEL)) --port $(PORT) $(SERVE_FLAGS)
 
 test: build
+	@tools/install_packages $$(grep -v '^#' tools/debian_test_packages.txt)
 	@tools/make_venv
 	@ctest --preset release
 

@@ -288,6 +288,8 @@ void add_serve(CLI::App& app, int& status) {
                      "Key that clients must send; may be repeated (also: HONE_API_KEY)")
         ->envname("HONE_API_KEY")
         ->allow_extra_args(false);
+    verb->add_flag("!--no-page", flags->server.page,
+                   "Serve the API alone, without the page at / that people chat and look on with");
     verb->add_option("--cors-origin", flags->server.cors_origins,
                      "Web page origin that may use the API from a browser; * for all; may be repeated")
         ->allow_extra_args(false);

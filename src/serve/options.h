@@ -19,6 +19,7 @@ struct ServerOptions {
     int32_t max_waiting = 1024;          // that wait beside them; requests beyond get 429
     int32_t key_streams = 0;             // of one API key, running or waiting; 0: no limit
     int32_t key_waiting = 0;             // of one API key, before their first token; 0: no limit
+    bool page = true;                    // at /, for people
     bool allow_adapter_updates = false;  // over HTTP: /v1/load_lora_adapter and /v1/unload_lora_adapter
     double max_queue_seconds = 0;        // a request that no step has begun by then gets 429; 0: no limit
 };

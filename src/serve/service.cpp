@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "serve/http/ascii.h"
 #include "serve/openai/field_reader.h"
+#include "serve/page.h"
 
 namespace hone::serve {
 
@@ -14,7 +15,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::string_view kModelPrefix = "/v1/models/";
+constexpr std::string_view kModelPrefix = "/v1/models/", kAssetPrefix = "/assets/";
 
 Response json_response(const json::object& body, int status = 200) {
     return {.status = status, .body = json::serialize(body)};
@@ -28,6 +29,12 @@ bool is_json(std::string_view content_type) {
 
 bool path_matches(std::string_view pattern, bool is_prefix, std::string_view path) {
     return is_prefix ? path.starts_with(pattern) && path.size() > pattern.size() : path == pattern;
+}
+
+// For metrics, whose names must not be chosen by clients.
+std::string_view route_name(std::string_view path) {
+    if (path.starts_with(kModelPrefix)) return "/v1/models/{id}";
+    return path.starts_with(kAssetPrefix) ? "/assets/{file}" : path;
 }
 
 std::string fingerprint(const std::string& version, const std::string& numeric_class) {
@@ -83,6 +90,8 @@ void Service::stop() {
 
 std::span<const Service::Route> Service::routes() {
     static constexpr Route kRoutes[] = {
+        {"GET", "/", false, false, &Service::page_file},
+        {"GET", kAssetPrefix.data(), true, false, &Service::page_file},
         {"GET", "/health", false, false, &Service::health},
         {"GET", "/version", false, false, &Service::version},
         {"GET", "/metrics", false, false, &Service::metrics},
@@ -117,8 +126,7 @@ HttpHandlers Service::handlers() {
                 [this](std::string_view path, int status) {
                     std::string allowed;
                     find_route(path, "", &allowed);
-                    const bool is_model = path.starts_with(kModelPrefix);
-                    metrics_.http_response(allowed.empty() ? "other" : is_model ? "/v1/models/{id}" : path, status);
+                    metrics_.http_response(allowed.empty() ? "other" : route_name(path), status);
                 },
             .extra_headers = [this](const Request& head) { return cors_headers(head); },
             .begin_transfer = [this] { return RequestLog::new_record(log_); }};
@@ -169,6 +177,14 @@ HeaderList Service::cors_headers(const Request& head) const {
         headers.emplace_back("Access-Control-Max-Age", "600");
     }
     return headers;
+}
+
+void Service::page_file(Request request, ExchangePtr exchange) {
+    const PageFile* file = options_.page ? find_page_file(page_files(), request.path) : nullptr;
+    if (!file)
+        return exchange->respond(
+            error_response(plain_error(404, fmt::format("there is no {} here", quotable(request.path)))));
+    exchange->respond(page_answer(*file, request));
 }
 
 void Service::health(Request, ExchangePtr exchange) {

@@ -64,6 +64,7 @@ class Service {
     void serve(Request request, ExchangePtr exchange);
     HeaderList cors_headers(const Request& head) const;
 
+    void page_file(Request request, ExchangePtr exchange);
     void health(Request request, ExchangePtr exchange);
     void version(Request request, ExchangePtr exchange);
     void metrics(Request request, ExchangePtr exchange);

@@ -20,8 +20,8 @@ std::string head_text(const Response& response, const HeadStyle& style) {
     const std::string_view reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
     std::string out = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason);
     if (!response.content_type.empty()) append_header(out, "Content-Type", response.content_type);
-    if (response.status == 204) {
-        // Its end is the head's (RFC 9110, 8.6).
+    if (response.status == 204 || response.status == 304) {
+        // Their end is the head's (RFC 9110, 8.6 and 15.4.5).
     } else if (style.content_length) {
         append_header(out, "Content-Length", std::to_string(*style.content_length));
     } else if (style.chunked) {

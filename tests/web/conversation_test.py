@@ -1,0 +1,146 @@
+"""What people do in the chat: talk, stop, come back, change what they said, find what was said."""
+
+import json
+
+from selenium.webdriver.common.keys import Keys
+
+
+def test_a_conversation(page):
+    answer = page.ask("markdown please")
+    assert page.said() == ["markdown please"]
+    assert answer.find_element("css selector", "h1").text == "Edges"
+    assert answer.find_element("css selector", "strong").text == "bold"
+    assert [item.text for item in answer.find_elements("css selector", "li")] == ["one", "two"]
+    assert answer.find_element("css selector", "figure.code figcaption span").text == "python"
+    assert answer.find_element("css selector", "figure.code code").text == "print('hone')"
+    assert answer.find_elements("css selector", "code .hljs-string")
+    page.wait(lambda: "speaker" in answer.find_element("css selector", ".facts").text, "facts of the answer")
+    second = page.ask("thinking, now")
+    assert "Sun." in second.text and len(page.said()) == 2
+
+
+def test_code_is_code_before_its_fence_is_closed(page):
+    answer = page.ask("unclosed")
+    assert answer.find_element("css selector", "figure.code code").text == "x = 1"
+
+
+def test_thinking_is_folded_and_tells_how_long(page):
+    answer = page.ask("thinking")
+    summary = answer.find_element("css selector", ".thinking summary")
+    assert summary.text.startswith("Thought for")
+    assert not page.shown(".thinking .markdown")
+    page.click(".thinking summary")
+    assert page.wait(lambda: page.shown(".thinking .markdown"))[0].text == "Rain or sun?"
+
+
+def test_a_reload_keeps_everything(page):
+    page.ask("markdown to keep")
+    page.driver.refresh()
+    page.wait(lambda: page.said() == ["markdown to keep"], "the conversation after a reload")
+    assert "Edges" in page.answer().text
+    assert [row.text for row in page.all(".conversations .title")] == ["markdown to keep"]
+
+
+def test_stop_keeps_what_came_and_goes_on(visit, endless):
+    page = visit(endless)
+    page.say("Go on")
+    page.wait(lambda: len(page.all(".message.assistant .markdown .block")) > 0, "some text")
+    page.press("Stop", ".composer")
+    answer = page.answer()
+    page.wait(lambda: "stopped" in answer.find_element("css selector", ".facts").text, "the word that it was stopped")
+    endless.wait_until_idle()
+    page.say("And again")
+    page.wait(page.is_answering, "the next answer")
+    page.find(".composer-field").send_keys(Keys.ESCAPE)
+    page.answer()
+    endless.wait_until_idle()
+    assert len(page.all(".message.assistant")) == 2
+
+
+def test_edits_and_other_answers_are_branches(page):
+    page.ask("markdown first")
+    page.press("Answer again")
+    page.wait(lambda: page.find(".message.assistant .branches .number").text == "2/2", "a second answer")
+    page.answer()
+    page.press("Previous branch", ".message.assistant")
+    page.wait(lambda: page.find(".message.assistant .branches .number").text == "1/2", "the first answer")
+
+    page.keys("e")
+    field = page.wait(lambda: page.find(".edit textarea"), "the field of an edit")
+    field.send_keys(Keys.CONTROL + "a", Keys.NULL, "thinking instead", Keys.ENTER)
+    page.wait(lambda: page.said() == ["thinking instead"], "the new branch")
+    page.answer()
+    page.wait(lambda: page.find(".message.user .branches .number").text == "2/2", "the branches of the message")
+    page.press("Previous branch", ".message.user")
+    page.wait(lambda: page.said() == ["markdown first"], "the old branch")
+    assert page.find(".message.assistant .branches .number").text == "1/2", "its own choice is kept"
+    page.driver.refresh()
+    page.wait(lambda: page.said() == ["markdown first"], "the chosen branch after a reload")
+
+
+def test_conversations_are_found_renamed_and_deleted(page):
+    page.ask("markdown about rivers")
+    page.keys("n")
+    page.wait(lambda: page.all(".welcome"), "an empty conversation")
+    page.ask("thinking about stones")
+    search = page.find(".conversation-list input[type=search]")
+    search.send_keys("rivers")
+    page.wait(lambda: [row.text for row in page.all(".conversations .title")] == ["markdown about rivers"], "one that is found")
+    page.press("Rename markdown about rivers")
+    field = page.wait(lambda: page.find(".conversations input"), "a field for the name")
+    field.send_keys(Keys.CONTROL + "a", Keys.NULL, "Rivers", Keys.ENTER)
+    page.wait(lambda: [row.text for row in page.all(".conversations .title")] == ["Rivers"], "the new name")
+    page.press("Delete Rivers")
+    page.press("Delete", ".conversations")
+    page.wait(lambda: not page.all(".conversations .title"), "an empty list")
+    search.clear()
+    search.send_keys(" ")
+    page.wait(lambda: len(page.all(".conversations .title")) == 1, "the other conversation")
+
+
+def test_what_is_exported_can_be_imported(page, tmp_path):
+    page.ask("markdown to carry")
+    page.script("window.saved = []; URL.createObjectURL = blob => (blob.text().then(text => saved.push(text)), 'data:,')")
+    page.script("HTMLAnchorElement.prototype.click = () => undefined")
+    page.press("Export all")
+    text = page.wait(lambda: page.script("return window.saved[0]"), "the file")
+    page.press("Markdown, this branch")
+    markdown = page.wait(lambda: page.script("return window.saved[1]"), "the Markdown")
+    assert "## You\n\nmarkdown to carry" in markdown and "# Edges" in markdown
+
+    page.press("Delete markdown to carry")
+    page.press("Delete", ".conversations")
+    page.wait(lambda: page.all(".welcome"), "nothing")
+    file = tmp_path / "conversations.json"
+    file.write_text(text)
+    page.script("document.querySelector('input[type=file]').hidden = false")
+    page.find("input[type=file]").send_keys(str(file))
+    page.wait(lambda: page.said() == ["markdown to carry"], "the imported conversation")
+    file.write_text(json.dumps({"format": "other"}))
+    page.find("input[type=file]").send_keys(str(file))
+    assert page.wait(lambda: page.shown(".conversation-list .problem"))[0].text == "This file was not exported from here."
+
+
+def test_settings_go_with_the_request(page):
+    page.keys(",")
+    page.wait(lambda: page.shown(".panel"), "the settings")
+    page.find(".panel textarea").send_keys("Be brief.")
+    page.find("#setting-temperature").send_keys("0")
+    page.find("#setting-max_tokens").send_keys("2")
+    page.script("window.sent = []; const plain = fetch; window.fetch = (url, options) => {"
+                " if (options?.body) sent.push(JSON.parse(options.body)); return plain(url, options); }")
+    page.script("document.querySelectorAll('[name=thinking]')[2].click()")
+    answer = page.ask("markdown")
+    body = page.script("return sent[0]")
+    assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert body["temperature"] == 0 and body["max_tokens"] == 2 and body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "top_p" not in body and "seed" not in body
+    assert "cut at the most tokens" in answer.text
+
+
+def test_keys_are_listed(page):
+    page.keys("?")
+    text = page.wait(lambda: page.shown("dialog.shortcuts"))[0].text
+    assert "Answer again" in text and "New conversation" in text
+    page.find("dialog.shortcuts").send_keys(Keys.ESCAPE)
+    page.wait(lambda: not page.shown("dialog.shortcuts"), "the overlay to close")

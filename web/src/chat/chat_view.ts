@@ -1,0 +1,114 @@
+// The chat: its bar (title, model, export, settings), the thread, the composer and the settings panel.
+import {base_model, models, models_changed} from '../api/models';
+import {download, el, icon_button, text_button} from '../page/dom';
+import {icon} from '../page/icons';
+import type {Chats} from './chats';
+import {Composer} from './composer';
+import {path, title_of} from './conversation';
+import {file_name, to_json, to_markdown} from './exchange';
+import {model_of} from './request';
+import {SettingsPanel} from './settings_panel';
+import {Thread, welcome} from './thread';
+import {kExampleTools} from './tools';
+
+export class ChatView {
+  readonly element: HTMLElement;
+  readonly bar: HTMLElement;
+  readonly composer: Composer;
+  readonly thread: Thread;
+  #panel: SettingsPanel;
+  #title = el('h1', {class: 'view-title'});
+  #model = el('select', {class: 'field model-choice', 'aria-label': 'Model', onchange: () => {
+    this.chats.change_settings({model: this.#model.value});
+  }});
+  #settings_button = icon_button(icon('settings'), 'Settings', () => this.toggle_settings(), {'aria-expanded': 'false'});
+
+  constructor(private chats: Chats) {
+    this.thread = new Thread(chats, model => welcome(model, this.#suggestions()));
+    this.composer = new Composer(chats, () => this.edit_last());
+    this.#panel = new SettingsPanel(chats, () => this.toggle_settings(false));
+    this.bar = el('div', {class: 'bar-items'}, this.#title, this.#model, this.#export_menu(), this.#settings_button);
+    this.element = el('div', {class: 'chat'}, el('div', {class: 'chat-main'}, this.thread.element, this.composer.element), this.#panel.element);
+    chats.opened.on(() => this.#draw());
+    chats.list_changed.on(() => this.#draw());
+    models_changed.on(() => {
+      this.#draw();
+      this.thread.refresh();
+    });
+    this.#draw();
+    this.thread.refresh();
+  }
+
+  shown(): void {
+    this.composer.fit();
+    if (matchMedia('(hover: hover)').matches) this.composer.field.focus();
+  }
+
+  hidden(): void {
+    // Answers go on.
+  }
+
+  toggle_settings(open = this.#panel.element.hidden): void {
+    this.#panel.element.hidden = !open;
+    this.#settings_button.setAttribute('aria-expanded', String(open));
+    if (open) this.#panel.focus();
+    else this.#settings_button.focus();
+  }
+
+  edit_last(): void {
+    this.thread.last('user')?.edit();
+  }
+
+  regenerate_last(): void {
+    const answer = this.thread.last('assistant');
+    if (answer && !this.chats.is_answering()) this.chats.regenerate(answer.message);
+  }
+
+  toggle_tokens(): void {
+    this.thread.last('assistant')?.toggle_tokens();
+  }
+
+  step_branch(step: number): void {
+    const answer = this.thread.last('assistant') ?? this.thread.last('user');
+    if (answer) this.chats.choose(answer.message, step);
+  }
+
+  #draw(): void {
+    this.#title.textContent = title_of(this.chats.current);
+    const chosen = model_of(this.chats.current);
+    const base = base_model()?.id;
+    this.#model.replaceChildren(...models().map(model => el('option', {value: model.id, selected: model.id === chosen},
+      model.parent && model.id !== base ? `${model.id} (adapter)` : model.id)));
+    this.#model.hidden = models().length === 0;
+    this.#model.disabled = models().length < 2;
+  }
+
+  #suggestions(): [string, () => void][] {
+    const ask = (text: string): [string, () => void] => [text, () => this.chats.send(text)];
+    return [
+      ask('What is Hone, and what can you do?'),
+      ask('What is 347 + 586? Think first.'),
+      ask('Sort these numbers: 41, 7, 19, 88, 3'),
+      ['Try a tool: the weather in Oslo', () => {
+        if (!this.chats.current.settings.tools.trim()) this.chats.change_settings({tools: kExampleTools});
+        this.#panel.draw();
+        this.chats.send('What is the weather in Oslo?');
+      }],
+    ];
+  }
+
+  #export_menu(): HTMLElement {
+    const save = (ending: string, type: string, text: () => string): void => {
+      if (path(this.chats.current).length) download(file_name(this.chats.current, ending), type, text());
+      menu.open = false;
+    };
+    const menu = el('details', {class: 'menu'}, el('summary', {class: 'icon-button', 'aria-label': 'Export', title: 'Export'}, icon('save')),
+      el('div', {class: 'menu-items'},
+         text_button('Markdown, this branch', () => save('md', 'text/markdown', () => to_markdown(this.chats.current)), {class: 'menu-item'}),
+         text_button('JSON, all branches', () => save('json', 'application/json', () => to_json([this.chats.current])), {class: 'menu-item'})));
+    menu.addEventListener('focusout', event => {
+      if (!menu.contains(event.relatedTarget as Node | null)) menu.open = false;
+    });
+    return menu;
+  }
+}

@@ -1,0 +1,138 @@
+// A conversation is a tree of messages: editing a message or asking again makes a sibling, and at every fork one child is
+// chosen. What is shown and sent is the path from the root along the chosen children. Plain data, as it is stored.
+import type {ToolCall, Token, Usage} from '../api/chat';
+import type {Failure} from '../api/failure';
+
+export type Role = 'user' | 'assistant' | 'tool';
+
+export interface Message {
+  id: string;
+  parent: string;  // '' for a first message
+  role: Role;
+  content: string;
+  created: number;  // ms since 1970
+  // Of an answer:
+  reasoning?: string;
+  reasoning_ms?: number;
+  calls?: ToolCall[];
+  tokens?: Token[];
+  usage?: Usage;
+  finish?: string;  // the server's finish_reason, or "stopped" by the user
+  failure?: Failure;
+  model?: string;
+  seed?: number;
+  first_token_ms?: number;
+  decode_ms?: number;  // from the first token to the last
+  // Of a tool's result:
+  call_id?: string;
+}
+
+export interface Sampling {
+  temperature: number | null;  // null: what the server takes
+  top_p: number | null;
+  top_k: number | null;
+  max_tokens: number | null;
+  seed: number | null;
+}
+
+export type Thinking = 'default' | 'on' | 'off';
+
+export interface Settings {
+  model: string;  // '': the served model
+  system: string;
+  sampling: Sampling;
+  thinking: Thinking;
+  tools: string;  // JSON text; '' for none
+  logprobs: boolean;
+}
+
+export interface Conversation {
+  id: string;
+  title: string;  // '' until the user names it or the first message does
+  created: number;
+  changed: number;
+  messages: Record<string, Message>;
+  chosen: Record<string, string>;  // parent -> child
+  settings: Settings;
+}
+
+export const kDefaultSettings: Settings = {
+  model: '', system: '', thinking: 'default', tools: '', logprobs: true,
+  sampling: {temperature: null, top_p: null, top_k: null, max_tokens: null, seed: null},
+};
+
+export function new_id(): string {
+  return [...crypto.getRandomValues(new Uint8Array(9))].map(byte => byte.toString(36).padStart(2, '0')).join('');
+}
+
+export function new_conversation(settings: Settings): Conversation {
+  const now = Date.now();
+  return {id: new_id(), title: '', created: now, changed: now, messages: {}, chosen: {}, settings: structuredClone(settings)};
+}
+
+/** In the order in which they were made. */
+export function children(conversation: Conversation, parent: string): Message[] {
+  return Object.values(conversation.messages).filter(message => message.parent === parent)
+    .sort((a, b) => a.created - b.created);
+}
+
+/** The messages shown: from the first along the chosen children, the newest where nothing was chosen. */
+export function path(conversation: Conversation): Message[] {
+  const by_parent = new Map<string, Message[]>();
+  for (const message of Object.values(conversation.messages)) {
+    by_parent.set(message.parent, [...(by_parent.get(message.parent) ?? []), message]);
+  }
+  const out: Message[] = [];
+  for (let parent = '';;) {
+    const found = by_parent.get(parent);
+    if (!found) return out;
+    const newest = found.reduce((a, b) => (b.created >= a.created ? b : a));
+    const next: Message = found.find(message => message.id === conversation.chosen[parent]) ?? newest;
+    out.push(next);
+    parent = next.id;
+  }
+}
+
+/** Adds a message behind `parent` and chooses it. Later ones get later times, whatever the clock says. */
+export function add_message(conversation: Conversation, parent: string, role: Role, content: string): Message {
+  const latest = children(conversation, parent).at(-1)?.created ?? 0;
+  const message: Message = {id: new_id(), parent, role, content, created: Math.max(Date.now(), latest + 1)};
+  conversation.messages[message.id] = message;
+  conversation.chosen[parent] = message.id;
+  conversation.changed = Date.now();
+  return message;
+}
+
+/** Takes back a message that nothing follows, as if it had not been. */
+export function remove_message(conversation: Conversation, message: Message): void {
+  delete conversation.messages[message.id];
+  if (conversation.chosen[message.parent] === message.id) delete conversation.chosen[message.parent];
+}
+
+/** Which of its siblings a message is: [index, how many]. */
+export function branch_of(conversation: Conversation, message: Message): [number, number] {
+  const siblings = children(conversation, message.parent);
+  return [siblings.findIndex(sibling => sibling.id === message.id), siblings.length];
+}
+
+export function choose_branch(conversation: Conversation, message: Message, step: number): void {
+  const siblings = children(conversation, message.parent);
+  const index = siblings.findIndex(sibling => sibling.id === message.id) + step;
+  if (siblings[index]) conversation.chosen[message.parent] = siblings[index].id;
+}
+
+export function title_of(conversation: Conversation): string {
+  if (conversation.title) return conversation.title;
+  const first = path(conversation)[0]?.content.trim().replace(/\s+/g, ' ') ?? '';
+  if (!first) return 'New conversation';
+  return first.length > 60 ? `${first.slice(0, 57)}...` : first;
+}
+
+/** Whether all words of the query occur in the title or a message. */
+export function matches(conversation: Conversation, query: string): boolean {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  if (!words.length) return true;
+  const text = [title_of(conversation), ...Object.values(conversation.messages).map(message => message.content)]
+    .join('\n').toLowerCase();
+  return words.every(word => text.includes(word));
+}

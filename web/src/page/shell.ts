@@ -1,0 +1,121 @@
+// The frame of the page: at the left the mark, the views and the conversations (a drawer on small screens), on top the bar of the view.
+import {api_key, key_changed, reachable} from '../api/http';
+import {load_models} from '../api/models';
+import {RequestFailed} from '../api/failure';
+import {el, icon_button} from './dom';
+import {icon, mark, type IconName} from './icons';
+import {chosen_theme, next_theme, type Theme} from './theme';
+
+export interface View {
+  element: HTMLElement;
+  bar: HTMLElement;
+  shown(): void;
+  hidden(): void;
+}
+
+export type ViewName = 'chat' | 'engine' | 'model';
+const kTitles: Record<ViewName, string> = {chat: 'Chat', engine: 'Engine', model: 'Model'};
+const kThemeNames: Record<Theme, string> = {system: 'as the system', light: 'light', dark: 'dark'};
+const kThemeIcons: Record<Theme, IconName> = {system: 'system', light: 'sun', dark: 'moon'};
+const kRetryMs = 2500;
+
+export class Shell {
+  readonly element: HTMLElement;
+  #views: Record<ViewName, View>;
+  #links = new Map<ViewName, HTMLElement>();
+  #main = el('main', {id: 'main', tabindex: -1});
+  #bar = el('div', {class: 'bar-slot'});
+  #side: HTMLElement;
+  #shade = el('div', {class: 'shade', hidden: true, onclick: () => this.close_drawer()});
+  #status = el('p', {class: 'server-status', role: 'status'});
+  #theme = icon_button(icon('system'), 'Theme', () => this.#show_theme(next_theme()));
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  current: ViewName = 'chat';
+
+  constructor(views: Record<ViewName, View>, conversations: HTMLElement, show_keys: () => void) {
+    this.#views = views;
+    const nav = el('nav', {class: 'views', 'aria-label': 'Views'});
+    for (const name of Object.keys(views) as ViewName[]) {
+      const link = el('a', {href: `#${name}`}, icon(name), kTitles[name]);
+      this.#links.set(name, link);
+      nav.append(link);
+    }
+    this.#side = el('div', {class: 'side'},
+      el('div', {class: 'brand'}, mark(), el('span', {}, 'Hone')), nav, conversations,
+      el('div', {class: 'side-foot'}, this.#status, el('span', {class: 'spring'}), this.#theme,
+         icon_button(icon('help'), 'Keyboard shortcuts', show_keys)));
+    const menu = icon_button(icon('menu'), 'Menu', () => this.#toggle_drawer(), {class: 'icon-button menu-button'});
+    this.element = el('div', {class: 'shell'}, el('a', {class: 'skip', href: '#main', onclick: (event: Event) => {
+      event.preventDefault();
+      this.#main.focus();
+    }}, 'Skip to the content'), this.#side, this.#shade,
+      el('div', {class: 'page'}, el('header', {class: 'bar'}, menu, this.#bar), this.#main));
+    this.#show_theme(chosen_theme());
+    reachable.on(is => this.#show_status(is));
+    key_changed.on(() => void this.#connect());
+    addEventListener('hashchange', () => this.#route());
+  }
+
+  begin(): void {
+    this.#route();
+    void this.#connect();
+  }
+
+  go(name: ViewName): void {
+    location.hash = name;
+  }
+
+  close_drawer(): void {
+    this.#side.classList.remove('open');
+    this.#shade.hidden = true;
+  }
+
+  #toggle_drawer(): void {
+    this.#shade.hidden = !this.#side.classList.toggle('open');
+  }
+
+  #route(): void {
+    const wanted = location.hash.slice(1) as ViewName;
+    const name: ViewName = wanted in this.#views ? wanted : 'chat';
+    const before = this.#views[this.current], view = this.#views[name];
+    if (before !== view) before.hidden();
+    this.current = name;
+    document.title = name === 'chat' ? 'Hone' : `${kTitles[name]} - Hone`;
+    document.body.dataset.view = name;
+    for (const [other, link] of this.#links) {
+      if (other === name) link.setAttribute('aria-current', 'page');
+      else link.removeAttribute('aria-current');
+    }
+    this.#main.replaceChildren(view.element);
+    this.#bar.replaceChildren(view.bar);
+    this.close_drawer();
+    view.shown();
+  }
+
+  /** Until the server has told its models; a wrong key waits for another. */
+  async #connect(): Promise<void> {
+    clearTimeout(this.#retry);
+    try {
+      await load_models();
+    } catch (problem) {
+      if (!(problem instanceof RequestFailed)) throw problem;
+      if (problem.failure.kind !== 'unauthorized' || api_key()) this.#status.textContent = problem.failure.message;
+      if (problem.failure.kind !== 'unauthorized') this.#retry = setTimeout(() => void this.#connect(), kRetryMs);
+    }
+  }
+
+  #show_status(is_reachable: boolean): void {
+    this.#status.textContent = is_reachable ? 'Connected' : 'Server gone';
+    this.#status.classList.toggle('gone', !is_reachable);
+    if (!is_reachable) {
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => void this.#connect(), kRetryMs);
+    }
+  }
+
+  #show_theme(theme: Theme): void {
+    this.#theme.replaceChildren(icon(kThemeIcons[theme]));
+    this.#theme.title = `Theme: ${kThemeNames[theme]}`;
+    this.#theme.setAttribute('aria-label', this.#theme.title);
+  }
+}
