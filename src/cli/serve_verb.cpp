@@ -2,6 +2,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include <boost/json/serialize.hpp>
 #include <sys/resource.h>
 
 #include "base/env.h"
@@ -12,6 +13,7 @@
 #include "cli/model_text.h"
 #include "cli/serve_training.h"
 #include "model/adapter_file.h"
+#include "model/checkpoint/inspect.h"
 #include "model/checkpoint/pack_verification.h"
 #include "serve/server.h"
 
@@ -171,6 +173,15 @@ Status load_adapters(const std::vector<NamedFolder>& named, serve::Adapters& ada
     return ok();
 }
 
+// What hone inspect says of the model, which outlives it, and what computes it.
+std::function<std::string()> description_of(const ModelOptions& options, const OpenModel& open) {
+    return [&open, path = options.path, weights = *model::weight_choice_named(options.weights)] {
+        boost::json::object description = model::to_json(model::inspect_loaded(open.loaded, path, weights));
+        description["kernels"] = math::name_of(open.kernels->isa);
+        return boost::json::serialize(description);
+    };
+}
+
 // For /metrics.
 std::function<serve::TrainingStatus()> training_status(const train::BackgroundJob* job) {
     if (!job) return nullptr;
@@ -226,7 +237,8 @@ Status serve_model(ServeFlags& flags) {
                                         .vocabulary = open->loaded.model->spec().vocabulary,
                                         .numeric_class = numeric_class_name(*open),
                                         .adapters = &adapters,
-                                        .training = training_status(training.get())},
+                                        .training = training_status(training.get()),
+                                        .describe = description_of(flags.model, *open)},
                                        std::move(*listener));
     if (!server) return server.error();
     print_welcome(url_of(flags.listener.host, (*server)->port()), name, text->tokenizer->reads_text(),

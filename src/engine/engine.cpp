@@ -21,8 +21,8 @@ constexpr size_t kUnknownMemory = size_t{2} << 30;  // where the system does not
 class Engine::Worker {
   public:
     Worker(const model::Model& model, const math::KernelTable& kernels, PagePool pages, LoopOptions options,
-           std::unique_ptr<SpillStore> spill, int32_t max_context)
-        : vocabulary_(model.spec().vocabulary), max_context_(max_context) {
+           std::unique_ptr<SpillStore> spill, int32_t max_context, const EngineFacts& facts)
+        : vocabulary_(model.spec().vocabulary), max_context_(max_context), facts_(facts) {
         EngineMetrics metrics;
         metrics.pages_total = pages.total();
         if (spill) metrics.spill = spill->metrics();
@@ -31,6 +31,7 @@ class Engine::Worker {
                                spill = std::move(spill)]() mutable {
             options.interrupted = [this] { return mailbox_.has_messages(); };
             options.wake = [this] { mailbox_.post(GuestWaits{}); };
+            options.tap = &steps_;
             Loop loop(model, kernels, std::move(pages), std::move(options), std::move(spill));
             run(loop);
         });
@@ -45,6 +46,8 @@ class Engine::Worker {
     Mailbox& mailbox() { return mailbox_; }
     int32_t vocabulary() const { return vocabulary_; }
     int32_t max_context() const { return max_context_; }
+    const EngineFacts& facts() const { return facts_; }
+    StepTap& steps() { return steps_; }
 
   private:
     void run(Loop& loop) {
@@ -55,6 +58,7 @@ class Engine::Worker {
             mailbox_.publish(loop.metrics(), loop.held_tokens());  // who hears of the end finds it counted
             loop.report();
             loop.give_turn();
+            loop.show_step();
             mailbox_.publish(loop.metrics(), loop.held_tokens());
         }
     }
@@ -81,6 +85,8 @@ class Engine::Worker {
     }
 
     const int32_t vocabulary_, max_context_;
+    const EngineFacts facts_;
+    StepTap steps_;
     Mailbox mailbox_;
     std::thread thread_;
 };
@@ -179,8 +185,16 @@ Result<std::unique_ptr<Engine>> Engine::create(const model::Model& model, const 
                      .threads = options.threads > 0 ? options.threads : static_cast<int>(usable_cpus().size()),
                      .int4_class = options.int4_class,
                      .turns = options.turns};
-    return std::unique_ptr<Engine>(new Engine(
-        std::make_unique<Worker>(model, kernels, std::move(*pages), std::move(loop), std::move(spill), max_context)));
+    const EngineFacts facts{.layers = model.spec().layers,
+                            .threads = loop.threads,
+                            .max_streams = options.max_batch,
+                            .pages = *page_count,
+                            .page_tokens = kPageTokens,
+                            .page_bytes = pages->page_bytes(),
+                            .prefill = options.prefill,
+                            .token_gap = options.token_gap};
+    return std::unique_ptr<Engine>(new Engine(std::make_unique<Worker>(
+        model, kernels, std::move(*pages), std::move(loop), std::move(spill), max_context, facts)));
 }
 
 Engine::Engine(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
@@ -212,6 +226,14 @@ void Engine::set_adapter(RequestId id, std::shared_ptr<const model::Adapter> ada
 
 EngineMetrics Engine::metrics() const {
     return worker_->mailbox().metrics();
+}
+
+const EngineFacts& Engine::facts() const {
+    return worker_->facts();
+}
+
+StepTap& Engine::steps() {
+    return worker_->steps();
 }
 
 int32_t Engine::max_context() const {

@@ -21,6 +21,7 @@
 #include "engine/decode/token_record.h"
 #include "engine/schedule/policy.h"
 #include "engine/schedule/step_costs.h"
+#include "engine/step_tap.h"
 #include "model/adapter.h"
 
 namespace hone::engine {
@@ -65,6 +66,10 @@ using EventSink = std::function<void(RequestEvent)>;
 // How prompts advance beside decoding sequences: schedule/policy.h.
 enum class PrefillPolicy { automatic, chunked, layered };
 Policy policy_of(PrefillPolicy prefill);
+constexpr std::string_view name_of(PrefillPolicy prefill) {
+    constexpr std::string_view kNames[] = {"auto", "chunked", "layered"};
+    return kNames[static_cast<size_t>(prefill)];
+}
 // As the policies were published: vLLM's default of old, the cohorts of layered prefill; the automatic policy has layers to
 // give as well.
 int32_t default_token_budget(PrefillPolicy prefill);
@@ -144,6 +149,15 @@ struct EngineMetrics {
     PrefillMetrics prefill;
 };
 
+// What an engine is, from its making to its end.
+struct EngineFacts {
+    int32_t layers = 0, threads = 0, max_streams = 0;
+    int32_t pages = 0, page_tokens = 0;
+    size_t page_bytes = 0;
+    PrefillPolicy prefill = PrefillPolicy::automatic;
+    TokenGap token_gap;
+};
+
 // What messages about pages on disk begin with.
 constexpr std::string_view kSpillContext = "cache on disk";
 
@@ -173,7 +187,10 @@ class Engine {
     void set_adapter(RequestId id, std::shared_ptr<const model::Adapter> adapter);
 
     EngineMetrics metrics() const;
+    const EngineFacts& facts() const;
     int32_t max_context() const;  // prompt and generated tokens of one request
+    // What its steps do, for one who looks on.
+    StepTap& steps();
 
   private:
     class Worker;

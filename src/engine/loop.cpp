@@ -75,6 +75,7 @@ void Loop::step() {
     }
     stop_where_reached(plan, batch, report);
     prompts_stood_ = stood_still(plan);
+    if (options_.tap && options_.tap->watched()) note_parts(batch);
     commit_step(plan, batch);
     const double seconds = monotonic_seconds() - started;
     int64_t logits_rows = 0;
@@ -95,14 +96,19 @@ void Loop::step() {
     turn_end_ = started + static_cast<double>(turn_end) / kPicosecondsPerSecond;
     metrics_.steps++;
     metrics_.busy_seconds += seconds;
+    shown_.begin = started;
+    shown_.seconds = seconds;
     count_sequences_and_pages();
 }
 
 void Loop::give_turn() {
     if (!guest_waits()) return;
-    const double seconds = idle() ? kIdleTurn : turn_end_ - monotonic_seconds();
+    const double now = monotonic_seconds();
+    const double seconds = idle() ? kIdleTurn : turn_end_ - now;
     if (seconds < kLeastTurn) return;
-    metrics_.guest_seconds += options_.turns->give(seconds);
+    if (shown_.seconds == 0) shown_.begin = now;
+    shown_.guest_seconds = options_.turns->give(seconds);
+    metrics_.guest_seconds += shown_.guest_seconds;
 }
 
 // There was no memory to run the plan. Nothing of it is computed yet by the schedule's account, and what its rows wrote

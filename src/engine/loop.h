@@ -34,6 +34,7 @@ struct LoopOptions {
     math::NumericClass int4_class = math::NumericClass::i8g32;
     RowBlocks blocks;
     Turns* turns = nullptr;  // of a guest on the loop's threads; outlives the loop
+    StepTap* tap = nullptr;  // of whoever looks on; outlives the loop
     // Called on the guest's thread when it begins to wait for a turn, so that whoever sleeps calls give_turn().
     std::function<void()> wake = [] {};
 };
@@ -64,6 +65,8 @@ class Loop {
     bool guest_waits() const { return options_.turns && options_.turns->wanted(); }
     // Gives a guest that waits what the last step leaves until the next one has to begin; a few milliseconds if idle.
     void give_turn();
+    // Records what the last step and turn did, if somebody looks on.
+    void show_step();
 
     // Nobody has anything to compute: no requests, or paused ones only.
     bool idle() const;
@@ -125,6 +128,7 @@ class Loop {
     void forget(RequestId id);
     void count_sequences_and_pages();
     void count_prompts(const Plan& plan, const std::vector<BatchSegment>& batch);
+    void note_parts(const std::vector<BatchSegment>& batch);
 
     const model::Model& model_;
     LoopOptions options_;
@@ -147,6 +151,8 @@ class Loop {
     double turn_end_ = 0;         // monotonic seconds: when the guest's turn behind the last step ends
     int64_t held_tokens_ = 0;
     EngineMetrics metrics_;
+    StepFacts shown_;  // of the last step, until it is recorded; and what passed layers in it, while somebody looks on
+    std::vector<StepPart> shown_parts_;
 };
 
 }  // namespace hone::engine

@@ -1,4 +1,5 @@
-// What happens to a loop's requests between two steps: they come, are cancelled, pause, change their weights and expire.
+// What happens to a loop's requests between two steps: they come, are cancelled, pause, change their weights and expire;
+// and what is shown of a step to who looks on.
 #include "base/clock.h"
 #include "engine/loop.h"
 
@@ -98,6 +99,31 @@ void Loop::expire(double now) {
         finish(found->second, std::move(event), FinishReason::expired);
     }
     count_sequences_and_pages();
+}
+
+// Before the commit: requests that end with it are gone behind it.
+void Loop::note_parts(const std::vector<BatchSegment>& batch) {
+    for (const BatchSegment& laid : batch) {
+        const Segment& segment = laid.segment;
+        if (segment.end_layer == segment.first_layer) continue;  // its time was up
+        if (shown_parts_.size() == StepTap::kMostParts) break;
+        const bool is_whole =
+            segment.end_layer == options_.limits.layers && segment.end_token == laid.sequence->length();
+        shown_parts_.push_back({.sequence = segment.sequence.value,
+                                .first_token = segment.first_token,
+                                .tokens = segment.end_token - segment.first_token,
+                                .first_layer = segment.first_layer,
+                                .end_layer = segment.end_layer,
+                                .decodes = !laid.prompt,
+                                .emits = is_whole && laid.live->sampling.max_tokens > 0});
+    }
+}
+
+void Loop::show_step() {
+    const bool is_any = shown_.seconds + shown_.guest_seconds > 0;
+    if (is_any && options_.tap && options_.tap->watched()) options_.tap->record(shown_, shown_parts_);
+    shown_ = {};
+    shown_parts_.clear();
 }
 
 }  // namespace hone::engine

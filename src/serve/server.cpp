@@ -63,7 +63,10 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, cons
                         .vocabulary = model.vocabulary,
                         .dialect = dialect_of(options.tool_parser, model),
                         .adapters = model.adapters,
-                        .training = model.training};
+                        .training = model.training,
+                        .steps = model.engine.steps(),
+                        .engine = model.engine.facts(),
+                        .describe = model.describe};
     std::vector<int32_t>& ends = served.defaults.end_ids;
     if (const auto end = model.tokenizer.eos(); end && std::find(ends.begin(), ends.end(), *end) == ends.end())
         ends.push_back(*end);

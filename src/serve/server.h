@@ -35,6 +35,8 @@ struct ServedModel {
     std::string numeric_class = {};                 // "f32seq", "i8g32", "i8p32"
     Adapters* adapters = nullptr;                   // that requests may name instead of the model; null: none
     std::function<TrainingStatus()> training = {};  // of a job in this process; any thread; null: none
+    // What `hone inspect --json` says of it, a JSON object; called once, on a thread of the server; null: nothing is said.
+    std::function<std::string()> describe = {};
 };
 
 class Service;

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "serve/http/ascii.h"
 #include "serve/openai/field_reader.h"
-#include "serve/page.h"
 
 namespace hone::serve {
 
@@ -76,13 +75,20 @@ Service::Service(ServerOptions options, ServiceModel model, std::shared_ptr<Requ
                .model = model_.name,
                .fingerprint = fingerprint(options_.version, model_.numeric_class),
                .numeric_class = model_.numeric_class,
-               .max_queue_seconds = options_.max_queue_seconds} {}
+               .max_queue_seconds = options_.max_queue_seconds},
+      viewers_(model_.generator, model_.steps, model_.engine, model_.name, options_.version) {}
 
 Service::~Service() {
     stop();
 }
 
+void Service::begin_drain() {
+    draining_ = true;
+    viewers_.end();
+}
+
 void Service::stop() {
+    viewers_.end();
     adapter_work_->stop();
     intake_->stop();
     output_->stop();
@@ -95,6 +101,8 @@ std::span<const Service::Route> Service::routes() {
         {"GET", "/health", false, false, &Service::health},
         {"GET", "/version", false, false, &Service::version},
         {"GET", "/metrics", false, false, &Service::metrics},
+        {"GET", "/v1/hone/model", false, true, &Service::describe_model},
+        {"GET", "/v1/hone/events", false, true, &Service::events},
         {"GET", "/v1/models", false, true, &Service::list_models},
         {"GET", kModelPrefix.data(), true, true, &Service::show_model},
         {"POST", "/v1/completions", false, true, &Service::completions},
@@ -177,14 +185,6 @@ HeaderList Service::cors_headers(const Request& head) const {
         headers.emplace_back("Access-Control-Max-Age", "600");
     }
     return headers;
-}
-
-void Service::page_file(Request request, ExchangePtr exchange) {
-    const PageFile* file = options_.page ? find_page_file(page_files(), request.path) : nullptr;
-    if (!file)
-        return exchange->respond(
-            error_response(plain_error(404, fmt::format("there is no {} here", quotable(request.path)))));
-    exchange->respond(page_answer(*file, request));
 }
 
 void Service::health(Request, ExchangePtr exchange) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "serve/openai/prompt_building.h"
 #include "serve/options.h"
 #include "serve/request_log.h"
+#include "serve/viewers.h"
 
 namespace hone::serve {
 
@@ -31,6 +33,9 @@ struct ServiceModel {
     std::optional<text::ModelDialect> dialect = {};  // how it writes reasoning and tool calls; none: all is content
     Adapters* adapters = nullptr;                    // null: none
     std::function<TrainingStatus()> training = {};   // null: there is no job
+    engine::StepTap& steps;                          // of the engine behind the generator
+    engine::EngineFacts engine = {};
+    std::function<std::string()> describe = {};  // ServedModel's
 };
 
 class Service {
@@ -41,8 +46,8 @@ class Service {
 
     // For the listener; the service outlives it.
     HttpHandlers handlers();
-    // From here on /health says so and new work is refused.
-    void begin_drain() { draining_ = true; }
+    // From here on /health says so and new work is refused; who looks on is told no more.
+    void begin_drain();
     // From here on /health says so, new work is refused and running requests end with this message.
     void fail(std::string message) { failure_.set(std::move(message)); }
     // Finishes queued jobs and joins the workers.
@@ -65,6 +70,8 @@ class Service {
     HeaderList cors_headers(const Request& head) const;
 
     void page_file(Request request, ExchangePtr exchange);
+    void describe_model(Request request, ExchangePtr exchange);
+    void events(Request request, ExchangePtr exchange);
     void health(Request request, ExchangePtr exchange);
     void version(Request request, ExchangePtr exchange);
     void metrics(Request request, ExchangePtr exchange);
@@ -102,6 +109,7 @@ class Service {
     std::optional<ApiError> unload_named(const boost::json::object& body, ExchangePtr& exchange);
     std::vector<AdapterPtr> adapters() const;
     boost::json::object model_json(const AdapterVersion* adapter) const;
+    boost::json::object served_json() const;
 
     const ServerOptions options_;
     const ServiceModel model_;
@@ -116,6 +124,9 @@ class Service {
     Failure failure_;
     GenerationContext context_;
     std::atomic<bool> draining_{false};
+    std::once_flag described_;
+    std::string description_;
+    Viewers viewers_;
 };
 
 }  // namespace hone::serve

@@ -53,7 +53,8 @@ class Target {
                          .special_tokens = {},
                          .generator = generator_,
                          .defaults = {},
-                         .vocabulary = 288});
+                         .vocabulary = 288,
+                         .steps = steps_});
         context_.handlers = service_->handlers();
         context_.handlers.serve = [](Request request, ExchangePtr exchange) { answer(std::move(request), exchange); };
         context_.limits.header_bytes = 4096;
@@ -85,6 +86,7 @@ class Target {
 
   private:
     NoGenerator generator_;
+    engine::StepTap steps_;
     std::unique_ptr<text::Tokenizer> tokenizer_;
     std::unique_ptr<Service> service_;
     ConnectionContext context_;

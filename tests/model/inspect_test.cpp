@@ -77,6 +77,42 @@ TEST(Inspect, PackAndFolderAgree) {
     }
 }
 
+// A server tells what inspect tells; of weights without files, or with others' files, what is in memory.
+TEST(Inspect, OfALoadedModelAgrees) {
+    for (const auto& path : golden_models()) {
+        const auto loaded = load(path, WeightChoice::int4);
+        const auto of_files = to_json(inspect(path, WeightChoice::int4));
+        EXPECT_EQ(to_json(inspect_loaded(loaded, path, WeightChoice::int4)), of_files);
+        for (const fs::path& other : {fs::path(), path / "none", golden_models().front() / "config.json"}) {
+            const auto in_memory = to_json(inspect_loaded(loaded, other, WeightChoice::int4));
+            for (const char* field : {"architecture", "memory", "totals", "layers", "parameters", "active_parameters"})
+                EXPECT_EQ(in_memory.at(field), of_files.at(field)) << field;
+        }
+        EXPECT_EQ(inspect_loaded(loaded, {}, WeightChoice::int4).kind, "shape");
+    }
+}
+
+// Each tensor is in one part of one layer, or of what is in none.
+TEST(Inspect, LayersHaveAllTensors) {
+    for (const auto& path : golden_models()) {
+        const auto told = to_json(inspect(path));
+        const auto& layers = told.at("layers").as_array();
+        ASSERT_EQ(layers.size(), told.at("architecture").at("layers").to_number<size_t>() + 1);
+        EXPECT_TRUE(layers[0].at("layer").is_null());
+        size_t tensors = 0, bytes = 0;
+        for (size_t i = 0; i < layers.size(); i++) {
+            if (i > 0) EXPECT_EQ(layers[i].at("layer").to_number<size_t>(), i - 1);
+            for (const auto& part : layers[i].at("parts").as_array()) {
+                tensors += part.at("tensors").to_number<size_t>();
+                bytes += part.at("bytes").to_number<size_t>();
+                EXPECT_NE(part.at("name").as_string(), "");
+            }
+        }
+        EXPECT_EQ(tensors, told.at("tensors").as_array().size());
+        EXPECT_EQ(bytes, told.at("memory").at("weights").to_number<size_t>());
+    }
+}
+
 TEST(Inspect, TotalsAddUp) {
     TestFolder folder;
     write_checkpoint(folder.path, shape("tiny-moe"));

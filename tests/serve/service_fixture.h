@@ -127,7 +127,10 @@ class ServiceTest : public ::testing::Test {
                                                           .defaults = {.end_ids = {2}},
                                                           .vocabulary = 288,
                                                           .dialect = std::move(spoken),
-                                                          .adapters = adapters_},
+                                                          .adapters = adapters_,
+                                                          .steps = steps_,
+                                                          .engine = engine_facts_,
+                                                          .describe = describe_},
                                              std::move(log));
         handlers_ = service_->handlers();
     }
@@ -151,7 +154,10 @@ class ServiceTest : public ::testing::Test {
     Answer post(std::string path, std::string body) { return ask(request("POST", std::move(path), std::move(body))); }
 
     ScriptedGenerator generator_;
-    Adapters* adapters_ = nullptr;  // set before start()
+    Adapters* adapters_ = nullptr;  // set before start(), as what follows
+    engine::EngineFacts engine_facts_{.layers = 4, .threads = 2, .max_streams = 8, .pages = 100, .page_tokens = 64};
+    std::function<std::string()> describe_;
+    engine::StepTap steps_;
     std::unique_ptr<text::Tokenizer> tokenizer_;
     std::unique_ptr<Service> service_;
     HttpHandlers handlers_;

@@ -83,6 +83,7 @@ Status inspect_folder(const std::filesystem::path& path, WeightChoice weights, I
                       size_t& page_bytes) {
     const auto checkpoint = open_checkpoint(path, weights);
     if (!checkpoint) return checkpoint.error();
+    inspection.kind = "folder";
     inspection.spec = checkpoint->model->spec();
     page_bytes = checkpoint->model->cache_spec().page_bytes;
     report_folder(*checkpoint, inspection);
@@ -96,11 +97,40 @@ Status inspect_pack(const std::filesystem::path& path, WeightChoice weights, Ins
     const auto model = make_model(pack->config());
     if (!model) return model.error().within(path.string());
     if (const Status attached = pack->attach_to(**model, weights); !attached) return attached;
-    inspection.is_pack = true;
+    inspection.kind = "pack";
     inspection.spec = (*model)->spec();
     page_bytes = (*model)->cache_spec().page_bytes;
     report_pack(*pack, inspection);
     return ok();
+}
+
+void report_memory(const LoadedModel& loaded, Inspection& inspection) {
+    std::map<const std::byte*, size_t> users;  // of each matrix
+    loaded.model->visit([&](const WeightSlot& slot) {
+        if (slot.matrix) users[slot.matrix->data]++;
+    });
+    loaded.model->visit([&](const WeightSlot& slot) {
+        const auto format = slot.matrix ? std::optional(slot.matrix->format) : std::nullopt;
+        const std::string name(name_of(format));
+        const size_t bytes = planned_bytes(slot, format);
+        inspection.tensors.push_back(
+            {.name = slot.name,
+             .role = slot.role,
+             .n = slot.n,
+             .k = slot.k,
+             .stored = name,
+             .format = name,
+             .stored_bytes = bytes,
+             .bytes = bytes,
+             .shares_bytes = slot.role == WeightRole::embedding && users[slot.matrix->data] > 1});
+    });
+}
+
+bool are_alike(const Inspection& a, const Inspection& b) {
+    const auto is_same = [](const TensorReport& x, const TensorReport& y) {
+        return x.name == y.name && x.format == y.format && x.n == y.n && x.k == y.k;
+    };
+    return a.spec.architecture == b.spec.architecture && std::ranges::equal(a.tensors, b.tensors, is_same);
 }
 
 }  // namespace
@@ -117,6 +147,21 @@ Result<Inspection> inspect_model(const std::filesystem::path& path, WeightChoice
     inspection.kv_bytes_per_token = page_bytes / math::kPageTokens;
     add_up(inspection);
     return inspection;
+}
+
+Inspection inspect_loaded(const LoadedModel& loaded, const std::filesystem::path& path, WeightChoice weights) {
+    const bool has_files = !path.empty();
+    Inspection inspection{.path = has_files ? path.string() : loaded.name,
+                          .kind = !has_files                   ? "shape"
+                                  : loaded.weights.is_mapped() ? "pack"
+                                                               : "folder",
+                          .spec = loaded.model->spec()};
+    inspection.kv_bytes_per_token = loaded.model->cache_spec().page_bytes / math::kPageTokens;
+    report_memory(loaded, inspection);
+    add_up(inspection);
+    if (!has_files) return inspection;
+    auto of_files = inspect_model(path, weights);
+    return of_files && are_alike(*of_files, inspection) ? std::move(*of_files) : inspection;
 }
 
 int64_t tokens_that_fit(const Inspection& inspection, size_t bytes) {

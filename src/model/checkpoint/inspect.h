@@ -1,5 +1,5 @@
-// What `hone inspect DIR|FILE` tells: architecture, every tensor with its format and size, totals, and what it all
-// takes in memory. Reads headers only, no weight. Free functions, any thread.
+// What `hone inspect DIR|FILE` tells, and a server of its model: architecture, every tensor with its format and size,
+// totals, and what it all takes in memory. Reads headers only, no weight. Free functions, any thread.
 #pragma once
 
 #include <filesystem>
@@ -9,6 +9,7 @@
 #include <boost/json/object.hpp>
 
 #include "base/result.h"
+#include "model/checkpoint/load.h"
 #include "model/checkpoint/weight_choice.h"
 #include "model/model.h"
 
@@ -34,7 +35,7 @@ struct RoleTotal {
 
 struct Inspection {
     std::string path;
-    bool is_pack = false;
+    std::string kind;  // "pack", "folder", "shape"
     ModelSpec spec;
     std::vector<TensorReport> tensors;  // in the order of Model::visit
     std::vector<std::string> unused;    // in the checkpoint, but not of the architecture
@@ -49,9 +50,13 @@ struct Inspection {
 // `weights`: the formats to plan for; a pack has its own. Errors as load_model.
 Result<Inspection> inspect_model(const std::filesystem::path& path, WeightChoice weights);
 
+// Of a loaded model, also while it computes. What only files tell is of those at `path` (asked for as `weights`) while they
+// are that model's. With an empty path (a shape), or others' files, its weights count as stored as they are in memory.
+Inspection inspect_loaded(const LoadedModel& loaded, const std::filesystem::path& path, WeightChoice weights);
+
 // A table for people; tensors that differ only in their numbers share a line.
 std::string to_text(const Inspection& inspection);
-// Everything, every tensor.
+// Everything, every tensor; what is in no layer (a row with "layer": null) and layers, with their parts.
 boost::json::object to_json(const Inspection& inspection);
 
 // Tokens whose keys and values fit into `bytes` of cache, in whole pages.

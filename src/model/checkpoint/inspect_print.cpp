@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <map>
 
 #include <boost/json/array.hpp>
@@ -83,12 +85,70 @@ std::string total_lines(const Inspection& inspection) {
     return text;
 }
 
+// "model.layers.3.mlp.up_proj.weight" is of the "mlp" of layer 3, "model.norm.weight" the "norm" of none.
+struct Place {
+    std::optional<int32_t> layer;
+    std::string part;
+};
+
+Place place_of(std::string_view name) {
+    constexpr std::string_view kLayers = "layers.", kModel = "model.";
+    Place place;
+    if (const size_t found = name.find(kLayers); found != std::string_view::npos) {
+        name.remove_prefix(found + kLayers.size());
+        int32_t layer = 0;
+        const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), layer);
+        if (failure == std::errc()) place.layer = layer;
+        name.remove_prefix(std::min(name.size(), static_cast<size_t>(end - name.data()) + 1));
+    } else if (name.starts_with(kModel)) {
+        name.remove_prefix(kModel.size());
+    }
+    place.part = name.substr(0, name.find('.'));
+    return place;
+}
+
+// A row for what is in no layer ("layer": null), and one for each layer; their parts by role and format, in the order of
+// the first tensor of each.
+json::array layers_json(const Inspection& inspection) {
+    struct Part {
+        std::string name;
+        RoleTotal total;
+    };
+    std::map<std::optional<int32_t>, std::vector<Part>> layers;
+    for (const auto& tensor : inspection.tensors) {
+        auto [layer, name] = place_of(tensor.name);
+        std::vector<Part>& parts = layers[layer];
+        auto part = std::ranges::find_if(parts, [&](const Part& known) {
+            return known.name == name && known.total.role == tensor.role && known.total.format == tensor.format;
+        });
+        if (part == parts.end())
+            part = parts.insert(parts.end(), {std::move(name), {.role = tensor.role, .format = tensor.format}});
+        part->total.tensors++;
+        part->total.parameters += tensor.parameters();
+        part->total.bytes += tensor.shares_bytes ? 0 : tensor.bytes;
+    }
+    json::array rows;
+    for (const auto& [layer, parts] : layers) {
+        json::array list;
+        for (const auto& [name, total] : parts)
+            list.push_back(json::object{{"name", name},
+                                        {"role", name_of(total.role)},
+                                        {"format", total.format},
+                                        {"tensors", total.tensors},
+                                        {"parameters", total.parameters},
+                                        {"bytes", total.bytes}});
+        rows.push_back(
+            json::object{{"layer", layer ? json::value(*layer) : json::value(nullptr)}, {"parts", std::move(list)}});
+    }
+    return rows;
+}
+
 }  // namespace
 
 std::string to_text(const Inspection& inspection) {
     const ModelSpec& spec = inspection.spec;
     std::string text =
-        fmt::format("{} ({})\n", inspection.path, inspection.is_pack ? "packed by hone" : "checkpoint folder");
+        fmt::format("{} ({})\n", inspection.path, inspection.kind == "pack" ? "packed by hone" : "checkpoint folder");
     text += fmt::format("  architecture  {}: {} layers, hidden {}, vocabulary {}, up to {} positions\n",
                         spec.architecture, spec.layers, spec.hidden, spec.vocabulary, spec.max_positions);
     text +=
@@ -138,7 +198,7 @@ json::object to_json(const Inspection& inspection) {
     }
     return json::object{
         {"path", inspection.path},
-        {"kind", inspection.is_pack ? "pack" : "folder"},
+        {"kind", inspection.kind},
         {"architecture", json::object{{"model_type", spec.architecture},
                                       {"layers", spec.layers},
                                       {"hidden", spec.hidden},
@@ -156,6 +216,7 @@ json::object to_json(const Inspection& inspection) {
                                 {"kv_per_token", inspection.kv_bytes_per_token},
                                 {"cache_holds", std::move(fits)}}},
         {"totals", std::move(totals)},
+        {"layers", layers_json(inspection)},
         {"tensors", std::move(tensors)},
         {"unused", json::array(inspection.unused.begin(), inspection.unused.end())},
     };
