@@ -50,7 +50,7 @@ void add_export(CLI::App& app, int& status) {
     auto flags = std::make_shared<ExportFlags>();
     CLI::App* verb =
         app.add_subcommand("export", "Write a model with its adapter merged, or an adapter, for other programs");
-    verb->add_option("MODEL", flags->model.path,
+    add_model_option(*verb, flags->model,
                      "Checkpoint folder or pack file to merge the adapter into; none with --format");
     add_adapter_option(*verb, flags->model);
     verb->get_option("--adapter")->required();

@@ -70,7 +70,7 @@ void add_inspect(CLI::App& app, int& status) {
     auto flags = std::make_shared<InspectFlags>();
     CLI::App* verb =
         app.add_subcommand("inspect", "Architecture, tensors, sizes and memory plan of a model; or 'kernels'");
-    verb->add_option("MODEL", flags->model.path, "Checkpoint folder, pack file, or the word kernels")->required();
+    add_model_option(*verb, flags->model, "Checkpoint folder, pack file, sprout, or the word kernels")->required();
     verb->add_flag("--json", flags->json, "Print JSON");
     verb->add_flag("--verify", flags->verify, "Read a pack file's tensors and compare each with its checksum");
     add_weights_option(*verb, flags->model);

@@ -68,11 +68,12 @@ static int run(int argc, char** argv) {
     app.require_subcommand(0, 1);  // so that a word that is no verb is named
     app.footer(
         "Environment: HONE_ISA chooses the kernels as --isa does, HONE_LOG the log level (debug, info, warn, error, "
-        "off).");
+        "off), HONE_SPROUT the file of the built-in model.");
     int status = 0;
     add_serve(app, status);
     add_chat(app, status);
     add_score(app, status);
+    add_eval(app, status);
     add_pack(app, status);
     add_export(app, status);
     add_inspect(app, status);

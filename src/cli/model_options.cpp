@@ -3,6 +3,7 @@
 #include "base/cpu_features.h"
 #include "base/env.h"
 #include "base/topology.h"
+#include "cli/default_model.h"
 #include "cli/engine_flags.h"
 #include "math/kernels/self_test.h"
 #include "model/adapter_file.h"
@@ -56,10 +57,22 @@ void add_shape_option(CLI::App& verb, ModelOptions& options) {
                     fmt::format("A known shape with random weights: {}", fmt::join(model::shape_names(), ", ")));
 }
 
+CLI::Option* add_model_option(CLI::App& verb, ModelOptions& options, const std::string& description) {
+    return verb.add_option("MODEL", options.path, description)->transform(default_model_by_name());
+}
+
+Status choose_default_model(ModelOptions& options) {
+    if (!options.path.empty() || !options.shape.empty()) return ok();
+    auto file = find_default_model();
+    if (!file) return error("no MODEL is given, and {}", file.error().message);
+    options.path = file->string();
+    return ok();
+}
+
 void add_model_or_shape(CLI::App& verb, ModelOptions& options) {
-    CLI::Option* path =
-        verb.add_option("MODEL", options.path,
-                        "Checkpoint folder in Hugging Face layout, or a file made by hone pack; none with --shape");
+    CLI::Option* path = add_model_option(
+        verb, options,
+        "Checkpoint folder in Hugging Face layout, a file made by hone pack, or sprout; none with --shape");
     add_shape_option(verb, options);
     verb.get_option("--shape")->excludes(path);
 }
@@ -116,6 +129,8 @@ Result<OpenModel> open_model(const ModelOptions& options, bool quiet) {
                                         *open.pool);
         if (!loaded) return loaded.error();
         open.loaded = std::move(*loaded);
+        if (const auto sprout = find_default_model(); sprout && sprout->string() == options.path)
+            open.loaded.name = kDefaultModel;  // wherever HONE_SPROUT has it
     } else {
         auto config = model::shape_config(options.shape);
         if (!config) return config.error().within("--shape");

@@ -23,6 +23,11 @@ struct ModelOptions {
     std::string adapter;                 // --adapter: a folder; empty: the model's own weights
 };
 
+// MODEL, a folder or a file; the word sprout is the model that comes with the program.
+CLI::Option* add_model_option(CLI::App& verb, ModelOptions& options,
+                              const std::string& description = "Checkpoint folder or pack file, or sprout");
+// Without MODEL (and --shape) it is sprout too. Error: its file is not there.
+Status choose_default_model(ModelOptions& options);
 // MODEL, or --shape NAME instead of it. Both are a mistake of the command line; open_model refuses neither.
 void add_model_or_shape(CLI::App& verb, ModelOptions& options);
 // The flags that tell how to load and compute it.

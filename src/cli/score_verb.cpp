@@ -1,6 +1,5 @@
 // hone score: logits, log-probabilities and more of given sequences, into a safetensors file. The schedule flags change
 // how the work is cut, never a bit of the output.
-#include <cmath>
 #include <map>
 
 #include "base/atomic_file.h"
@@ -8,10 +7,10 @@
 #include "base/progress.h"
 #include "cli/model_options.h"
 #include "cli/score_input.h"
+#include "cli/score_logprobs.h"
 #include "cli/score_output.h"
 #include "engine/decode/selection.h"
 #include "engine/score.h"
-#include "math/ops/logprob.h"
 
 namespace hone::cli {
 namespace {
@@ -28,7 +27,7 @@ struct ScoreTotals {
     int64_t tokens = 0, scored = 0;
     double sum_of_logprobs = 0;
 
-    double perplexity() const { return scored ? std::exp(-sum_of_logprobs / static_cast<double>(scored)) : 1; }
+    double perplexity() const { return perplexity_of(sum_of_logprobs, scored); }
 };
 
 // Runs one sequence (and its greedy continuation), telling `output` all that was asked for.
@@ -75,15 +74,11 @@ class SequenceRun {
         if (!written && failure_) failure_ = written;
     }
 
+    // Of the rows' last one the most likely next token too, if it is asked for.
     void take_logprobs(std::span<const int32_t> ids, int32_t first, math::MatrixView<const float> logits) {
-        for (int64_t row = 0; row < logits.rows; row++) {
-            const auto values = logits.row_span(row);
-            const auto next = static_cast<size_t>(first + row) + 1;
-            if (flags_.contents.greedy > 0 && row + 1 == logits.rows) best_ = engine::index_of_largest(values);
-            if (next >= ids.size()) continue;
-            logprobs_[next - 1] =
-                math::log_normaliser(kernels_, values, 1).logprob(values[static_cast<size_t>(ids[next])]);
-        }
+        if (flags_.contents.greedy > 0 && logits.rows > 0)
+            best_ = engine::index_of_largest(logits.row_span(logits.rows - 1));
+        take_next_logprobs(kernels_, ids, first, logits, logprobs_);
     }
 
     Status continue_greedily(size_t index) {
@@ -169,7 +164,7 @@ void add_score(CLI::App& app, int& status) {
     auto flags = std::make_shared<ScoreFlags>();
     CLI::App* verb =
         app.add_subcommand("score", "Log-probabilities (and logits, hidden states) of given token sequences or texts");
-    verb->add_option("MODEL", flags->model.path, "Checkpoint folder or pack file")->required();
+    add_model_option(*verb, flags->model)->required();
     add_adapter_option(*verb, flags->model);
     verb->add_option("--input", flags->input, R"(File of lines {"ids": [...]} or {"text": "..."})")->required();
     verb->add_option(

@@ -197,6 +197,7 @@ std::function<serve::TrainingStatus()> training_status(const train::BackgroundJo
 }
 
 Status serve_model(ServeFlags& flags) {
+    if (const Status chosen = choose_default_model(flags.model); !chosen) return chosen;
     Result<engine::EngineOptions> engine_options = flags.engine.options(flags.model);
     if (!engine_options) return engine_options.error();
     if (const Status settled = settle_limits(flags); !settled) return settled;

@@ -12,6 +12,7 @@ void add_serve(CLI::App& app, int& status);
 void add_chat(CLI::App& app, int& status);
 void add_score(CLI::App& app, int& status);
 void add_pack(CLI::App& app, int& status);
+void add_eval(CLI::App& app, int& status);
 void add_export(CLI::App& app, int& status);
 void add_inspect(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);

@@ -20,13 +20,13 @@ MODELS = Path(os.environ.get("HONE_GOLDEN") or TESTS / "golden") / "models"
 START_SECONDS = 60
 
 # Without the variables that would change what the tests see; HONE_ISA may not.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("HONE_API_KEY", "HONE_LOG")}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("HONE_API_KEY", "HONE_LOG", "HONE_SPROUT")}
 
 
-def run_hone(*arguments, stdin="", timeout=60):
-    """Runs the program to its end; stdout and stderr are text."""
+def run_hone(*arguments, stdin="", timeout=60, env=None):
+    """Runs the program to its end; stdout and stderr are text. `env` adds variables."""
     return subprocess.run([BINARY, *map(str, arguments)], input=stdin, capture_output=True, text=True,
-                          errors="replace", timeout=timeout, env=ENVIRONMENT)
+                          errors="replace", timeout=timeout, env=ENVIRONMENT | (env or {}))
 
 
 def wait_until(condition, seconds=20, what="the condition"):
@@ -43,11 +43,11 @@ def wait_until(condition, seconds=20, what="the condition"):
 class HoneServer:
     """A running server. `output` is all that it wrote to stdout and stderr so far."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, env=None):
         self.output = ""
         self.process = subprocess.Popen([BINARY, "serve", *map(str, arguments), "--port", "0"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        text=True, errors="replace", env=ENVIRONMENT)
+                                        text=True, errors="replace", env=ENVIRONMENT | (env or {}))
         self._address = None
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -4,6 +4,7 @@ import os
 import pty
 import signal
 import subprocess
+import tempfile
 import time
 from select import select
 
@@ -15,15 +16,18 @@ from hone_server import BINARY, ENVIRONMENT
 class Terminal:
     """`output` is all that was written so far, with the echo of what was typed."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, state=None):
+        """`state`: folder of what is kept between runs, the history; otherwise one that goes with the terminal."""
         self.output = ""
+        self._own_state = None if state else tempfile.TemporaryDirectory()
+        environment = ENVIRONMENT | {"TERM": "xterm", "XDG_STATE_HOME": str(state or self._own_state.name)}
         try:
             ours, theirs = pty.openpty()
         except OSError as missing:
             pytest.skip(f"this system has no pseudo-terminals: {missing}")
         self._file = ours
         self.process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs,
-                                        env=ENVIRONMENT, start_new_session=True)
+                                        env=environment, start_new_session=True)
         os.close(theirs)
 
     def _read(self, seconds):
@@ -51,7 +55,10 @@ class Terminal:
             assert self._read(0.1) and time.monotonic() < end, f"only:\n{self.output}"
 
     def type(self, line):
-        os.write(self._file, line.encode() + b"\n")
+        self.press(line + "\n")
+
+    def press(self, keys):
+        os.write(self._file, keys.encode())
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
@@ -73,3 +80,5 @@ class Terminal:
             self.process.kill()
             self.process.wait()
         os.close(self._file)
+        if self._own_state:
+            self._own_state.cleanup()

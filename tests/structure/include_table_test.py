@@ -35,6 +35,7 @@ LIBRARIES = {
     "sentencepiece": ["text"],
     "xxhash": ["base", "model", "engine", "train"],
     "CLI/": ["cli"],
+    "histedit": ["cli/chat"],
     "toml++/": ["base"],
     "immintrin": ["base", "math/kernels"],
 }

@@ -190,7 +190,7 @@ void add_bench_start(CLI::App& bench, int& status) {
     auto flags = std::make_shared<StartFlags>();
     CLI::App* verb = bench.add_subcommand(
         "start", "From a server's start to its first served token, with a cold and a warm page cache; its memory");
-    verb->add_option("MODEL", flags->model.path, "Checkpoint folder or pack file")->required();
+    add_model_option(*verb, flags->model)->required();
     verb->add_option("--repeats", flags->repeats, "Starts of each kind; medians are shown")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();

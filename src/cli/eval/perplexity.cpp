@@ -1,0 +1,68 @@
+#include "cli/eval/perplexity.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "base/clock.h"
+#include "base/progress.h"
+#include "cli/score_input.h"
+#include "cli/score_logprobs.h"
+#include "engine/score.h"
+
+namespace hone::cli {
+
+double Perplexity::per_token() const {
+    return perplexity_of(sum_of_logprobs, scored);
+}
+
+std::optional<double> Perplexity::bits_per_byte() const {
+    if (bytes == 0) return std::nullopt;
+    return -sum_of_logprobs / std::numbers::ln2 / static_cast<double>(bytes);
+}
+
+// The tokens that run, and what they are of the file.
+static Result<std::vector<std::vector<int32_t>>> selected_texts(const Suite& suite, const Selection& selection,
+                                                                const model::LoadedModel& loaded) {
+    auto texts = read_score_input(suite.path, loaded);
+    if (!texts) return texts;
+    std::vector<std::string> names;
+    for (size_t i = 0; i < texts->size(); i++) names.push_back(std::to_string(i));
+    std::vector<std::vector<int32_t>> chosen;
+    for (const size_t i : select_cases(names, selection)) chosen.push_back(std::move((*texts)[i]));
+    return chosen;
+}
+
+Result<Perplexity> measure_perplexity(const Suite& suite, const Selection& selection, const OpenModel& open,
+                                      const ModelText& text, int threads, bool quiet) {
+    const double started = monotonic_seconds();
+    auto texts = selected_texts(suite, selection, open.loaded);
+    if (!texts) return texts.error();
+    size_t longest = 1, tokens = 0;
+    for (const auto& ids : *texts) longest = std::max(longest, ids.size()), tokens += ids.size();
+    auto scorer = engine::Scorer::create(*open.loaded.model, *open.kernels, static_cast<int32_t>(longest), threads,
+                                         open.int4_class);
+    if (!scorer) return scorer.error().within(suite.path);
+    Perplexity sum{.texts = std::ssize(*texts), .tokens = static_cast<int64_t>(tokens)};
+    Progress progress(fmt::format("scoring {}", suite.name), tokens, Progress::Unit::tokens, quiet);
+    std::vector<float> logprobs;
+    for (const auto& ids : *texts) {
+        logprobs.assign(ids.size() - 1, 0);
+        (*scorer)->begin(open.adapter.get());
+        const auto take = [&](int32_t first, math::MatrixView<const float> logits) {
+            take_next_logprobs(*open.kernels, ids, first, logits, logprobs);
+            progress.advance(static_cast<uint64_t>(logits.rows));
+        };
+        if (const Status extended = (*scorer)->extend(ids, {}, take); !extended)
+            return extended.error().within(suite.path);
+        for (const float logprob : logprobs) sum.sum_of_logprobs += logprob;
+        sum.scored += std::ssize(logprobs);
+        if (text.tokenizer->reads_text())
+            sum.bytes +=
+                std::ssize(text.tokenizer->decode(ids)) - std::ssize(text.tokenizer->decode(std::span(ids).first(1)));
+    }
+    progress.finish();
+    sum.seconds = monotonic_seconds() - started;
+    return sum;
+}
+
+}  // namespace hone::cli
