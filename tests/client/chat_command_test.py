@@ -1,10 +1,12 @@
 """`hone chat`: a conversation in the terminal and through a pipe."""
 
 import json
+import math
 
 import pytest
 from conftest import MODEL
-from hone_server import run_hone
+from hone_server import MODELS, run_hone
+from speaking_model import make_speaking_model
 from terminal import Terminal
 
 FLAGS = [MODEL, "--threads", 1, "--kv-memory", "8M"]
@@ -30,7 +32,7 @@ def test_an_exchange(terminal):
 def test_help_lists_the_commands(terminal):
     terminal.type("/help")
     text = terminal.expect("> ")
-    commands = ["/help", "/new", "/history", "/system", "/temperature", "/retry", "/quit"]
+    commands = ["/help", "/new", "/history", "/system", "/set", "/retry", "/tokens", "/model", "/save", "/quit"]
     assert all(command in text for command in commands)
     terminal.type("/nonsense")
     assert "Unknown command" in terminal.expect("> ")
@@ -49,11 +51,132 @@ def test_a_conversation_is_forgotten(terminal):
 
 
 def test_settings_are_checked(terminal):
-    for bad in ("/temperature hot", "/temperature", "/temperature -1"):
-        terminal.type(bad)
-        assert "hone:" in terminal.expect("> ")
-    terminal.type("/temperature 0")
-    assert "hone:" not in terminal.expect("> ")
+    for bad in ("temperature hot", "temperature -1", "top_p 2", "max_tokens 0", "seed x", "colour blue", "thinking maybe"):
+        terminal.type(f"/set {bad}")
+        answer = terminal.expect("> ")
+        assert "hone:" in answer and bad.split()[0] in answer.split("hone:")[1]
+    terminal.type("/set temperature 0")
+    assert "temperature 0," in terminal.expect("> ")
+    terminal.type("/set max_tokens 3")
+    assert '"max_tokens":3' in terminal.expect("> ")
+    terminal.type("Hello")
+    assert "3 tokens" in terminal.expect("> ")
+    terminal.type("/set max_tokens")
+    assert '"max_tokens"' not in terminal.expect("> "), "it is taken back"
+
+
+def test_a_seed_says_it_again():
+    lines = "/set seed 7\n/set temperature 1\nHello\n/new\nHello\n/set seed 8\n/retry\n"
+    done = run_hone("chat", *FLAGS, "--max-tokens", 12, stdin=lines)
+    assert done.returncode == 0
+    first, second, third = (text for text in done.stdout.split("> ") if " tokens, " in text)
+    assert first.split(" tokens, ")[0] == second.split(" tokens, ")[0] != third.split(" tokens, ")[0]
+
+
+def test_several_lines_are_one_message():
+    lines = ['first\\', 'second', '/history', '/new', '"""', 'a block', '', 'of lines', '"""', '/history', '"""in one"""', '/history']
+    done = run_hone("chat", *FLAGS, "--max-tokens", 2, stdin="\n".join(lines) + "\n")
+    assert done.returncode == 0 and done.stdout.count("tokens/s") == 3
+    assert "user: first\nsecond\n" in done.stdout
+    assert "user: a block\n\nof lines\n" in done.stdout and "user: in one\n" in done.stdout
+
+
+def test_pasted_lines_stay_together(terminal):
+    terminal.press("\x1b[200~pasted\rtext\x1b[201~ and more\n")
+    terminal.expect("tokens/s")
+    terminal.expect("> ")
+    terminal.type("/history")
+    assert "user: pasted\r\ntext and more\r\n" in terminal.expect("> ")
+
+
+def test_the_history_is_kept(tmp_path):
+    for turn in range(2):
+        with Terminal("chat", *FLAGS, "--max-tokens", 2, state=tmp_path) as terminal:
+            terminal.expect("> ")
+            if turn == 0:
+                terminal.type("Größe und Gewicht")
+                terminal.expect("tokens/s")
+                terminal.expect("> ")
+                terminal.press('"""\nof two\nlines\n"""\n')
+                terminal.expect("tokens/s")
+            else:
+                terminal.press("\x1b[A\x1b[A\n")  # up twice
+                terminal.expect("tokens/s")
+                terminal.expect("> ")
+                terminal.press("\x1b[A\x1b[A\n")  # what was said last does not count twice
+                terminal.expect("tokens/s")
+                terminal.expect("> ")
+                terminal.type("/history")
+                history = terminal.expect("> ")
+                assert "user: Größe und Gewicht" in history and "user: of two\r\nlines" in history
+    kept = tmp_path / "hone/chat_history"
+    assert kept.stat().st_mode & 0o777 == 0o600 and kept.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_interrupt_discards_the_line(terminal):
+    terminal.press("Not this")
+    terminal.expect("Not this")
+    terminal.press("\x03")
+    terminal.expect("^C")
+    terminal.expect("> ")
+    terminal.type("/history")
+    assert "Not this" not in terminal.expect("> ")
+
+
+def test_tokens_are_shown_with_their_probabilities(terminal):
+    terminal.type("/tokens")
+    assert "no answer yet" in terminal.expect("> ")
+    terminal.type("/set temperature 0")
+    terminal.expect("> ")
+    terminal.type("Hello")
+    terminal.expect(" tokens, ")
+    terminal.expect("> ")
+    terminal.type("/tokens")
+    view = terminal.expect("> ")
+    assert "\x1b[3" in view and " or " in view and "50 %" in view
+
+
+def test_tokens_in_a_pipe_have_no_colours():
+    done = run_hone("chat", *FLAGS, "--max-tokens", 3, "--temperature", 0, stdin="Hello\n/tokens\n")
+    rows = [line.removeprefix("> ").split() for line in done.stdout.split("tokens/s")[1].splitlines() if " % " in line]
+    assert [int(row[0]) for row in rows] == [1, 2, 3] and "\x1b" not in done.stdout
+    for row in rows:
+        assert abs(math.exp(float(row[1])) * 100 - float(row[2])) < 0.2
+
+
+def test_a_conversation_is_saved_as_training_data(tmp_path):
+    saved = tmp_path / "said.jsonl"
+    done = run_hone("chat", *FLAGS, "--max-tokens", 3, "--system", "Be brief.", stdin=f"Hello\n/save {saved}\n/save\n")
+    messages = json.loads(saved.read_text())["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant"]
+    assert messages[1]["content"] == "Hello" and "FILE is missing" in done.stdout
+    done = run_hone("chat", *FLAGS, "--max-tokens", 3, stdin="/save /nowhere/said.jsonl\n/help\n")
+    assert "/nowhere" in done.stdout and "/quit" in done.stdout
+
+
+def test_another_model_goes_on(tmp_path):
+    other = MODELS / "olmoe"
+    lines = ["Hello", "/model", f"/model {other}", "/history", "And you?", "/model /nowhere/x", "/model", "Still there?"]
+    done = run_hone("chat", *FLAGS, "--max-tokens", 2, stdin="\n".join(lines) + "\n")
+    assert done.returncode == 0 and done.stdout.count("tokens/s") == 3
+    assert "qwen3_moe (" in done.stdout and done.stdout.count("olmoe (") == 2
+    assert "user: Hello" in done.stdout and "/nowhere/x" in done.stdout
+
+
+def test_reasoning_is_dim_and_kept_apart(tmp_path):
+    template = "{% for m in messages %}{{ m.content }}\n{% endfor %}{# <think> <tool_call> #}"
+    make_speaking_model(tmp_path, ["<think>Well", " then</think>\n\n", "Yes.", "END"], template)
+    with Terminal("chat", tmp_path, "--threads", 1, "--kv-memory", "8M", "--temperature", 0) as terminal:
+        terminal.expect("> ")
+        terminal.type("/set stop END")
+        terminal.expect("> ")
+        terminal.type("Is it?")
+        answer = terminal.expect("tokens/s")
+        assert "\x1b[2mWell then\x1b[0m" in answer and "Yes." in answer.split("\x1b[0m")[1]
+        assert "think" not in answer and "END" not in answer
+        terminal.expect("> ")
+        terminal.type("/history")
+        assert "assistant: Yes." in terminal.expect("> ")
 
 
 def test_leaving(terminal):

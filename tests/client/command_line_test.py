@@ -44,7 +44,7 @@ MISTAKES = [
     (["serve", MODEL / "config.json"], "config.json"), (["chat", "/no/such"], "/no/such"),
     (["chat", MODEL, "--temperature", "hot"], "--temperature"), (["chat", MODEL, "--max-tokens", "0"], "--max-tokens"),
     (["chat", "/no/such", "--temperature", "-1"], "temperature"),
-    (["chat", "/no/such", "--temperature", "nan"], "temperature"), (["chat", "/no/such", "--top-p", "nan"], "top_p"),
+    (["chat", "/no/such", "--temperature", "nan"], "temperature"), (["chat", "/no/such", "--top-p", "nan"], "--top-p"),
     (["inspect", "/no/such"], "/no/such"),
     (["inspect", MODEL, "--weights", "nonsense"], "--weights"), (["bench", "--shape", "nonsense"], "nonsense"),
     (["pack", "/no/such", "/no/such/out"], "/no/such"), (["pack", MODEL], "OUT"), (["pack"], "OUT"),

@@ -1,10 +1,12 @@
 """A program on a pseudo-terminal, as a person sees it."""
 
+import fcntl
 import os
 import pty
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 from select import select
 
@@ -27,7 +29,8 @@ class Terminal:
             pytest.skip(f"this system has no pseudo-terminals: {missing}")
         self._file = ours
         self.process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs,
-                                        env=environment, start_new_session=True)
+                                        env=environment, start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(theirs)
 
     def _read(self, seconds):

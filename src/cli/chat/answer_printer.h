@@ -1,0 +1,21 @@
+// An answer on the screen as it comes: the reasoning dim, then the text. One answer, one thread.
+#pragma once
+
+#include "serve/openai/choice_text.h"
+
+namespace hone::cli {
+
+// Whether stdout is a terminal that shows colours.
+bool is_styled();
+
+class AnswerPrinter {
+  public:
+    void print(const serve::TextDelta& delta);
+    // The end of it, with how many tokens it had and how fast they came.
+    void finish(int32_t tokens, double seconds);
+
+  private:
+    bool in_reasoning_ = false, has_content_ = false;
+};
+
+}  // namespace hone::cli
