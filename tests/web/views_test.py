@@ -41,12 +41,12 @@ def test_a_piece_of_work_tells_what_it_is(visit, endless):
     page.wait(lambda: steps(page) > 50, "steps")
     page.keys("p")
     page.script("""
-        const canvas = document.querySelector('.timeline');
-        for (let x = canvas.clientWidth - 4; x > 60; x -= 2) {
-          canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: canvas.getBoundingClientRect().left + x,
-                                                                clientY: canvas.getBoundingClientRect().top + 16}));
-          if (!document.querySelector('.hover-card').hidden) break;
-        }""")
+        const canvas = document.querySelector('.timeline'), box = canvas.getBoundingClientRect();
+        const shown = () => !document.querySelector('.hover-card').hidden;
+        for (let y = 8; y < box.height && !shown(); y += 8)
+          for (let x = box.width - 4; x > 60 && !shown(); x -= 2)
+            canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: box.left + x, clientY: box.top + y}));
+        """)
     text = page.wait(lambda: page.shown(".hover-card"), "details")[0].text
     assert "Sequence" in text and "layers" in text and "Step" in text
     end_load(page, endless)
