@@ -54,6 +54,9 @@ class Job {
     static Result<std::unique_ptr<Job>> open(Recipe recipe, const JobOptions& options, ThreadPool& pool,
                                              const math::KernelTable& kernels);
 
+    // What a job has left in its output folder, so that one begins anew there: checkpoints, final and best.
+    static Status remove(const std::filesystem::path& output);
+
     const Recipe& recipe() const { return recipe_; }
     const JobPlan& plan() const { return plan_; }
     const JobState& state() const { return state_; }
@@ -96,7 +99,7 @@ class Job {
     Result<JobState> begun_state(const Checkpoint& checkpoint) const;
     Status go_on_from_newest();
     Status go_on(const Checkpoint& checkpoint);
-    Status remove_results();
+    static Status remove_results(CheckpointStore& store, const std::filesystem::path& output);
     Status check_same(const JobState& begun) const;
     Result<PassLoss> evaluate();
     Error failed_to_read(const Error& failure);

@@ -188,7 +188,7 @@ Status Job::begin(const JobOptions& options) {
     }
     if (const Status set = set_total_steps(); !set) return set;
     if (options.restart) {  // last: nothing that is found wrong costs what is there
-        if (const Status removed = remove_results(); !removed) return removed;
+        if (const Status removed = remove_results(*store_, output); !removed) return removed;
     }
     auto metrics = MetricsFile::open(output / "metrics.jsonl", state_.metrics_bytes);
     if (!metrics) return metrics.error();
@@ -216,11 +216,18 @@ Status Job::go_on_from_newest() {
     return ok();
 }
 
+Status Job::remove(const fs::path& output) {
+    if (!fs::exists(output)) return ok();
+    auto store = CheckpointStore::open(output);
+    if (!store) return store.error();
+    return remove_results(*store, output);
+}
+
 // Checkpoints first: without them, a result that is left over is refused.
-Status Job::remove_results() {
-    if (const Status removed = store_->remove_all(); !removed) return removed;
+Status Job::remove_results(CheckpointStore& store, const fs::path& output) {
+    if (const Status removed = store.remove_all(); !removed) return removed;
     for (const char* name : {"final", "best"}) {
-        const fs::path folder = recipe_.output / name;
+        const fs::path folder = output / name;
         if (!fs::exists(folder)) continue;
         if (const Status removed = AtomicFolder::remove(folder); !removed) return removed;
     }

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "base/mapped_file.h"
-#include "base/toml_file.h"
+#include "train/noted_table.h"
 
 namespace hone::train {
 
@@ -14,65 +13,21 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kLongestRecipe = size_t{1} << 20;
+constexpr std::string_view kTokenizer = "tokenizer", kStages = "stages";
 constexpr int64_t kMany = int64_t{1} << 40;
 constexpr std::array<std::string_view, 4> kKinds = {"pretrain", "sft", "distill", "dpo"};
 
 // Keys that may change between two starts of one job; a name that ends in a point is a whole table's. Of files the
 // contents are compared elsewhere.
 constexpr std::string_view kMayChange[] = {
-    "output",      "model",        "architecture.config", "lora.init",        "distill.teacher",     "data.files",
-    "train.steps", "train.epochs", "evaluation.files",    "evaluation.every", "evaluation.patience", "checkpoint."};
-
-// A table whose values are noted as they are read.
-class NotedTable {
-  public:
-    NotedTable(TomlTable table, std::string path, std::vector<RecipeValue>& values)
-        : table_(std::move(table)), path_(std::move(path)), values_(values) {}
-
-    NotedTable table(std::string_view key) { return {table_.table(key), fmt::format("{}{}.", path_, key), values_}; }
-    bool has(std::string_view key) const { return table_.has(key); }
-    void mistake(std::string_view key, std::string_view what) { table_.mistake(key, what); }
-    Status finish() const { return table_.finish(); }
-
-    std::string text(std::string_view key, std::optional<std::string> otherwise = {}) {
-        return noted(key, table_.text(key, std::move(otherwise)));
-    }
-    size_t choice(std::string_view key, std::initializer_list<std::string_view> choices,
-                  std::optional<size_t> otherwise = {}) {
-        const size_t chosen = table_.choice(key, choices, otherwise);
-        noted(key, std::data(choices)[chosen]);
-        return chosen;
-    }
-    bool flag(std::string_view key, std::optional<bool> otherwise) { return noted(key, table_.flag(key, otherwise)); }
-    int64_t integer(std::string_view key, int64_t least, int64_t most, std::optional<int64_t> otherwise) {
-        return noted(key, table_.integer(key, least, most, otherwise));
-    }
-    double number(std::string_view key, double least, double most, std::optional<double> otherwise = {}) {
-        return noted(key, table_.number(key, least, most, otherwise));
-    }
-    std::vector<std::string> texts(std::string_view key, std::optional<std::vector<std::string>> otherwise = {}) {
-        std::vector<std::string> texts = table_.texts(key, std::move(otherwise));
-        noted(key, fmt::format("{}", fmt::join(texts, ", ")));
-        return texts;
-    }
-
-  private:
-    template <class T>
-    T noted(std::string_view key, T value) {
-        values_.push_back({fmt::format("{}{}", path_, key), fmt::format("{}", value), table_.line_at(key)});
-        return value;
-    }
-
-    TomlTable table_;
-    std::string path_;
-    std::vector<RecipeValue>& values_;
-};
+    "output",       "model",       "architecture.config", "lora.init",        "distill.teacher",  "data.files",
+    "config_files", "train.steps", "train.epochs",        "evaluation.files", "evaluation.every", "evaluation.patience",
+    "checkpoint."};
 
 // Reads the tables of a recipe into it.
 class RecipeReader {
   public:
-    RecipeReader(TomlTable root, const fs::path& folder)
-        : folder_(folder), root_(std::move(root), "", recipe_.values) {}
+    RecipeReader(TomlTable root, const fs::path& folder) : root_(std::move(root), folder, recipe_.values) {}
 
     Result<Recipe> read() {
         read_root();
@@ -93,24 +48,19 @@ class RecipeReader {
     }
 
   private:
-    fs::path path(const std::string& text) const {
-        return text.empty() ? fs::path() : (folder_ / text).lexically_normal();
-    }
-    std::vector<fs::path> paths(const std::vector<std::string>& texts) const {
-        std::vector<fs::path> paths;
-        for (const std::string& text : texts) paths.push_back(path(text));
-        return paths;
-    }
-
     void read_root() {
-        recipe_.kind = static_cast<JobKind>(root_.choice("kind", {kKinds[0], kKinds[1], kKinds[2], kKinds[3]}));
+        const size_t kind = root_.choice("kind", {kKinds[0], kKinds[1], kKinds[2], kKinds[3], kTokenizer, kStages});
+        if (kind >= kKinds.size())
+            root_.mistake("kind", "is what only `hone train` runs; here it is one of " +
+                                      fmt::format("{}", fmt::join(kKinds, ", ")));
+        recipe_.kind = static_cast<JobKind>(kind);
         const bool is_new = root_.has("architecture");
         if (is_new) {
-            recipe_.architecture = path(root_.table("architecture").text("config"));
+            recipe_.architecture = root_.table("architecture").path("config");
             if (root_.has("model")) root_.mistake("model", "and [architecture] are both there; give one of them");
         }
-        recipe_.model = path(root_.text("model", is_new ? std::optional<std::string>("") : std::nullopt));
-        recipe_.output = path(root_.text("output"));
+        recipe_.model = root_.path("model", is_new ? std::optional<std::string>("") : std::nullopt);
+        recipe_.output = root_.path("output");
         recipe_.seed = static_cast<uint64_t>(root_.integer("seed", 0, kMany, 0));
     }
 
@@ -156,7 +106,7 @@ class RecipeReader {
         spec.unembed = table.flag("unembed", true);
         spec.experts = static_cast<ExpertFactors>(table.choice("experts", {"shared_outer", "per_expert"}, 0));
         spec.seed = recipe_.seed;
-        recipe_.lora.init = path(table.text("init", ""));
+        recipe_.lora.init = table.path("init", "");
         if (!spec.attention && !spec.mlp && !spec.unembed)
             table.mistake("unembed", "and attn and mlp are all false: there is nothing to train");
     }
@@ -199,7 +149,7 @@ class RecipeReader {
     void read_data() {
         NotedTable table = root_.table("data");
         DataOptions& data = recipe_.data;
-        data.files = paths(table.texts("files"));
+        data.files = table.paths("files");
         if (data.files.empty()) table.mistake("files", "must name at least one file");
         read_format(table);
         data.max_tokens = table.integer("max_tokens", 0, 1 << 24, 0);
@@ -226,7 +176,7 @@ class RecipeReader {
     void read_evaluation() {
         NotedTable table = root_.table("evaluation");
         EvaluationOptions& evaluation = recipe_.evaluation;
-        evaluation.files = paths(table.texts("files", std::vector<std::string>{}));
+        evaluation.files = table.paths("files", std::vector<std::string>{});
         evaluation.fraction = table.number("fraction", 0, 0.9, 0.0);
         evaluation.records = table.integer("records", 0, kMany, 0);
         evaluation.every = table.integer("every", 1, kMany, 100);
@@ -248,7 +198,7 @@ class RecipeReader {
     void read_distill() {
         NotedTable table = root_.table("distill");
         DistillOptions& distill = recipe_.distill;
-        distill.teacher = path(table.text("teacher"));
+        distill.teacher = table.path("teacher");
         const size_t direction = table.choice("direction", {"forward", "reverse", "mixed"}, 0);
         distill.alpha = direction == 0   ? 0.0f
                         : direction == 1 ? 1.0f
@@ -268,7 +218,6 @@ class RecipeReader {
         refuse("dpo", recipe_.kind == JobKind::dpo, "kind = \"dpo\"");
     }
 
-    const fs::path& folder_;
     Recipe recipe_;
     NotedTable root_;
 };
@@ -296,18 +245,31 @@ Result<Recipe> parse_recipe(std::string_view text, const std::string& name, cons
 }
 
 Result<Recipe> read_recipe(const fs::path& path) {
-    auto text = read_text_file(path, kLongestRecipe);
+    auto text = read_recipe_text(path);
     if (!text) return text.error();
     return parse_recipe(*text, path.string(), path.parent_path());
 }
 
-Error Recipe::mistake(std::string_view key, std::string_view what) const {
+Result<std::string> read_recipe_text(const fs::path& path) {
+    return read_text_file(path, kLongestRecipe);
+}
+
+Result<RecipeKind> kind_of_recipe(const fs::path& path) {
+    auto text = read_recipe_text(path);
+    if (!text) return text.error();
+    auto root = TomlTable::parse(*text, path.string());
+    if (!root) return root.error();
+    const std::string kind = root->text("kind", "");  // whether it is one that is known, its reader says
+    return kind == kTokenizer ? RecipeKind::tokenizer : kind == kStages ? RecipeKind::stages : RecipeKind::job;
+}
+
+Error RecipeText::mistake(std::string_view key, std::string_view what) const {
     const auto found = std::ranges::find(values, key, &RecipeValue::key);
     CHECK(found != values.end(), "{} is no key of this recipe", key);
     return error("{}:{}: {} {}", name, found->line, key, what);
 }
 
-Status check_same_job(const Recipe& recipe, std::span<const RecipeValue> begun) {
+Status check_same_job(const RecipeText& recipe, std::span<const RecipeValue> begun) {
     const auto differs = [](std::string_view key, const std::string* before, const std::string* now) {
         const auto shown = [](const std::string* value) { return value ? fmt::format("\"{}\"", *value) : "not there"; };
         return error("{} is {} in the recipe, but was {} when this job began", key, shown(now), shown(before));

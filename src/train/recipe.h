@@ -79,7 +79,17 @@ struct RecipeValue {
     int line = 0;  // of the key, or of its table, in the recipe
 };
 
-struct Recipe {
+// What every recipe is beside the values of its keys.
+struct RecipeText {
+    std::string name;                 // of the file, in errors
+    std::string text;                 // of the file
+    std::vector<RecipeValue> values;  // in the order in which they are documented
+
+    // The error of a key whose mistake shows only beside the model or the data: "FILE:LINE: KEY what".
+    Error mistake(std::string_view key, std::string_view what) const;
+};
+
+struct Recipe : RecipeText {
     JobKind kind = JobKind::sft;
     std::filesystem::path model;         // empty where `architecture` is set
     std::filesystem::path architecture;  // config.json of a model that begins with random weights
@@ -96,14 +106,14 @@ struct Recipe {
     CheckpointOptions checkpoint;
     DistillOptions distill;
     float dpo_beta = 0.1f;
-
-    // The error of a key whose mistake shows only beside the model or the data: "FILE:LINE: KEY what".
-    Error mistake(std::string_view key, std::string_view what) const;
-
-    std::string name;                 // of the file, in errors
-    std::string text;                 // of the file
-    std::vector<RecipeValue> values;  // in the order in which they are documented
 };
+
+// Who reads a recipe: read_recipe, tokenizer_job.h or stages.h.
+enum class RecipeKind : uint8_t { job, tokenizer, stages };
+
+// Errors: a file that cannot be read, or is no TOML.
+Result<RecipeKind> kind_of_recipe(const std::filesystem::path& path);
+Result<std::string> read_recipe_text(const std::filesystem::path& path);
 
 Result<Recipe> read_recipe(const std::filesystem::path& path);
 // `folder` is what relative paths are relative to; `name` stands for the file in errors.
@@ -111,7 +121,7 @@ Result<Recipe> parse_recipe(std::string_view text, const std::string& name, cons
 
 // Why a job that began with `begun` cannot go on with `recipe`: names the first key that makes another job of it. Keys
 // that only say how long, how often saved and evaluated, and where files lie may change.
-Status check_same_job(const Recipe& recipe, std::span<const RecipeValue> begun);
+Status check_same_job(const RecipeText& recipe, std::span<const RecipeValue> begun);
 
 std::string_view name_of(JobKind kind);
 

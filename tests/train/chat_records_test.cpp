@@ -170,7 +170,7 @@ TEST(ChatRecords, ErrorsNameTheKey) {
         const std::string problem = text.error_of(line);
         EXPECT_TRUE(problem.starts_with(expected)) << problem;
     }
-    EXPECT_TRUE(bare.error_of(kTwoTurns).starts_with("the model has no chat template"));
+    EXPECT_TRUE(bare.error_of(kTwoTurns).starts_with("there is no chat template"));
 }
 
 }  // namespace hone::train

@@ -115,7 +115,8 @@ TEST(Recipe, distillation_and_preferences) {
 TEST(Recipe, mistakes_name_file_line_key_and_what_is_allowed) {
     const std::string least(kLeast);
     EXPECT_EQ(mistake(""), "r.toml:1: kind is missing");
-    EXPECT_EQ(mistake("kind = 'rl'"), "r.toml:1: kind must be one of \"pretrain\", \"sft\", \"distill\", \"dpo\"");
+    EXPECT_EQ(mistake("kind = 'rl'"),
+              "r.toml:1: kind must be one of \"pretrain\", \"sft\", \"distill\", \"dpo\", \"tokenizer\", \"stages\"");
     EXPECT_EQ(mistake("kind = 'sft'\nmodel = 'm'"), "r.toml:1: output is missing");
     EXPECT_EQ(mistake(least + "shufle = true\n"), "r.toml:7: data.shufle is no key that is known here");
     EXPECT_EQ(mistake(least + "[lora]\nrank = 0\n"), "r.toml:8: lora.rank is 0; it must be an integer from 1 to 1024");

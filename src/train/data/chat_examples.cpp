@@ -96,24 +96,51 @@ Result<ChatSettings> read_chat_settings(const json::object& line, const RecordOp
     return out;
 }
 
+namespace {
+
+// A conversation and the template that it is for.
+struct Chat {
+    const text::ChatTemplate* chat_template = nullptr;
+    text::ChatRequest request;
+    text::RenderOptions rendering;
+};
+
+Result<Chat> make_chat(const TextReading& text, const RecordOptions& options, const Messages& messages,
+                       const ChatSettings& settings) {
+    if (!text.chat_templates)
+        return error("there is no chat template; give the model a chat_template.jinja, or data without messages");
+    return Chat{.chat_template = &text.chat_templates->choose(settings.tools.has_value()),
+                .request = {.messages = messages.list,
+                            .tools = settings.tools,
+                            .special_tokens = text.special_tokens,
+                            .variables = settings.variables},
+                .rendering = {.clock = options.clock}};
+}
+
+}  // namespace
+
+Result<std::string> chat_text(const TextReading& text, const RecordOptions& options, const Messages& messages,
+                              const ChatSettings& settings) {
+    const auto chat = make_chat(text, options, messages, settings);
+    if (!chat) return chat.error();
+    auto rendered = text::render_chat(*chat->chat_template, chat->request, chat->rendering);
+    if (!rendered) return rendered.error();
+    return std::move(rendered->text);
+}
+
 Result<std::vector<Example>> chat_examples(const TextReading& text, const RecordOptions& options,
                                            const Messages& messages, const ChatSettings& settings) {
-    if (!text.chat_templates)
-        return error("the model has no chat template; give it a chat_template.jinja, or data without messages");
-    const text::ChatTemplate& chat_template = text.chat_templates->choose(settings.tools.has_value());
-    const text::ChatRequest request{.messages = messages.list,
-                                    .tools = settings.tools,
-                                    .special_tokens = text.special_tokens,
-                                    .variables = settings.variables};
-    const text::RenderOptions rendering{.clock = options.clock};
+    const auto chat = make_chat(text, options, messages, settings);
+    if (!chat) return chat.error();
+    const auto& [chat_template, request, rendering] = *chat;
     std::vector<Example> out;
     if (options.train_on_prompts && options.format != Format::preference) {
-        auto ids = text::encode_chat(chat_template, *text.tokenizer, request, rendering);
+        auto ids = text::encode_chat(*chat_template, *text.tokenizer, request, rendering);
         if (!ids) return ids.error();
         out.push_back(whole(std::move(*ids)));
         return out;
     }
-    auto replies = text::encode_replies(chat_template, *text.tokenizer, request, messages.weights, rendering);
+    auto replies = text::encode_replies(*chat_template, *text.tokenizer, request, messages.weights, rendering);
     if (!replies) return replies.error();
     for (auto& each : *replies) out.push_back({std::move(each.ids), std::move(each.weights)});
     return out;

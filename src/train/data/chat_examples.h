@@ -25,6 +25,10 @@ struct ChatSettings {
 };
 Result<ChatSettings> read_chat_settings(const boost::json::object& line, const RecordOptions& options);
 
+// The whole conversation as the template writes it.
+Result<std::string> chat_text(const TextReading& text, const RecordOptions& options, const Messages& messages,
+                              const ChatSettings& settings);
+
 // One example, or several where the template does not merely append to a conversation (text/chat/chat_replies.h).
 Result<std::vector<Example>> chat_examples(const TextReading& text, const RecordOptions& options,
                                            const Messages& messages, const ChatSettings& settings);

@@ -22,6 +22,9 @@ struct RecordReader::Line {
         return value && !value->is_null() ? value : nullptr;
     }
     bool has(std::string_view key) const { return find(key) != nullptr; }
+    bool has_strings(std::initializer_list<std::string_view> keys) const {
+        return std::ranges::all_of(keys, [&](std::string_view key) { return has(key) && find(key)->is_string(); });
+    }
 };
 
 namespace {
@@ -93,12 +96,58 @@ Result<Record> RecordReader::read(const RecordIndex& index, uint64_t record) con
     return out;
 }
 
-Result<Record> RecordReader::read(std::string_view text) const {
-    auto parsed = text::parse_json(text);
+Result<std::vector<std::string>> RecordReader::read_texts(const RecordIndex& index, uint64_t record) const {
+    const Result<std::string> line = index.read(record);
+    if (!line) return line.error();
+    auto out = read_texts(*line);
+    if (!out) return out.error().within(index.where(record));
+    return out;
+}
+
+Result<std::vector<std::string>> RecordReader::read_texts(std::string_view text) const {
+    const auto line = parse(text);
+    if (!line) return line.error();
+    const Result<Format> format = format_of(*line);
+    if (!format) return format.error();
+    std::vector<std::string> out;
+    const auto take_strings = [&](std::initializer_list<std::string_view> keys) {
+        const bool are_strings = line->has_strings(keys);
+        for (const std::string_view key : keys)
+            if (are_strings) out.emplace_back(line->find(key)->get_string());
+        return are_strings;
+    };
+    if (*format == Format::text) {
+        if (take_strings({"text"})) return out;
+        return line->has("text") ? wrong_type("text", "a string", *line->find("text"))
+                                 : needed(nullptr, "text").error();
+    }
+    if (*format == Format::completion && take_strings({"prompt", "completion"})) return out;
+    if (*format != Format::chat && *format != Format::completion)
+        return error(
+            "token ids and preferences are no text to learn a tokenizer from; use messages (chat), prompt and "
+            "completion, or text");
+    const auto messages = read_conversation(*format, *line);
+    if (!messages) return messages.error();
+    const auto settings = read_chat_settings(line->fields, options_);
+    if (!settings) return settings.error();
+    auto chat = chat_text(text_, options_, *messages, *settings);
+    if (!chat) return chat.error();
+    out.push_back(std::move(*chat));
+    return out;
+}
+
+Result<RecordReader::Line> RecordReader::parse(std::string_view line) {
+    auto parsed = text::parse_json(line);
     if (!parsed) return parsed.error();
     if (!parsed->is_object())
         return error("a record must be a JSON object, not {}; {}", text::json_type_name(*parsed), kFormats);
-    const Line line{std::move(parsed->get_object())};
+    return Line{std::move(parsed->get_object())};
+}
+
+Result<Record> RecordReader::read(std::string_view text) const {
+    const auto parsed = parse(text);
+    if (!parsed) return parsed.error();
+    const Line& line = *parsed;
     const Result<Format> format = format_of(line);
     if (!format) return format.error();
     if (*format != Format::tokens && !(text_.tokenizer && text_.tokenizer->reads_text()))
@@ -147,7 +196,7 @@ Result<Format> RecordReader::format_of(const Line& line) const {
 Result<Record> RecordReader::read_as(Format format, const Line& line) const {
     switch (format) {
         case Format::chat:
-            return read_chat(line);
+            return read_chat(format, line);
         case Format::completion:
             return read_completion(line);
         case Format::text:
@@ -159,10 +208,27 @@ Result<Record> RecordReader::read_as(Format format, const Line& line) const {
     }
 }
 
-Result<Record> RecordReader::read_chat(const Line& line) const {
-    const auto given = needed(line.find("messages"), "messages");
-    if (!given) return given.error();
-    const auto messages = read_messages(**given, "messages");
+// The messages of a chat, or of a prompt and a completion that are lists of them.
+Result<Messages> RecordReader::read_conversation(Format format, const Line& line) {
+    if (format == Format::chat) {
+        const auto given = needed(line.find("messages"), "messages");
+        if (!given) return given.error();
+        return read_messages(**given, "messages");
+    }
+    const auto prompt = needed(line.find("prompt"), "prompt");
+    if (!prompt) return prompt.error();
+    const auto completion = needed(line.find("completion"), "completion");
+    if (!completion) return completion.error();
+    if ((*prompt)->is_string()) return wrong_type("completion", "a string, as prompt is", **completion);
+    auto before = read_messages(**prompt, "prompt");
+    if (!before) return before.error();
+    const auto after = read_messages(**completion, "completion");
+    if (!after) return after.error();
+    return joined(std::move(*before), *after);
+}
+
+Result<Record> RecordReader::read_chat(Format format, const Line& line) const {
+    const auto messages = read_conversation(format, line);
     if (!messages) return messages.error();
     const auto settings = read_chat_settings(line.fields, options_);
     if (!settings) return settings.error();
@@ -172,22 +238,9 @@ Result<Record> RecordReader::read_chat(const Line& line) const {
 }
 
 Result<Record> RecordReader::read_completion(const Line& line) const {
-    const auto prompt = needed(line.find("prompt"), "prompt");
-    if (!prompt) return prompt.error();
-    const auto completion = needed(line.find("completion"), "completion");
-    if (!completion) return completion.error();
-    if ((*prompt)->is_string() && (*completion)->is_string())
-        return Record{{prompted(text_, options_, (*prompt)->get_string(), (*completion)->get_string())}};
-    if ((*prompt)->is_string()) return wrong_type("completion", "a string, as prompt is", **completion);
-    auto before = read_messages(**prompt, "prompt");
-    if (!before) return before.error();
-    const auto after = read_messages(**completion, "completion");
-    if (!after) return after.error();
-    const auto settings = read_chat_settings(line.fields, options_);
-    if (!settings) return settings.error();
-    auto examples = chat_examples(text_, options_, joined(std::move(*before), *after), *settings);
-    if (!examples) return examples.error();
-    return Record{std::move(*examples)};
+    if (!line.has_strings({"prompt", "completion"})) return read_chat(Format::completion, line);
+    return Record{
+        {prompted(text_, options_, line.find("prompt")->get_string(), line.find("completion")->get_string())}};
 }
 
 Result<Record> RecordReader::read_text(const Line& line) const {

@@ -25,6 +25,8 @@ enum class Format {
     preference
 };
 
+struct Messages;
+
 struct TextReading {
     const text::Tokenizer* tokenizer = nullptr;
     const text::ChatTemplates* chat_templates = nullptr;  // null: the model has none
@@ -49,13 +51,20 @@ class RecordReader {
     Result<Record> read(std::string_view line) const;
     Result<Record> read(const RecordIndex& index, uint64_t record) const;
 
+    // What there is to read in a record, for training a tokenizer: needs none, and no vocabulary. Strings, and chats as
+    // the template writes them. Not of token ids and preferences.
+    Result<std::vector<std::string>> read_texts(std::string_view line) const;
+    Result<std::vector<std::string>> read_texts(const RecordIndex& index, uint64_t record) const;
+
     bool reads_preferences() const { return options_.format == Format::preference; }
 
   private:
     struct Line;
+    static Result<Line> parse(std::string_view line);
     Result<Format> format_of(const Line& line) const;
     Result<Record> read_as(Format format, const Line& line) const;
-    Result<Record> read_chat(const Line& line) const;
+    static Result<Messages> read_conversation(Format format, const Line& line);
+    Result<Record> read_chat(Format format, const Line& line) const;
     Result<Record> read_completion(const Line& line) const;
     Result<Record> read_text(const Line& line) const;
     Result<Record> read_tokens(const Line& line) const;
