@@ -4,10 +4,10 @@
     bench/viewers.py [MODEL] [--hone BINARY] [--viewers 3] [--rounds 7] [--seconds 5] [--streams 8] [--tokens 256]
                      [--json]
 
-Without a MODEL a small shape with random weights, whose steps take milliseconds: a bad case, since events come ten times
-a second and tell of every step. Needs curl, whose processes look on, and nobody else on the machine. The load is closed:
-as many streams as --streams, each answer of --tokens. Prints tokens a second of every round, and the median of the
-ratios of two rounds in a row, with viewers to without.
+Without a MODEL a small shape with random weights, whose steps take milliseconds: a bad case, since events come ten
+times a second and tell of every step. Needs curl, whose processes look on, and nobody else on the machine. The load
+is closed: as many streams as --streams, each answer of --tokens. Prints tokens a second of every round, and the
+median of the ratios of two rounds in a row, with viewers to without.
 """
 import argparse
 import json

@@ -125,7 +125,8 @@ def test_the_numbers_move(server):
 
 def test_a_prompt_beside_a_stream_is_seen_layer_by_layer():
     # The plain kernels are slow enough that a prompt takes many steps, however fast the machine is.
-    with HoneServer(MODEL, "--threads", 1, "--isa", "reference", "--kv-memory", "64M") as server, Viewer(server) as viewer:
+    flags = ["--threads", 1, "--isa", "reference", "--kv-memory", "64M"]
+    with HoneServer(MODEL, *flags) as server, Viewer(server) as viewer:
         stream = threading.Thread(target=complete, args=(server, "A stream", 1000))
         stream.start()
         wait_until(lambda: viewer.steps(), what="steps")

@@ -127,7 +127,7 @@ def test_a_body_must_be_json_by_its_type(server):
 
 
 def test_unknown_paths_and_wrong_methods(server):
-    for path in ("/", "/v1", "/v1/nothing", "/v1/completions/", "/../etc/passwd", "/%2e%2e/etc/passwd"):
+    for path in ("/index.html", "/v1", "/v1/nothing", "/v1/completions/", "/../etc/passwd", "/%2e%2e/etc/passwd"):
         status, _, answer = server.request("GET", path)
         assert status == 404 and json.loads(answer)["error"]["code"] == "not_found"
     for method, path in (("GET", "/v1/completions"), ("POST", "/v1/models"), ("DELETE", "/v1/models/x"),
