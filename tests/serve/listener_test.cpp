@@ -454,6 +454,7 @@ TEST_F(ListenerTest, TheLongestIdleConnectionMakesWay) {
     for (RawClient* client : {&younger, &oldest, &younger}) {  // the order in which they become idle
         ASSERT_TRUE(client->send(post("/echo", "hi")));
         EXPECT_TRUE(client->read_until("hi").ends_with("hi"));
+        std::this_thread::sleep_for(50ms);  // the connection learns that its answer is sent after we have read it
     }
     RawClient newcomer(listener_->port());
     ASSERT_TRUE(newcomer.send(post("/echo", "hi")));
