@@ -5,10 +5,11 @@ PORT ?= 8080
 SERVE_FLAGS ?=
 TINY_MODEL = tests/golden/models/qwen3_moe
 
-.PHONY: help packages build serve test test-reference asan tsan format clean
+.PHONY: help packages build serve sprout test test-reference asan tsan format clean
 
 help:
 	@echo 'make serve [MODEL=DIR] [PORT=8080]   install what is missing, build, serve'
+	@echo 'make sprout                          make the embedded model anew: corpus, training (hours; goes on when interrupted), pack'
 	@echo 'make test                            install what is missing, build, run all tests'
 	@echo 'make test-reference                  compare exported models with transformers and peft (downloads torch)'
 	@echo 'make build                           build/release/hone'
@@ -31,6 +32,15 @@ ifeq ($(MODEL),)
 	@echo 'It answers with noise. For real answers: make serve MODEL=DIR with a Qwen3, Qwen3-MoE or OLMoE checkpoint.'
 endif
 	@build/release/hone serve $(or $(MODEL),$(TINY_MODEL)) --port $(PORT) $(SERVE_FLAGS)
+
+SPROUT_CORPUS = build/sprout/corpus/chat.jsonl
+
+$(SPROUT_CORPUS): models/sprout/make_corpus $(wildcard models/sprout/corpus/*.py models/sprout/corpus/*/*)
+	@models/sprout/make_corpus --to $(dir $@)
+
+sprout: build $(SPROUT_CORPUS)
+	@build/release/hone train models/sprout/recipe.toml
+	@build/release/hone pack build/sprout/qat/final models/sprout/sprout.hone --weights int4
 
 test: build
 	@tools/install_packages $$(grep -v '^#' tools/debian_test_packages.txt)

@@ -1,5 +1,5 @@
-// What `hone train` runs, by the kind of the recipe: a job, the training of a tokenizer, or stages of both. Each shows its
-// progress; stopped by a signal it saves, and started again it goes on. One thread. Errors say what to do.
+// What `hone train` runs, by the kind of the recipe: a job, the training of a tokenizer, or stages of both. Each shows
+// its progress; stopped by a signal it saves, and started again it goes on. One thread. Errors say what to do.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// A table of a recipe whose values are noted as they are read, with the lines that they are in: what a job was begun with
-// is compared with them later. Mistakes are told as base/toml_file.h tells them. One thread.
+// A table of a recipe whose values are noted as they are read, with the lines that they are in: what a job was begun
+// with is compared with them later. Mistakes are told as base/toml_file.h tells them. One thread.
 #pragma once
 
 #include "base/toml_file.h"

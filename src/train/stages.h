@@ -1,6 +1,6 @@
-// Several recipes run one after the other, such as tokenizer, pretraining, chat: each as it would be alone, with its own
-// output and its own state, so what is finished is known by the stages themselves. Plain values. All recipes are read,
-// and what they read is looked for, before the first begins. Errors name file, line and key.
+// Several recipes run one after the other, such as tokenizer, pretraining, chat: each as it would be alone, with its
+// own output and its own state, so what is finished is known by the stages themselves. Plain values. All recipes are
+// read, and what they read is looked for, before the first begins. Errors name file, line and key.
 #pragma once
 
 #include <variant>

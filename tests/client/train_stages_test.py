@@ -14,7 +14,7 @@ TEMPLATE = ("{% for m in messages %}<|im_start|>{{ m.role }}\n"
             "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}"
             "{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
             "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
-CONFIG = {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "vocab_size": 384, "eos_token_id": 383,
+CONFIG = {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "vocab_size": 320, "eos_token_id": 319,
           "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 32, "num_hidden_layers": 2, "head_dim": 32,
           "num_attention_heads": 2, "num_key_value_heads": 1, "num_experts": 4, "num_experts_per_tok": 2,
           "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": [], "max_position_embeddings": 512,
@@ -22,7 +22,7 @@ CONFIG = {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "
           "attention_bias": False, "torch_dtype": "bfloat16"}
 TOKENIZER = """kind = "tokenizer"
 output = "runs/tokenizer"
-vocabulary_size = 384
+vocabulary_size = 320
 special_tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 config_files = ["config.json", "tokenizer_config.json", "chat_template.jinja"]
 [data]
@@ -154,8 +154,7 @@ def test_a_signal_stops_the_stage_and_says_how_to_go_on(recipe, tmp_path):
     (tmp_path / "pretrain.toml").write_text(PRETRAIN.replace("steps = 20", "steps = 100000"))
     run = subprocess.Popen([BINARY, "train", recipe, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                            env=ENVIRONMENT)
-    while '"step":' not in run.stdout.readline():
-        pass
+    assert any('"step":' in line for line in run.stdout), run.communicate()[1]
     run.send_signal(signal.SIGTERM)
     _, err = run.communicate(timeout=60)
     assert run.returncode == 1 and "stage 2 of 4: stopped at step" in err and f"`hone train {recipe}` goes on" in err, err

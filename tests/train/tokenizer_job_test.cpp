@@ -1,4 +1,4 @@
-// Training tokenizers from recipes: what is written, that it does not depend on threads, and what every mistake is called.
+// Training tokenizers from recipes: what is written, that it does not depend on threads, what mistakes are called.
 #include "train/tokenizer_job.h"
 
 #include <fstream>
