@@ -257,6 +257,34 @@ TEST(Muon, StepsByTheFormulaWithTheSameBitsEverywhere) {
     }
 }
 
+TEST(Muon, ManyMatricesStepAsEachAlone) {
+    struct Case {
+        int64_t rows, cols;
+        std::vector<float> p, g, momentum;
+    };
+    std::vector<Case> cases;
+    for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{48, 130}, {7, 3}, {300, 400}, {64, 64}}) {
+        const auto seed = static_cast<uint64_t>(rows);
+        cases.push_back({rows, cols, random_values(seed, rows * cols), random_values(seed + 1, rows * cols),
+                         random_values(seed + 2, rows * cols)});
+    }
+    const MuonParams params{.learning_rate = 0.01, .weight_decay = 0.1};
+    const auto views = [](std::vector<Case>& all) {
+        std::vector<MuonMatrix> matrices;
+        for (auto& [rows, cols, p, g, momentum] : all)
+            matrices.push_back({{p.data(), rows, cols}, {g.data(), rows, cols}, {momentum.data(), rows, cols}});
+        return matrices;
+    };
+    std::vector<Case> alone = cases;
+    TestContext context(*math::runnable_kernel_tables().back(), 3);
+    for (const MuonMatrix& matrix : views(alone)) muon_step(context.op, matrix, params, 0.5f);
+    muon_steps(context.op, views(cases), params, 0.5f);
+    for (size_t i = 0; i < cases.size(); i++) {
+        math::expect_same_bits(cases[i].p, alone[i].p, "parameters");
+        math::expect_same_bits(cases[i].momentum, alone[i].momentum, "momentum");
+    }
+}
+
 TEST(Muon, LooksAheadByNesterov) {
     const auto g = random_values(5, 6 * 9), momentum_before = random_values(6, 6 * 9);
     std::vector<float> p(g.size()), momentum = momentum_before, u(g.size()), direction(g.size());

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <deque>
 
 #include "math/ops/activation.h"
 #include "math/ops/linear.h"
@@ -13,6 +14,8 @@ namespace {
 
 using math::OpContext;
 using math::Workspace;
+
+constexpr int kIterations = 5;
 
 template <class A, class B>
 void check_same_shape(const MatrixView<A>& a, const MatrixView<B>& b) {
@@ -71,6 +74,13 @@ void newton_schulz_iteration(OpContext& context, MatrixView<float> x) {
     });
 }
 
+// Multiplications of a step.
+int64_t products_of(const MuonMatrix& matrix) {
+    const int64_t rows = std::min(matrix.parameter.rows, matrix.parameter.cols);
+    const int64_t cols = std::max(matrix.parameter.rows, matrix.parameter.cols);
+    return kIterations * rows * rows * (2 * cols + rows);
+}
+
 double norm_of(OpContext& context, MatrixView<const float> x) {
     std::vector<std::span<const float>> rows;
     for (int64_t i = 0; i < x.rows; i++) rows.push_back(x.row_span(i));
@@ -81,7 +91,6 @@ double norm_of(OpContext& context, MatrixView<const float> x) {
 
 void orthogonalise(OpContext& context, MatrixView<const float> x, MatrixView<float> y) {
     check_same_shape(x, y);
-    constexpr int kIterations = 5;
     Workspace::Scope scope(context.workspace);
     const bool is_tall = x.rows > x.cols;
     const auto wide = context.workspace.matrix<float>(std::min(x.rows, x.cols), std::max(x.rows, x.cols));
@@ -129,6 +138,28 @@ void muon_step(OpContext& context, const MuonMatrix& matrix, const MuonParams& p
             float& p = matrix.parameter.row(i)[j];
             p -= rate * update.row(i)[j] + decay * p;
         }
+    });
+}
+
+void muon_steps(OpContext& context, std::span<const MuonMatrix> matrices, const MuonParams& params,
+                float gradient_factor) {
+    constexpr int64_t kSmall = int64_t{1} << 28;  // a few milliseconds of a thread
+    std::vector<const MuonMatrix*> small;
+    for (const MuonMatrix& matrix : matrices) {
+        if (products_of(matrix) <= kSmall)
+            small.push_back(&matrix);
+        else
+            muon_step(context, matrix, params, gradient_factor);
+    }
+    struct Worker {
+        ThreadPool alone{1};
+        Workspace workspace;
+    };
+    std::deque<Worker> workers(static_cast<size_t>(context.pool.threads()));
+    context.pool.parallel_for(std::ssize(small), [&](int64_t i, int worker) {
+        auto& [alone, workspace] = workers[static_cast<size_t>(worker)];
+        OpContext own{alone, workspace, context.kernels, context.int4_class};
+        muon_step(own, *small[static_cast<size_t>(i)], params, gradient_factor);
     });
 }
 

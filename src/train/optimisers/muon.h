@@ -29,6 +29,10 @@ struct MuonMatrix {
 //   p -= lr (0.2 sqrt(max(rows, cols)) orthogonalised(u) + weight_decay p)
 void muon_step(math::OpContext& context, const MuonMatrix& matrix, const MuonParams& params, float gradient_factor = 1);
 
+// A step of each: small matrices a thread each, large ones one after the other on all threads. The bits of muon_step().
+void muon_steps(math::OpContext& context, std::span<const MuonMatrix> matrices, const MuonParams& params,
+                float gradient_factor = 1);
+
 // y = x with its singular values brought near 1 (0.7 to 1.2): five iterations X = aX + bAX + cA^2X, A = XX^T, with (a,
 // b, c) = (3.4445, -4.7750, 2.0315), from x / (|x| + 1e-7). The transposed x gives the transposed y, bit for bit.
 void orthogonalise(math::OpContext& context, MatrixView<const float> x, MatrixView<float> y);

@@ -47,18 +47,18 @@ double Optimiser::step(math::OpContext& ops, double learning_rate) {
     adamw_.apply(ops.pool, adam, factor);
     const MuonParams muon{
         .learning_rate = learning_rate, .momentum = options_.momentum, .weight_decay = adam.weight_decay};
+    std::vector<MuonMatrix> matrices;
     for (size_t i = 0; i < matrices_.size(); i++) {
         const Parameter& matrix = matrices_[i];
         // Of experts, each is a matrix of its own.
         const int64_t cols = matrix.shape.back(), rows = matrix.shape[matrix.shape.size() - 2];
         for (size_t at = 0; at < matrix.values.size(); at += static_cast<size_t>(rows * cols)) {
-            muon_step(ops,
-                      {.parameter = {&matrix.values[at], rows, cols},
-                       .gradient = {&matrix.gradient[at], rows, cols},
-                       .momentum = {&momentum_[i][at], rows, cols}},
-                      muon, factor);
+            matrices.push_back({.parameter = {&matrix.values[at], rows, cols},
+                                .gradient = {&matrix.gradient[at], rows, cols},
+                                .momentum = {&momentum_[i][at], rows, cols}});
         }
     }
+    muon_steps(ops, matrices, muon, factor);
     return norm;
 }
 
