@@ -1,7 +1,5 @@
 """What the page says when the server is gone, busy, closed, or cannot serve what was asked."""
 
-import threading
-
 from hone_server import HoneServer
 
 FLAGS = ("--threads", 1, "--kv-memory", "64M")
@@ -32,7 +30,6 @@ def test_a_full_server_is_asked_again(visit, endless_folder):
     with HoneServer(endless_folder, *FLAGS, "--max-streams", 1, "--max-waiting", 0, "--max-context", 32768) as server:
         stream = server.client().completions.create(model=endless_folder.name, prompt="flood", max_tokens=32000, stream=True)
         next(iter(stream))
-        reader = threading.Thread(target=lambda: [None for _ in stream], daemon=True)
         page = visit(server)
         page.may_complain = ["429"]
         page.keys(",")
@@ -41,7 +38,6 @@ def test_a_full_server_is_asked_again(visit, endless_folder):
         box = failure(page, "busy")
         assert "Retries in" in box.text
         stream.close()
-        reader.start()
         page.wait(lambda: "5 tokens" in page.find(".facts").text, "the answer after the countdown", seconds=30)
         assert page.said() == ["Is there room?"]
 

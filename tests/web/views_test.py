@@ -2,6 +2,9 @@
 
 import base64
 import hashlib
+import time
+
+from hone_server import HoneServer
 
 
 def picture(page):
@@ -39,17 +42,55 @@ def test_a_piece_of_work_tells_what_it_is(visit, endless):
     page = visit(endless, "engine")
     page.press("Make some load", ".bar-items")
     page.wait(lambda: steps(page) > 50, "steps")
-    page.keys("p")
     point = """
         const canvas = document.querySelector('.timeline'), box = canvas.getBoundingClientRect();
-        const shown = () => !document.querySelector('.hover-card').hidden;
-        for (let y = 8; y < box.height && !shown(); y += 8)
-          for (let x = box.width - 4; x > 60 && !shown(); x -= 2)
+        const card = document.querySelector('.hover-card');
+        for (let y = 8; y < box.height - 45; y += 8)
+          for (let x = box.width - 4; x > 60; x -= 2) {
             canvas.dispatchEvent(new PointerEvent('pointermove', {clientX: box.left + x, clientY: box.top + y}));
+            if (!card.hidden) return card.innerText;
+          }
+        return null;
         """
-    text = page.wait(lambda: page.script(point) or page.shown(".hover-card"), "details")[0].text
+    text = page.wait(lambda: page.script(point), "details")
     assert "Sequence" in text and "layers" in text and "Step" in text
     end_load(page, endless)
+
+
+def test_more_sequences_than_have_room_are_counted(visit, endless_folder):
+    with HoneServer(endless_folder, "--threads", 1, "--kv-memory", "64M", "--max-streams", 40, "--max-context", 32768) as server:
+        page = visit(server, "engine")
+        page.may_complain = ["willReadFrequently"]  # the test reads the picture
+        client = server.client()
+        streams = [client.completions.create(model=endless_folder.name, prompt=f"flood {i}", max_tokens=20000, stream=True)
+                   for i in range(40)]
+        page.wait(lambda: int(page.find(".timeline").get_attribute("data-more") or 0) >= 20, "lanes without room")
+        drawn = """
+            const canvas = document.querySelector('.timeline'), {width, height} = canvas;
+            const colour = getComputedStyle(document.querySelector('.swatch.decode')).backgroundColor.match(/\\d+/g).map(Number);
+            const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
+            const counts = [0, 0], lanes_end = height - 56 * devicePixelRatio;
+            for (let i = 0; i < data.length; i += 4)
+              if (colour.every((part, j) => Math.abs(data[i + j] - part) < 20)) ++counts[Number(i / 4 / width >= lanes_end)];
+            return counts;
+            """
+        page.wait(lambda: page.script(drawn)[0] > 1000, "work in the lanes")
+        assert page.script(drawn)[1] == 0
+        for stream in streams:
+            stream.close()
+        page.driver.get("about:blank")
+        server.wait_until_idle()
+
+
+def test_lanes_are_used_again(visit, endless):
+    """Many short sequences, one after the other, stay in the first lanes."""
+    page = visit(endless, "engine")
+    page.wait(lambda: "endless" in page.find(".engine-state").text, "the server's greeting")
+    for i in range(40):
+        endless.post("/v1/completions", {"model": "endless", "prompt": f"again {i}", "max_tokens": 40, "ignore_eos": True})
+        time.sleep(0.03)
+    page.wait(lambda: steps(page) > 200, "steps")
+    assert page.find(".timeline").get_attribute("data-more") == "0"
 
 
 def test_the_model_view_shows_architecture_memory_and_tensors(visit, scripted):

@@ -120,7 +120,6 @@ export class EngineView {
     if (this.#canvas.getAttribute('aria-label') !== label) this.#canvas.setAttribute('aria-label', label);
     const newest = this.#history.steps.at(-1);
     this.#empty.hidden = busy || (newest !== undefined && newest.t_ms > report.now_ms - this.#timeline.window_ms);
-    this.#canvas.dataset.steps = String(newest?.number ?? 0);
   }
 
   #animate(now: number): void {

@@ -10,7 +10,6 @@ export interface Hello {
   pages: number;
   page_tokens: number;
   policy: string;
-  gap_target_ms: number;
 }
 
 /** A sequence's part of a step: `tokens` from position `first` on, through the layers [begin, end). */
@@ -40,8 +39,9 @@ export interface Report {
   prefix_hit_tokens: number;
   tokens_per_second: number;
   prompt_tokens_per_second: number;
-  gap_p50_ms: number;
-  gap_p99_ms: number;
+  gap_p50_ms: number | null;  // null: no stream gave two tokens lately
+  gap_p99_ms: number | null;
+  gap_target_ms: number | null;  // null: none, or not known yet
 }
 
 export interface EngineListener {

@@ -44,11 +44,10 @@ export class Figures {
     const pages = hello.pages ? report.pages_used / hello.pages : 0;
     this.#pages.set(count(report.pages_used), `of ${count(hello.pages)}, ${hello.page_tokens} tokens each (${percent(pages)})`, pages, pages > 0.95);
     this.#prefix.set(count(report.prefix_hit_tokens), 'prompt tokens found in the cache');
-    const target = hello.gap_target_ms;
-    const gap = report.gap_p99_ms;
-    const has_gaps = gap > 0;
+    const {gap_p50_ms: p50, gap_p99_ms: p99} = report;
+    const target = report.gap_target_ms ?? 0;
     const aim = target > 0 ? `, target ${duration(target)}` : '';
-    this.#gaps.set(has_gaps ? duration(report.gap_p50_ms) : 'none', has_gaps ? `p50; p99 ${duration(gap)}${aim}` : `no stream yet${aim}`,
-                   target > 0 ? gap / target : 0, target > 0 && gap > target);
+    if (p50 === null || p99 === null) this.#gaps.set('none', `no stream yet${aim}`);
+    else this.#gaps.set(duration(p50), `p50; p99 ${duration(p99)}${aim}`, target > 0 ? p99 / target : 0, target > 0 && p99 > target);
   }
 }

@@ -1,13 +1,15 @@
-// The steps of the last while, and a lane for every sequence. A lane is free again some time after its sequence's last step.
+// The steps of the last while, and a lane for every sequence. The server does not say that a sequence ended: its lane is free once steps go on
+// without it. Steps follow one another, so what shares a lane never overlaps; a sequence that comes back later gets another lane.
 import type {Report, SequenceWork, Step} from './events';
 
 const kKeepMs = 60_000;
 const kMostSteps = 40_000;
-const kLaneRestMs = 1500;
+const kRestSteps = 8, kRestMs = 1000;  // whichever comes first after a sequence's last step
 
 interface Lane {
   id: number;
   until_ms: number;  // end of the sequence's last step
+  until_step: number;
 }
 
 /** A sequence's part of a step in its lane. */
@@ -25,16 +27,19 @@ export class History {
   last: Report | null = null;
   #lanes: Lane[] = [];
   #count = 0;
-  begin_ms = 0;  // the server's time when the view began: what the axis counts from
+  begin_ms: number | null = null;  // the server's time of the first step: what the axis counts from
+  shown_lanes = 1;                 // lanes that the picture has room for; sequences in further ones come up as soon as one of these is free
   #clock_offset = -Infinity;  // server's clock minus ours
 
   add(report: Report, received_ms: number): void {
-    if (!this.last) this.begin_ms = report.now_ms;
+    this.begin_ms ??= report.steps[0]?.t_ms ?? null;
     this.last = report;
     // The least delayed report tells best how the clocks differ; slow drift is followed.
     this.#clock_offset = Math.max(this.#clock_offset - 0.05, report.now_ms - received_ms);
+    this.#count += report.dropped;  // they went before those that are told
     for (const step of report.steps) {
-      this.steps.push({...step, number: ++this.#count, work: step.sequences.map(work => ({...work, lane: this.#lane_of(work.id, step)}))});
+      ++this.#count;
+      this.steps.push({...step, number: this.#count, work: step.sequences.map(work => ({...work, lane: this.#lane_of(work.id, step)}))});
     }
     const oldest = report.now_ms - kKeepMs;
     let drop = Math.max(0, this.steps.length - kMostSteps);
@@ -45,6 +50,7 @@ export class History {
   clear(): void {
     this.steps = [];
     this.last = null;
+    this.begin_ms = null;
     this.#lanes = [];
     this.#clock_offset = -Infinity;
   }
@@ -77,11 +83,19 @@ export class History {
   }
 
   #lane_of(id: number, step: Step): number {
-    const end = step.t_ms + step.ms;
-    let index = this.#lanes.findIndex(lane => lane.id === id);
-    if (index < 0) index = this.#lanes.findIndex(lane => lane.until_ms + kLaneRestMs < step.t_ms);
-    if (index < 0) index = this.#lanes.length;
-    this.#lanes[index] = {id, until_ms: end};
+    const own = this.#lanes.findIndex(lane => lane.id === id);
+    let index = own;
+    if (own < 0 || own >= this.shown_lanes) {
+      const free = this.#lanes.findIndex(lane => this.#is_free(lane, step));
+      if (own < 0) index = free < 0 ? this.#lanes.length : free;
+      else if (free >= 0 && free < this.shown_lanes) index = free;
+    }
+    if (own >= 0 && index !== own) this.#lanes[own].id = -1;
+    this.#lanes[index] = {id, until_ms: step.t_ms + step.ms, until_step: this.#count};
     return index;
+  }
+
+  #is_free(lane: Lane, step: Step): boolean {
+    return this.#count > lane.until_step + kRestSteps || step.t_ms > lane.until_ms + kRestMs;
   }
 }

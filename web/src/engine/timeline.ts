@@ -8,8 +8,8 @@ import type {Hello} from './events';
 import type {History, LaneStep, LaneWork} from './history';
 
 const kDelayMs = 350;  // reports come in bundles; so much behind, the picture moves evenly
-const kAxis = 22, kLeft = 34, kGap = 6, kTrainingLane = 18;
-const kMostLane = 76, kLeastLane = 5;
+const kAxis = 22, kLeft = 44, kGap = 6, kTrainingLane = 18, kMoreLine = 16;
+const kMostLane = 76, kLeastLane = 18, kTwoLabels = 28;  // a lane's height; from the last on, its top and bottom layers have a label each
 
 export interface Pointed {
   step: LaneStep;
@@ -40,7 +40,8 @@ export class Timeline {
   #paused_at: number | null = null;  // the server's time at the right edge
   #shift_ms = 0;                     // how far the user looked back while paused
   #colours: Colours;
-  #lanes = 1;
+  #lanes = 1;   // that the time shown needs
+  #drawn = 1;   // of them, those that have room
   #lane_height = kMostLane;
   #context: CanvasRenderingContext2D;
   #redraw = once_a_frame(() => this.draw());
@@ -108,8 +109,13 @@ export class Timeline {
     context.beginPath();
     context.rect(kLeft, 0, width - kLeft, height);
     context.clip();
-    for (let i = from; i < steps.length && steps[i].t_ms < end; ++i) this.#draw_step(steps[i], begin, width, height);
+    let newest = 0;
+    for (let i = from; i < steps.length && steps[i].t_ms < end; ++i) {
+      this.#draw_step(steps[i], begin, width, height);
+      newest = steps[i].number;
+    }
     context.restore();
+    canvas.dataset.steps = String(newest);
   }
 
   /** What is drawn at a place of the canvas. */
@@ -127,7 +133,7 @@ export class Timeline {
         if (step.training_ms > 0) return {step, work: null, x, y};
         continue;
       }
-      const work = step.work.find(other => other.lane === lane);
+      const work = lane < this.#drawn && step.work.find(other => other.lane === lane);
       if (work) return {step, work, x, y};
     }
     return null;
@@ -149,8 +155,11 @@ export class Timeline {
       for (const work of steps[i].work) lanes = Math.max(lanes, work.lane + 1);
     // Lanes are added at once and taken away slowly, so that the picture does not jump.
     this.#lanes = lanes >= this.#lanes ? lanes : Math.max(lanes, this.#lanes - 0.02);
-    const room = height - kAxis - kTrainingLane - kGap * 2;
-    this.#lane_height = Math.max(kLeastLane, Math.min(kMostLane, room / Math.ceil(this.#lanes) - kGap));
+    const room = height - kAxis - kTrainingLane - kGap;
+    this.history.shown_lanes = Math.max(1, Math.floor((room - kMoreLine) / (kLeastLane + kGap)));
+    this.#drawn = Math.min(Math.ceil(this.#lanes), this.history.shown_lanes);
+    const room_of_lanes = this.#drawn < this.#lanes ? room - kMoreLine : room;
+    this.#lane_height = Math.min(kMostLane, room_of_lanes / this.#drawn - kGap);
   }
 
   #draw_lanes(width: number, height: number): void {
@@ -158,12 +167,15 @@ export class Timeline {
     const layers = this.hello?.layers ?? 0;
     context.textBaseline = 'middle';
     context.textAlign = 'right';
-    for (let lane = 0; lane < Math.ceil(this.#lanes); ++lane) {
+    for (let lane = 0; lane < this.#drawn; ++lane) {
       const top = this.#lane_top(lane);
       context.fillStyle = this.#colours.lane;
       context.fillRect(kLeft, top, width - kLeft, this.#lane_height);
       context.fillStyle = this.#colours.text;
-      if (this.#lane_height < 26) continue;
+      if (this.#lane_height < kTwoLabels) {
+        context.fillText(layers > 1 ? `L1\u2013${layers}` : 'L1', kLeft - 8, top + this.#lane_height / 2);
+        continue;
+      }
       context.fillText(`L${layers}`, kLeft - 8, top + 6);
       context.fillText('L1', kLeft - 8, top + this.#lane_height - 6);
     }
@@ -171,6 +183,12 @@ export class Timeline {
     context.fillText('train', kLeft - 8, height - kAxis - kTrainingLane / 2 - 3);
     context.fillStyle = this.#colours.lane;
     context.fillRect(kLeft, height - kAxis - kTrainingLane, width - kLeft, kTrainingLane - 6);
+    const more = Math.ceil(this.#lanes) - this.#drawn;
+    this.canvas.dataset.more = String(more);
+    if (more <= 0) return;
+    context.fillStyle = this.#colours.text;
+    context.textAlign = 'left';
+    context.fillText(`+ ${more} more`, kLeft, this.#lane_top(this.#drawn) + kMoreLine / 2 - kGap / 2);
   }
 
   #draw_time(begin: number, end: number, width: number, height: number): void {
@@ -180,7 +198,8 @@ export class Timeline {
     context.textBaseline = 'alphabetic';
     context.textAlign = 'center';
     const zero = this.history.begin_ms;
-    for (let t = zero + Math.ceil((begin - zero) / tick) * tick; t < end; t += tick) {
+    if (zero === null) return;
+    for (let t = zero + Math.max(0, Math.ceil((begin - zero) / tick)) * tick; t < end; t += tick) {
       const x = Math.round(this.#x(t, begin, width)) + 0.5;
       context.strokeStyle = this.#colours.line;
       context.beginPath();
@@ -201,6 +220,7 @@ export class Timeline {
     const wide = Math.max(1, full - (full > 4 ? 1 : 0));
     const layers = Math.max(1, this.hello?.layers ?? 1);
     for (const work of step.work) {
+      if (work.lane >= this.#drawn) continue;
       const lane_top = this.#lane_top(work.lane);
       const top = lane_top + this.#lane_height * (1 - work.layers[1] / layers);
       const high = this.#lane_height * (work.layers[1] - work.layers[0]) / layers;
