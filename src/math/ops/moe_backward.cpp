@@ -1,6 +1,8 @@
 // Expert by expert, and of one expert a bounded number of rows at a time: gathered, taken forward to the hidden layer
-// again where that was not kept, then backward by the ops that a dense layer would use.
+// again where that was not kept, then backward by the ops that a dense layer would use. All threads compute one expert's
+// rows together, or, where there are experts enough and no factors that they share, each those of another expert.
 #include <algorithm>
+#include <deque>
 
 #include "math/ops/activation.h"
 #include "math/ops/expert_lora.h"
@@ -13,8 +15,10 @@ namespace hone::math {
 
 namespace {
 
-// Of the rows of one expert that are computed at once: what bounds the scratch.
-constexpr int64_t kScratchBytes = int64_t{64} << 20;
+// Of the rows of one expert that are computed at once, by all threads and by one; and of the rows of dx that experts leave
+// side by side.
+constexpr int64_t kScratchBytes = int64_t{64} << 20, kThreadScratchBytes = int64_t{8} << 20;
+constexpr int64_t kExpertsPerThread = 4;  // so that threads end together
 
 // Some rows of one expert, and the matrices that its gradients are made of, a row each.
 struct ExpertRows {
@@ -42,20 +46,23 @@ struct MoeBackward {
     bool wants_weights() const { return !gradients.dgate.empty(); }
     int64_t token_of(int32_t choice) const { return choice / routing.experts.cols; }
 
-    // The grouped rows from first_row on.
-    void run(size_t expert, int64_t first_row, std::span<const int32_t> choices);
-    ExpertRows allocate(size_t expert, int64_t first_row, std::span<const int32_t> choices);
+    void run_together(const GroupedRows& grouped, std::span<const int32_t> choices);
+    void run_side_by_side(const GroupedRows& grouped, std::span<const int32_t> choices);
+    // The grouped rows from first_row on. `dx` gets theirs, or, without data, the tokens' is added to.
+    void run(size_t expert, int64_t first_row, std::span<const int32_t> choices, MatrixView<float> dx);
+    ExpertRows allocate(size_t expert, int64_t first_row, std::span<const int32_t> choices, MatrixView<float> dx);
     void find_adapters(ExpertRows& rows);
     void gather(const ExpertRows& rows);
     void weigh(const ExpertRows& rows);
     void add_to_tokens(const ExpertRows& rows);
+    void add_to_tokens(const GroupedRows& grouped, int64_t first_row, MatrixView<const float> rows);
     void add_weight_gradients(const ExpertRows& rows);
 };
 
-void MoeBackward::run(size_t expert, int64_t first_row, std::span<const int32_t> choices) {
+void MoeBackward::run(size_t expert, int64_t first_row, std::span<const int32_t> choices, MatrixView<float> dx) {
     const Workspace::Scope scope(context.workspace);
     const Weight &gate = weights.gate[expert], &up = weights.up[expert], &down = weights.down[expert];
-    ExpertRows rows = allocate(expert, first_row, choices);
+    ExpertRows rows = allocate(expert, first_row, choices, dx);
     find_adapters(rows);
     gather(rows);
     const Weight* inputs[] = {&gate, &up};
@@ -73,11 +80,12 @@ void MoeBackward::run(size_t expert, int64_t first_row, std::span<const int32_t>
     const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
     linear_backward_input(context, terms, inputs, rows.dx, false);
     lora_linear_backward(context, rows.x, rows.gate_up_lora, terms, rows.dx, rows.dgate_up_lora);
-    add_to_tokens(rows);
+    if (!dx.data) add_to_tokens(rows);
     if (wants_weights()) add_weight_gradients(rows);
 }
 
-ExpertRows MoeBackward::allocate(size_t expert, int64_t first_row, std::span<const int32_t> choices) {
+ExpertRows MoeBackward::allocate(size_t expert, int64_t first_row, std::span<const int32_t> choices,
+                                 MatrixView<float> dx) {
     const auto matrix = [&](int64_t columns) {
         return context.workspace.matrix<float>(static_cast<int64_t>(choices.size()), columns);
     };
@@ -95,7 +103,7 @@ ExpertRows MoeBackward::allocate(size_t expert, int64_t first_row, std::span<con
             .dhidden = matrix(hidden),
             .dgate = matrix(hidden),
             .dup = matrix(hidden),
-            .dx = matrix(x.cols),
+            .dx = dx.data ? dx : matrix(x.cols),
             .weights = context.workspace.vector<float>(std::ssize(choices)),
             .gate_up_lora = {},
             .down_lora = {},
@@ -175,6 +183,23 @@ void MoeBackward::add_to_tokens(const ExpertRows& rows) {
     });
 }
 
+// `rows` are the grouped rows from first_row on; a token's in order of their experts.
+void MoeBackward::add_to_tokens(const GroupedRows& grouped, int64_t first_row, MatrixView<const float> rows) {
+    const int64_t slots = routing.experts.cols;
+    const auto order = context.workspace.matrix<int32_t>(context.pool.threads(), slots);
+    for_row_blocks(context, x.rows, 2 * slots * x.cols, [&](int64_t first, int64_t count, int worker) {
+        const std::span<int32_t> positions = order.row_span(worker);
+        for (int64_t token = first; token < first + count; token++) {
+            std::copy_n(&grouped.position[static_cast<size_t>(token * slots)], slots, positions.begin());
+            std::ranges::sort(positions);
+            for (const int32_t position : positions) {
+                if (position >= first_row && position < first_row + rows.rows)
+                    context.kernels.rows.add.run(rows.row(position - first_row), gradients.dx.row(token), x.cols);
+            }
+        }
+    });
+}
+
 void MoeBackward::add_weight_gradients(const ExpertRows& rows) {
     const GradientOperands up_operands = operands_of(weights.gate[0]), down_operands = operands_of(weights.down[0]);
     const MatrixView<const float> terms[] = {rows.dgate, rows.dup};
@@ -183,10 +208,58 @@ void MoeBackward::add_weight_gradients(const ExpertRows& rows) {
     linear_backward_weight(context, down_operands, rows.hidden, rows.dy, gradients.ddown[rows.expert]);
 }
 
-// As many as the scratch has room for. Even: the pairs of rows of linear_backward_weight never span two blocks.
-int64_t rows_at_once(int64_t outer_values, int64_t hidden) {
-    const int64_t row_bytes = (outer_values + 6 * hidden) * static_cast<int64_t>(sizeof(float));
-    return std::max<int64_t>(kScratchBytes / row_bytes / 2, 1) * 2;
+// Rows of one expert that scratch has room for. Even: the pairs of rows of linear_backward_weight never span two blocks.
+int64_t rows_in(int64_t scratch_bytes, int64_t width, int64_t hidden) {
+    const int64_t row_bytes = (3 * width + 6 * hidden) * static_cast<int64_t>(sizeof(float));
+    return std::max<int64_t>(scratch_bytes / row_bytes / 2, 1) * 2;
+}
+
+// Calls body(first, count) for equal parts of an expert's grouped rows, of `most` at most.
+void for_parts(const GroupedRows& grouped, size_t expert, int64_t most, auto&& body) {
+    const int64_t last = grouped.first[expert + 1];
+    int64_t first = grouped.first[expert];
+    for (int64_t left = (last - first + most - 1) / most; first < last; left--) {
+        const int64_t share = (last - first + left - 1) / left, count = std::min(share + share % 2, last - first);
+        body(first, count);
+        first += count;
+    }
+}
+
+void MoeBackward::run_together(const GroupedRows& grouped, std::span<const int32_t> choices) {
+    const int64_t most = rows_in(kScratchBytes, x.cols, weights.gate[0].n);
+    for (size_t expert = 0; expert < weights.gate.size(); expert++) {
+        for_parts(grouped, expert, most, [&](int64_t first, int64_t count) {
+            run(expert, first, choices.subspan(static_cast<size_t>(first), static_cast<size_t>(count)), {});
+        });
+    }
+}
+
+void MoeBackward::run_side_by_side(const GroupedRows& grouped, std::span<const int32_t> choices) {
+    struct Worker {
+        ThreadPool alone{1};
+        Workspace workspace;
+    };
+    std::deque<Worker> workers(static_cast<size_t>(context.pool.threads()));
+    const int64_t most = rows_in(kThreadScratchBytes, x.cols, weights.gate[0].n);
+    const int64_t room = kScratchBytes / x.cols / static_cast<int64_t>(sizeof(float));
+    const size_t experts = weights.gate.size();
+    for (size_t begin = 0, end = 0; begin < experts; begin = end) {
+        const int64_t first_row = grouped.first[begin];
+        for (end = begin + 1; end < experts && grouped.first[end + 1] - first_row <= room;) end++;
+        const Workspace::Scope scope(context.workspace);
+        const auto dx = context.workspace.matrix<float>(grouped.first[end] - first_row, x.cols);
+        context.pool.parallel_for(static_cast<int64_t>(end - begin), [&](int64_t i, int worker) {
+            auto& [alone, workspace] = workers[static_cast<size_t>(worker)];
+            OpContext own{alone, workspace, context.kernels, context.int4_class};
+            MoeBackward expert{own, x, routing, weights, dy, gradients, adapters, inner};
+            for_parts(grouped, begin + static_cast<size_t>(i), most, [&](int64_t first, int64_t count) {
+                expert.run(begin + static_cast<size_t>(i), first,
+                           choices.subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
+                           dx.rows_from(first - first_row, count));
+            });
+        });
+        add_to_tokens(grouped, first_row, dx);
+    }
 }
 
 void check_shapes(MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
@@ -224,15 +297,10 @@ void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& 
         choices[static_cast<size_t>(grouped.position[choice])] = static_cast<int32_t>(choice);
 
     MoeBackward pass{context, x, routing, experts, dy, gradients, adapters, inner};
-    const int64_t most = rows_at_once(x.cols + dy.cols + x.cols, experts.gate[0].n);
-    for (size_t expert = 0; expert < experts.gate.size(); expert++) {
-        const int64_t last = grouped.first[expert + 1], parts = (last - grouped.first[expert] + most - 1) / most;
-        for (int64_t first = grouped.first[expert], left = parts; first < last; left--) {
-            const int64_t share = (last - first + left - 1) / left, count = std::min(share + share % 2, last - first);
-            pass.run(expert, first, choices.subspan(static_cast<size_t>(first), static_cast<size_t>(count)));
-            first += count;
-        }
-    }
+    if (adapters.empty() && std::ssize(experts.gate) >= kExpertsPerThread * context.pool.threads())
+        pass.run_side_by_side(grouped, choices);
+    else
+        pass.run_together(grouped, choices);
 }
 
 }  // namespace hone::math
