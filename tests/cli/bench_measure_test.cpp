@@ -103,7 +103,7 @@ TEST(Stopwatch, RepeatsUntilEnoughRepetitionsAreCleanButNotForEver) {
     const auto timings = Stopwatch(*meter).time(3, {.f32_ops = 1}, [&] { calls++; });
     EXPECT_EQ(std::ssize(timings), calls);
     const auto clean = std::ranges::count(timings, true, &Timing::is_clean);
-    EXPECT_TRUE(clean == 3 || calls == 6) << clean << " of " << calls;
+    EXPECT_TRUE(clean >= 3 || calls == 6) << clean << " of " << calls;
 }
 
 TEST(ModelCost, CountsWhatAPassMultipliesAndReads) {

@@ -38,7 +38,7 @@ class Dialogue {
     bool feed_back();
 
     const Case& case_;
-    const Decoding& decoding_;
+    const Decoding decoding_;
     boost::json::object request_;
     Answer answer_;
     size_t turn_ = 0, calls_ = 0;
