@@ -144,8 +144,7 @@ void Trainer::merge(const Pair& pair, TokenId merged) {
     std::ranges::sort(places);  // from the left: two ways to one token leave them in two ascending parts
     for (const Place place : places) merge_at(place, pair, merged);
     std::ranges::sort(grown_);
-    const auto same = std::ranges::unique(grown_);
-    grown_.erase(same.begin(), same.end());
+    grown_.erase(std::unique(grown_.begin(), grown_.end()), grown_.end());
     for (const Pair& grown : grown_) queue_.push({pairs_.at(grown).count, grown});
     grown_.clear();
 }
