@@ -230,9 +230,8 @@ Result<text::WordCounter> TokenizerJob::count_words(ThreadPool& pool) const {
 }
 
 Result<text::TrainedBpe> TokenizerJob::train(text::WordCounter words) {
-    const auto added = static_cast<int32_t>(recipe_.special_tokens.size() + recipe_.added_tokens.size());
     const text::BpeTraining training{
-        .tokens = recipe_.vocabulary_size - added, .min_frequency = recipe_.min_frequency, .quiet = quiet_};
+        .tokens = recipe_.vocabulary_size - added_count(), .min_frequency = recipe_.min_frequency, .quiet = quiet_};
     auto bpe = text::train_bpe(words.take(), training);
     if (!bpe) return bpe.error();
     const int32_t tokens = static_cast<int32_t>(bpe->tokens.size()) + added_count();
