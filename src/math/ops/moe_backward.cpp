@@ -2,7 +2,6 @@
 // again where that was not kept, then backward by the ops that a dense layer would use. All threads compute one expert's
 // rows together, or, where there are experts enough and no factors that they share, each those of another expert.
 #include <algorithm>
-#include <deque>
 
 #include "math/ops/activation.h"
 #include "math/ops/expert_lora.h"
@@ -235,11 +234,6 @@ void MoeBackward::run_together(const GroupedRows& grouped, std::span<const int32
 }
 
 void MoeBackward::run_side_by_side(const GroupedRows& grouped, std::span<const int32_t> choices) {
-    struct Worker {
-        ThreadPool alone{1};
-        Workspace workspace;
-    };
-    std::deque<Worker> workers(static_cast<size_t>(context.pool.threads()));
     const int64_t most = rows_in(kThreadScratchBytes, x.cols, weights.gate[0].n);
     const int64_t room = kScratchBytes / x.cols / static_cast<int64_t>(sizeof(float));
     const size_t experts = weights.gate.size();
@@ -248,9 +242,7 @@ void MoeBackward::run_side_by_side(const GroupedRows& grouped, std::span<const i
         for (end = begin + 1; end < experts && grouped.first[end + 1] - first_row <= room;) end++;
         const Workspace::Scope scope(context.workspace);
         const auto dx = context.workspace.matrix<float>(grouped.first[end] - first_row, x.cols);
-        context.pool.parallel_for(static_cast<int64_t>(end - begin), [&](int64_t i, int worker) {
-            auto& [alone, workspace] = workers[static_cast<size_t>(worker)];
-            OpContext own{alone, workspace, context.kernels, context.int4_class};
+        for_each_alone(context, static_cast<int64_t>(end - begin), [&](OpContext& own, int64_t i) {
             MoeBackward expert{own, x, routing, weights, dy, gradients, adapters, inner};
             for_parts(grouped, begin + static_cast<size_t>(i), most, [&](int64_t first, int64_t count) {
                 expert.run(begin + static_cast<size_t>(i), first,

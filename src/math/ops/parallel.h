@@ -3,7 +3,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <deque>
+#include <new>
 
 #include "math/ops/op_context.h"
 
@@ -36,6 +39,28 @@ inline void for_row_blocks(OpContext& context, int64_t rows, int64_t row_work,
     const int64_t block = std::max<int64_t>(1, kBlockWork / std::max<int64_t>(1, row_work));
     for_tiles(context, (rows + block - 1) / block, rows * row_work,
               [&](int64_t tile, int worker) { body(tile * block, std::min(block, rows - tile * block), worker); });
+}
+
+// Runs body(context, i) for every i in [0, count), each on one thread with a context of its own, so that loops within are that
+// thread's alone. Without memory: std::bad_alloc, once the others have ended.
+template <class Body>
+void for_each_alone(OpContext& context, int64_t count, Body body) {
+    struct Worker {
+        ThreadPool pool{1};
+        Workspace workspace;
+    };
+    std::deque<Worker> workers(static_cast<size_t>(context.pool.threads()));
+    std::atomic<bool> without_memory = false;
+    context.pool.parallel_for(count, [&](int64_t i, int worker) {
+        auto& [pool, workspace] = workers[static_cast<size_t>(worker)];
+        OpContext own{pool, workspace, context.kernels, context.int4_class};
+        try {
+            body(own, i);
+        } catch (const std::bad_alloc&) {  // a worker has nobody above it
+            without_memory = true;
+        }
+    });
+    if (without_memory) throw std::bad_alloc();
 }
 
 }  // namespace hone::math

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <deque>
 
 #include "math/ops/activation.h"
 #include "math/ops/linear.h"
@@ -151,14 +150,7 @@ void muon_steps(OpContext& context, std::span<const MuonMatrix> matrices, const 
         else
             muon_step(context, matrix, params, gradient_factor);
     }
-    struct Worker {
-        ThreadPool alone{1};
-        Workspace workspace;
-    };
-    std::deque<Worker> workers(static_cast<size_t>(context.pool.threads()));
-    context.pool.parallel_for(std::ssize(small), [&](int64_t i, int worker) {
-        auto& [alone, workspace] = workers[static_cast<size_t>(worker)];
-        OpContext own{alone, workspace, context.kernels, context.int4_class};
+    math::for_each_alone(context, std::ssize(small), [&](OpContext& own, int64_t i) {
         muon_step(own, *small[static_cast<size_t>(i)], params, gradient_factor);
     });
 }
