@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "math/ops/attention.h"
 #include "math/ops/parallel.h"
@@ -13,18 +14,20 @@ constexpr int32_t kBlockKeys = 4 * kPageTokens;
 constexpr int32_t kRowsAhead = 4;  // how far rows of the batch are fetched ahead
 
 // A document's rows of one query head, a tile for each block of its keys: some tasks go through their blocks together, so
-// that a tile is short however long the document is, and heads that share keys are different tiles.
+// that a tile grows with the document's length, not with its square, and heads that share keys are different tiles.
 struct Task {
     const AttentionSegment* segment;
     int32_t head;
-    int64_t first_row = 0;  // of the scratch
+    int64_t first_row = 0, first_sum = 0;  // of the scratch
 
     int32_t rows() const { return segment->rows; }
     int32_t pages() const { return (rows() + kPageTokens - 1) / kPageTokens; }
+    int64_t scratch_rows() const { return int64_t{pages()} * kPageTokens; }
+    int64_t sums() const { return std::min<int64_t>(kBlockKeys, scratch_rows()); }
 };
 
 // The rows of the tasks that are under way and their keys, each contiguous and in the layouts of AttentionGradientBlock,
-// and what is summed up: dq of all rows, dk and dv of a block of keys, which lies where the task's rows begin.
+// and what is summed up: dq of all rows, dk and dv of a block of keys.
 struct Scratch {
     std::span<bf16> key_pairs, values;
     std::span<bf16> queries, dy, query_pairs, dy_pairs;
@@ -53,16 +56,9 @@ class BackwardCall {
         const Workspace::Scope scope(context_.workspace);
         plan();
         make_scratch();
-        for (size_t first = 0; first < tasks_.size();) {
-            size_t count = 0;
-            for (int64_t rows = 0; first + count < tasks_.size(); count++) {
-                Task& task = tasks_[first + count];
-                task.first_row = rows;
-                rows += int64_t{task.pages()} * kPageTokens;
-                if (rows > scratch_rows_) break;
-            }
-            run_together(tasks_.subspan(first, count));
-            first += count;
+        for (size_t first = 0, end = 0; first < tasks_.size(); first = end) {
+            for (end = first + 1; end < tasks_.size() && tasks_[end].first_row > 0;) end++;
+            run_together(tasks_.subspan(first, end - first));
         }
     }
 
@@ -77,14 +73,23 @@ class BackwardCall {
         std::ranges::stable_sort(tasks_, std::greater(), &Task::rows);
     }
 
+    // Gives tasks their places, those that are under way together beside each other, from 0 on. Rows and sums that it takes.
+    std::pair<int64_t, int64_t> lay_out() {
+        constexpr int64_t kLongestPerThread = 2;
+        int64_t rows = 0, sums = 0, most_rows = 0, most_sums = 0;
+        for (Task& task : tasks_) {
+            const int64_t room = kLongestPerThread * context_.pool.threads() * tasks_.front().scratch_rows();
+            if (rows + task.scratch_rows() > room) rows = sums = 0;
+            task.first_row = std::exchange(rows, rows + task.scratch_rows());
+            task.first_sum = std::exchange(sums, sums + task.sums());
+            most_rows = std::max(most_rows, rows), most_sums = std::max(most_sums, sums);
+        }
+        return {most_rows, most_sums};
+    }
+
     void make_scratch() {
         Workspace& workspace = context_.workspace;
-        constexpr int64_t kLongestPerThread = 2;
-        const int64_t rows = tasks_.empty()
-                                 ? 0
-                                 : std::min(kLongestPerThread * context_.pool.threads(), std::ssize(tasks_)) *
-                                       tasks_.front().pages() * kPageTokens;
-        scratch_rows_ = rows;
+        const auto [rows, sums] = lay_out();
         const auto zeros = [&](int64_t count) {  // what pads a row is read, though never used
             const std::span<bf16> values = workspace.vector<bf16>(count);
             std::ranges::fill(values, bf16{});
@@ -99,14 +104,18 @@ class BackwardCall {
                 .log_sums = workspace.vector<float>(rows),
                 .dots = workspace.vector<float>(rows),
                 .dq = workspace.vector<float>(rows * stride_),
-                .dk = workspace.vector<float>(rows * stride_),
-                .dv = workspace.vector<float>(rows * stride_)};
+                .dk = workspace.vector<float>(sums * stride_),
+                .dv = workspace.vector<float>(sums * stride_)};
     }
 
     Scratch scratch_of(const Task& task) const {
         const auto part = [&](auto all, int64_t row_size) {
             return all.subspan(static_cast<size_t>(task.first_row * row_size),
-                               static_cast<size_t>(int64_t{task.pages()} * kPageTokens * row_size));
+                               static_cast<size_t>(task.scratch_rows() * row_size));
+        };
+        const auto sums = [&](auto all) {
+            return all.subspan(static_cast<size_t>(task.first_sum * stride_),
+                               static_cast<size_t>(task.sums() * stride_));
         };
         return {.key_pairs = part(all_.key_pairs, stride_),
                 .values = part(all_.values, head_dim_),
@@ -117,8 +126,8 @@ class BackwardCall {
                 .log_sums = part(all_.log_sums, 1),
                 .dots = part(all_.dots, 1),
                 .dq = part(all_.dq, stride_),
-                .dk = part(all_.dk, stride_),
-                .dv = part(all_.dv, stride_)};
+                .dk = sums(all_.dk),
+                .dv = sums(all_.dv)};
     }
 
     void run_together(std::span<const Task> tasks) const {
@@ -142,10 +151,8 @@ class BackwardCall {
             load_rows(task, scratch);
             std::ranges::fill(scratch.dq, 0.0f);
         }
-        const auto sums =
-            static_cast<size_t>(std::min<int64_t>(kBlockKeys, int64_t{task.pages()} * kPageTokens) * stride_);
-        std::ranges::fill(scratch.dk.first(sums), 0.0f);
-        std::ranges::fill(scratch.dv.first(sums), 0.0f);
+        std::ranges::fill(scratch.dk, 0.0f);
+        std::ranges::fill(scratch.dv, 0.0f);
         for (int32_t row = key; row < task.rows(); row += kAttentionGradientRows) run_block(task, key, row, scratch);
         if (key + kBlockKeys >= task.rows())
             add(scratch.dq, task.rows(), score_scale_, task.segment->first_row, task.head, into_.dq);
@@ -258,7 +265,6 @@ class BackwardCall {
     float scale_, score_scale_;
 
     std::span<Task> tasks_;
-    int64_t scratch_rows_ = 0;
     Scratch all_;
 };
 
