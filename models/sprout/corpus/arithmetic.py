@@ -15,7 +15,8 @@ ASK = {
     "+": Pool([
         "What is {a} + {b}?", "{a} + {b}", "{a} plus {b}", "Add {a} and {b}.", "What is the sum of {a} and {b}?",
         "How much is {a} + {b}?", "Calculate {a} + {b}.", "{a}+{b}=", "Compute {a} plus {b}.",
-        "What do you get if you add {a} and {b}?", "{a} + {b} = ?", "Please add {b} to {a}.", "what is {a}+{b}"
+        "What do you get if you add {a} and {b}?", "{a} + {b} = ?", "Please add {b} to {a}.", "what is {a}+{b}",
+        "Sum up {a} and {b}.", "{a} and {b} together", "What do {a} and {b} make?", "Find {a} + {b}.", "I want to know {a} + {b}."
     ], [
         "How much do {a} and {b} make together?", "Tell me {a} plus {b}.", "Work out {a} + {b}.",
         "I need the sum {a} + {b}."
@@ -23,7 +24,9 @@ ASK = {
     "-": Pool([
         "What is {a} - {b}?", "{a} - {b}", "{a} minus {b}", "Subtract {b} from {a}.",
         "What is the difference of {a} and {b}?", "How much is {a} - {b}?", "Calculate {a} - {b}.", "{a}-{b}=",
-        "Compute {a} minus {b}.", "Take {b} away from {a}.", "{a} - {b} = ?", "what is {a}-{b}"
+        "Compute {a} minus {b}.", "Take {b} away from {a}.", "{a} - {b} = ?", "what is {a}-{b}",
+        "{a} less {b}", "What remains of {a} without {b}?", "Find {a} - {b}.", "I want to know {a} - {b}.",
+        "How much is left if {b} is taken from {a}?"
     ], [
         "How much is left of {a} without {b}?", "Tell me {a} minus {b}.", "Work out {a} - {b}.",
         "I need the difference {a} - {b}."
@@ -31,7 +34,8 @@ ASK = {
     "*": Pool([
         "What is {a} * {b}?", "{a} * {b}", "{a} times {b}", "Multiply {a} by {b}.",
         "What is the product of {a} and {b}?", "How much is {a} x {b}?", "Calculate {a} * {b}.", "{a}*{b}=",
-        "Compute {a} times {b}.", "{a} x {b} = ?", "what is {a}*{b}"
+        "Compute {a} times {b}.", "{a} x {b} = ?", "what is {a}*{b}",
+        "Find {a} * {b}.", "I want to know {a} x {b}.", "What is {a} multiplied by {b}?", "What do {a} times {b} make?"
     ], [
         "How much does {a} times {b} make?", "Tell me {a} multiplied by {b}.", "Work out {a} * {b}.",
         "I need the product {a} x {b}."
@@ -43,7 +47,17 @@ STORY = {
         "There are {a} {t} in one box and {b} in another. How many are there in all?",
         "{n} sold {a} {t} on {d} and {b} the day after. How many {t} did {n} sell in all?",
         "A shop had {a} {t} and {b} more came. How many {t} are there?",
-        "{n} found {a} {t}. {m} found {b} {t}. How many did they find together?"
+        "{n} found {a} {t}. {m} found {b} {t}. How many did they find together?",
+        "{n} has {a} {t} and {m} has {b}. How many have they together?",
+        "{a} {t} are on the shelf and {b} on the floor. How many {t} are that?",
+        "{n} buys {a} {t} and then {b} more. How many are these?",
+        "In the morning {a} {t} came, in the evening {b}. How many {t} came on that day?",
+        "{n} counted {a} {t} on {d} and {b} the day after. What is the sum?",
+        "There lie {a} {t}. {n} brings {b} more. How many {t} lie there now?",
+        "To {a} {t} we add {b}. What is the total number of {t}?",
+        "{n} made {a} {t}, {m} made {b} {t}. How many {t} is that in total?",
+        "A truck carries {a} {t} and takes {b} more. How many {t} does it carry then?",
+        "First {a} {t} and then {b} {t}: how many are there?"
     ], [
         "{a} {t} lie on a table and {n} puts {b} more there. How many lie there then?",
         "{n} counts {a} {t}, {m} counts {b}. What is the total?"
@@ -53,19 +67,32 @@ STORY = {
         "There were {a} {t} in a box and {n} took {b}. How many are left?",
         "Of {a} {t}, {b} are broken. How many are whole?",
         "{n} had {a} {t} and sold {b}. How many {t} does {n} have now?",
-        "{n} needs {a} {t} and has {b}. How many {t} are missing?"
+        "{n} needs {a} {t} and has {b}. How many {t} are missing?",
+        "{n} had {a} {t}. {m} took {b} of them. How many remain?",
+        "From {a} {t} we take {b}. What number of {t} is left?",
+        "{b} of {a} {t} are sold. How many are not sold?", "There are {a} {t} and {b} are lost. How many {t} remain?",
+        "{n} has {a} {t}, {m} has {b}. How many more has {n}?",
+        "Of the {a} {t} in the shop {b} were bought. How many were not?",
+        "{n} bought {a} {t} and used {b}. How many are there still?",
+        "A box holds {a} {t}; {b} fall out. How many are left in it?", "{n} lost {b} of {a} {t}. How many are left?",
+        "{n} wants {a} {t} but found only {b}. How many more are needed?"
     ], [
         "{n} bought {a} {t} and lost {b} of them. What number remains?",
-        "{b} of the {a} {t} were eaten. How many were not?"
+        "{b} of the {a} {t} were used up. How many were not?"
     ]),
     "*": Pool([
         "{n} has {b} boxes with {a} {t} each. How many {t} are there in all?",
         "A bag has {a} {t}. How many {t} are in {b} bags?",
         "{n} makes {a} {t} a day. How many {t} are that in {b} days?",
-        "There are {b} rows of {a} {t}. How many {t} are there?"
+        "There are {b} rows of {a} {t}. How many {t} are there?",
+        "{b} people have {a} {t} each. How many {t} have they all together?",
+        "Each of {b} shelves holds {a} {t}. How many {t} is that?", "{n} buys {b} bags of {a} {t}. How many {t} are these?",
+        "Every day {n} finds {a} {t}. How many are that after {b} days?",
+        "{b} trucks carry {a} {t} each. What is the number of {t}?", "With {a} {t} in a box, how many {t} are in {b} boxes?",
+        "{n} sells {a} {t} a week. How many in {b} weeks?", "There are {b} tables and on each {a} {t}. How many {t} in all?"
     ], [
         "Each of {b} people brings {a} {t}. What number of {t} is that?",
-        "{n} pays for {b} times {a} {t}. How many {t} is that?"
+        "{b} parcels of {a} {t} came for {n}. How many {t} came?"
     ]),
 }
 STORY_PEOPLE = Pool(["Mara", "Joon", "Pia", "Omar", "Lea", "Nico", "Sara", "Timo"], ["Ruben", "Vida"])
@@ -153,7 +180,8 @@ def operands(draw, operation):
 def problem(draw):
     operation = draw.weighted("+-*", [40, 38, 22])
     a, b = operands(draw, operation)
-    if draw.chance(30) and not (operation == "-" and a < b):
+    # Of one thing a story would have to speak otherwise.
+    if draw.chance(30) and min(a, b) > 1 and not (operation == "-" and a < b):
         name, other = (words.person(draw).split()[0] if draw.chance(60) else draw.pick(STORY_PEOPLE) for _ in range(2))
         text = draw.pick(STORY[operation]).format(n=name, m=other, a=a, b=b, t=draw.pick(words.COUNTABLE),
                                                   d=draw.pick(words.WEEKDAYS))

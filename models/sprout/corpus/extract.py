@@ -7,14 +7,18 @@ ASKS = Pool([
     "Extract the data as JSON with these keys:", "Turn the note into JSON. Keys:",
     "Read the note and answer with JSON of this form:", "Give me a JSON object with the following fields:",
     "Fill this JSON from the note:", "Extract JSON. Fields:", "Answer only with JSON. The keys are:",
-    "Write the note as JSON with:", "JSON with these fields, null where the note says nothing:"
+    "Write the note as JSON with:", "JSON with these fields, null where the note says nothing:",
+    "Make JSON of the note, with the fields:", "Find these things in the note, as JSON:", "Which values has the note? Keys:",
+    "Put the note into a JSON object. Its keys:", "Return a JSON object with exactly these keys:"
 ], [
     "From the note, make a JSON object with:", "Convert what follows to JSON having the keys:",
     "I need these fields as JSON:"
 ])
 SCHEMA_ASKS = Pool([
     "Extract JSON that follows this schema:", "Answer with JSON for this schema:",
-    "Read the note into this JSON schema:", "JSON schema:"
+    "Read the note into this JSON schema:", "JSON schema:",
+    "Fill this schema from the note, as JSON:", "The JSON must match this schema:", "Give JSON for the note. Schema:",
+    "Here is a JSON schema. Answer with an object that fits it:"
 ], ["Produce JSON valid under this schema:", "Use this schema for the JSON:"])
 NOTE_MARKS = Pool(["Note: {}", "The note: {}", "Text: {}", 'Note:\n{}', '"{}"', "Here is the note: {}"],
                   ["What was written: {}", "Memo: {}"])
@@ -22,7 +26,8 @@ NOTE_MARKS = Pool(["Note: {}", "The note: {}", "Text: {}", 'Note:\n{}', '"{}"', 
 # What a note is about. No names and places: those are fields.
 SUBJECTS = Pool([
     "{A} {t}", "One {t}", "Somebody wrote about {a} {t}", "Call about {a} {t}", "Request: {t}", "New {t}", "The {t}",
-    "{A} {j} {t}", "The {j} {t} again", "They want {a} {t}", "News of the {t}"
+    "{A} {j} {t}", "The {j} {t} again", "They want {a} {t}", "News of the {t}",
+    "About the {t}", "{A} {t} came up", "Do not forget the {t}", "We talked about {a} {t}", "Next is the {j} {t}"
 ], ["Concerning {a} {t}", "A question about the {j} {t}", "It is the {t}"])
 ITEM_KEYS = Pool("item product thing object subject topic what".split(), "goods matter".split())
 ITEM_DESCRIPTIONS = Pool(["the thing it is about", "what it is about", "the product", "name of the thing"],
@@ -43,12 +48,16 @@ def as_lines(fields):
 
 def as_inline(fields):
     return ", ".join(
-        f"{f.key} ({form(f)}, {f.schema['description']})" if "description" in f.schema else f"{f.key} ({form(f)})"
+        f"{f.key} ({f.schema['description']}; {form(f)})" if "description" in f.schema else f"{f.key} ({form(f)})"
         for f in fields)
 
 
+def in_words(slot):
+    return form(slot) if "enum" in slot.schema else slot.schema.get("description", form(slot))
+
+
 def as_template(fields):
-    return dump({f.key: f.schema.get("description", form(f)) if "enum" not in f.schema else form(f) for f in fields})
+    return dump({f.key: in_words(f) for f in fields})
 
 
 def as_schema(fields):
@@ -59,10 +68,13 @@ def as_schema(fields):
 def note(draw, given, thing):
     text = draw.pick(SUBJECTS).format(t=thing, a=words.article(thing).split()[0],
                                       A=words.article(thing).split()[0].capitalize(), j=draw.pick(words.ADJECTIVES))
-    phrases = [f.phrase for f in draw.shuffled(given) if f.phrase]
+    told = [f for f in draw.shuffled(given) if f.phrase]
+    phrases = [f.phrase for f in told]
     style = draw.below(3)
-    if style == 0 or not phrases:
-        return text + " " + ", ".join(phrases) + "."
+    if not told:
+        return text + "."
+    if style == 0:
+        return text + (" " if slots.goes_on(told[0]) else ": ") + ", ".join(phrases) + "."
     if style == 1:
         return text + ". " + " ".join(words.sentence_start(p.removeprefix("and ")) + "." for p in phrases)
     return text + "; " + "; ".join(phrases)
@@ -93,19 +105,25 @@ def nested(draw, fields, value):
     return slots.Slot(key, schema, None, "", key), value
 
 
+def riddle(absent, given, text):
+    """Whether a note has something that fits a field which it does not tell."""
+    quoted = any(f.kind == "text" for f in given)
+    return any(slots.could_be_read(f, text, quoted) or
+               (not isinstance(f.value, bool) and slots.shown(f.value) in text) for f in absent)
+
+
 def sample(draw):
     count = draw.weighted([2, 3, 4, 5], [28, 36, 24, 12])
     in_form = draw.chance(25)
     fields = slots.slots(draw, count, "note", draw.one(["snake", "snake", "camel"]), 0 if in_form else 50)
     thing = words.thing(draw)
-    absent = [f for f in fields if draw.chance(14)][:1]
+    absent = [f for f in fields if draw.chance(20)][:1]
     item = item_field(draw, thing) if not in_form and draw.chance(35) else None
     if item and item.key not in [f.key for f in fields]:
         fields.insert(draw.below(len(fields) + 1), item)
     given = [f for f in fields if f not in absent]
     text = label_lines(draw, given) if in_form else note(draw, given, thing)
-    if any(f.value is not None and not isinstance(f.value, bool) and slots.shown(f.value) in text and f in absent
-           for f in fields):
+    if riddle(absent, given, text):
         return sample(draw)
     value = {f.key: None if f in absent else f.value for f in fields}
     shape = draw.weighted(["lines", "inline", "template", "schema"], [30, 20, 25, 25])
@@ -114,12 +132,7 @@ def sample(draw):
         outer, value = nested(draw, fields, value)
         described = fields[:-2] + [outer]
         if shape == "template":
-            shown = dump({f.key: f.schema.get("description", form(f))
-                          for f in fields[:-2]}
-                         | {outer.key: {
-                             f.key: f.schema.get("description", form(f))
-                             for f in fields[-2:]
-                         }})
+            shown = dump({f.key: in_words(f) for f in fields[:-2]} | {outer.key: {f.key: in_words(f) for f in fields[-2:]}})
     if shape == "lines":
         ask = draw.pick(ASKS) + "\n" + as_lines(fields)
     elif shape == "inline":

@@ -7,9 +7,12 @@ NO_TOOL = "None of my tools can do that."
 
 ERRANDS = Pool([
     "What is the {l} of my {n}?", "Tell me the {l} of the {n} in {c}.", "Find out who has the {n}.",
-    "Show me all {n} prices in {c}.", "Is there {a} in {c}?", "How many {n}s are there in {c}?", "Send {p} {a}.",
-    "Remind {p} about the {n}.", "Call {p} now."
-], ["Look whether {p} has {a}.", "Give me a list of the {n}s of {p}.", "Ring up {p}."])
+    "Show me all {ns} in {c}.", "Is there {a} in {c}?", "How many {ns} are there in {c}?", "Send {p} {a}.",
+    "Remind {p} about the {n}.", "Call {p} now.", "Bring {a} to {p}.", "I need the {l} of the {n}.",
+    "Where is the {n} of {p}?", "Which {n} has {p}?", "Look up the {n} of {p}.", "Who has ordered the {n}?",
+    "Is the {n} of {p} ready?", "Tell {p} that the {n} has come.", "Let me know the {l} of my {n}.",
+    "Change the {l} of the {n}.", "Add the {n} to my list.", "Play the song about the {n}."
+], ["Look whether {p} has {a}.", "Give me a list of the {ns} of {p}.", "Ring up {p}."])
 
 
 def sample(draw):
@@ -27,7 +30,7 @@ def sample(draw):
         answer = decisive = NO_TOOL
     elif kind == "errand":
         text = draw.pick(ERRANDS).format(l=tools.slots.label_words(draw), n=wanted.noun, a=words.article(wanted.noun),
-                                         c=words.place(draw), p=words.person(draw))
+                                         ns=words.plural(wanted.noun), c=words.place(draw), p=words.person(draw))
         answer = decisive = NO_TOOL
     elif kind == "help":
         text, fact = help.question(draw)
@@ -35,7 +38,8 @@ def sample(draw):
     elif kind == "talk":
         text, answer, decisive = small_talk.exchange(draw)
     elif kind == "unknown":
-        text, answer, decisive = unknown.question(draw), unknown.ANSWER, unknown.DECISIVE
+        # Of the world only: who asks for a thing or a person might mean that a tool is to look for it.
+        text, answer, decisive = unknown.knowledge_question(draw), unknown.ANSWER, unknown.DECISIVE
     else:
         scene = scenes.Scene(draw)
         text, answer, decisive = scene.story + " " + scene.question, scene.long, scene.short

@@ -9,68 +9,91 @@ AGREED = "Understood."
 UPPER = Pool([
     "Answer in upper case.", "Write in capital letters.", "Use only capital letters.",
     "Please write everything in capitals.", "ALL CAPS please.", "I want all answers in upper case.",
-    "Always answer in CAPITALS.", "Upper case only."
+    "Always answer in CAPITALS.", "Upper case only.",
+    "Write all in upper-case letters.", "Shout: capital letters everywhere.", "Capitals only, please.",
+    "I can only read capital letters.", "Make each letter a capital.", "Your answers should be in capitals."
 ], ["Every letter of an answer is to be a capital letter.", "Let the answers be in capitals throughout."])
 LOWER = Pool([
     "Answer in lower case.", "Use only small letters.", "Write without capital letters.", "Lower case only, please.",
-    "No capital letters in your answers.", "I want everything in lower case."
+    "No capital letters in your answers.", "I want everything in lower case.",
+    "Small letters only.", "Write all in lower-case letters.", "Never use a capital letter.",
+    "Make each letter small.", "Your answers should be in small letters.", "Please do not use capitals."
 ], ["Every letter of an answer is to be a small letter.", "Let the answers be in lower case throughout."])
 NAME = Pool([
     "Call me {x}.", "My name is {x}; begin each answer with it.", "Begin every answer with my name, {x}.",
     "I am {x}. Use my name in answers.", "Address the user as {x}.", "The user is called {x}; say the name first.",
-    "Always address me by name: {x}."
+    "Always address me by name: {x}.", "Say {x} and a colon before each answer.", "I am called {x}; start with my name.",
+    "My name, {x}, comes first in an answer.", "Put {x} in front of each answer.", "Speak to me as {x}.",
+    "Name the user, {x}, before you answer."
 ], ["Put my name, {x}, at the front of what you say.", "When you answer, say {x} to me first."])
 ENDING = Pool([
     'End every answer with "{x}".', 'Always finish with "{x}".', 'The last words of each answer are "{x}".',
-    'Close your answers with "{x}".', 'Say "{x}" at the end of each answer.', 'Finish all answers with "{x}".'
+    'Close your answers with "{x}".', 'Say "{x}" at the end of each answer.', 'Finish all answers with "{x}".',
+    'Add "{x}" to each answer.', 'Behind each answer stands "{x}".', 'Answers should end with "{x}".',
+    'Last in an answer comes "{x}".'
 ], ['Let each answer end in "{x}".', 'After the answer, add "{x}".'])
 BEGINNING = Pool([
     'Begin every answer with "{x}".', 'Start with "{x}".', 'The first words of each answer are "{x}".',
-    'Say "{x}" before each answer.', 'Open your answers with "{x}".'
+    'Say "{x}" before each answer.', 'Open your answers with "{x}".', 'Put "{x}" in front of each answer.',
+    'Answers should start with "{x}".', 'First in an answer comes "{x}".', 'Each answer begins with "{x}".'
 ], ['Let each answer start in "{x}".', 'Before the answer, put "{x}".'])
 SHORT = Pool([
     "Answer as briefly as you can.", "Only the answer itself, no sentence.", "Answer with as few words as possible.",
-    "No full sentences.", "Give just the answer.", "Keep answers to the bare words.", "Short answers only, no sentence."
+    "No full sentences.", "Give just the answer.", "Keep answers to the bare words.", "Short answers only, no sentence.",
+    "A word or two is enough.", "No sentence, only what I asked for.", "Be brief: just the answer.",
+    "Do not repeat my question, just say it.", "I do not want a sentence.", "The shortest answer, please."
 ], ["Do not write sentences, the bare answer is enough.", "The fewer words the better."])
 LONG = Pool([
     "Answer in a full sentence.", "Write full sentences.", "Always answer with a whole sentence.",
-    "Use a complete sentence.", "I like full sentences."
+    "Use a complete sentence.", "I like full sentences.", "Whole sentences, please.", "Say it in a full sentence.",
+    "Not just a word: a sentence."
 ], ["Make a whole sentence of each answer.", "Complete sentences, please."])
 FORMAL = Pool([
     "Answer formally.", "Be formal.", "Use a formal tone.", "Write in a formal style.",
-    "Please be very polite and formal.", "Keep a formal register."
+    "Please be very polite and formal.", "Keep a formal register.", "Formal answers, please.", "Answer in formal words.",
+    "Your tone should be formal.", "Write to me formally.", "Formal language only."
 ], ["Speak as in a formal letter.", "I expect formal language."])
 CASUAL = Pool([
     "Answer casually.", "Be casual.", "Use a casual tone.", "Talk like a friend, casual.", "Keep it casual.",
-    "Write in a casual style."
+    "Write in a casual style.", "Casual answers, please.", "Answer in casual words.", "Your tone should be casual.",
+    "Talk to me casually.", "Casual language only.", "Speak like a friend of mine, casually."
 ], ["Speak casually, as among friends.", "I prefer casual language."])
 AS_JSON = Pool([
     'Answer as JSON with the key "{x}".', 'Write the answer as a JSON object with the key "{x}".',
     'Only JSON: the key "{x}" has the answer.', 'Put the answer into JSON under "{x}".',
-    'Return JSON, the answer under the key "{x}".'
+    'Return JSON, the answer under the key "{x}".', 'JSON please; the key of the answer is "{x}".',
+    'Wrap the answer in a JSON object, key "{x}".', 'Answers are JSON objects with "{x}" as their key.',
+    'Write JSON: "{x}" holds the answer.'
 ], ['The answer goes into a JSON object, its key is "{x}".', 'Use JSON with one key, "{x}", for the answer.'])
 BOLD = Pool([
     "Write the answer in bold.", "Put the answer between double stars.", "Bold answers, please.",
-    "Answer in bold (markdown)."
+    "Answer in bold (markdown).", "Bold, please.", "Use bold type for the answer.", "I want answers in bold.",
+    "Double stars around the answer."
 ], ["Make the answer bold.", "Set what you say in bold type."])
 QUOTED = Pool([
     "Put the answer in quotation marks.", "Answer in quotes.", "Write quotation marks around the answer.",
-    "Quote your answers."
+    "Quote your answers.", "Quotation marks, please.", "Answers belong in quotation marks.", "I want answers in quotes.",
+    "Begin and end with quotation marks."
 ], ["Surround the answer by quotation marks.", "Your answer stands in quotes."])
 BULLETS = Pool([
     "Answer with bullet points.", "Use a bullet list.", "Write lists as bullets.", "Lists as bullet points, please.",
-    "Put each item on a line with a dash.", "Use bullets."
+    "Put each item on a line with a dash.", "Use bullets.", "Bullets, please.", "I like lists with bullets.",
+    "A dash before each item, one item a line.", "Make a bulleted list of it."
 ], ["A bulleted list, please.", "Each item gets its own bullet."])
 NUMBERED = Pool([
     "Answer with a numbered list.", "Number the items.", "Use a numbered list.", "Write lists with numbers.",
-    "Put each item on a line with its number."
+    "Put each item on a line with its number.", "Numbers before the items, please.", "I like numbered lists.",
+    "Give each item a number.", "Make it a list with numbers."
 ], ["The items should be numbered.", "A list with numbers, please."])
 COMMAS = Pool([
     "Separate items with commas.", "Lists on one line, with commas.", "Use commas between items.",
-    "Write lists in one line with commas."
+    "Write lists in one line with commas.", "Commas, please, all in one line.", "A comma between each two items.",
+    "Put commas between the items of a list.", "Items in one line, a comma after each but the last."
 ], ["Items stand on one line with a comma between.", "Join items by commas."])
 SEMICOLONS = Pool(
-    ["Separate items with semicolons.", "Use semicolons between items.", "Lists with semicolons, please."],
+    ["Separate items with semicolons.", "Use semicolons between items.", "Lists with semicolons, please.",
+     "Semicolons instead of commas.", "Put semicolons between the items of a list.", "Items in one line with semicolons.",
+     "I like semicolons in lists."],
     ["Put a semicolon between two items.", "Join items by semicolons."])
 
 PHRASES = Pool([
@@ -83,11 +106,12 @@ BEFORE = Pool([
 ], ["In what follows: {}", "Keep to this: {}"])
 LIST_STORIES = Pool([
     "{n} bought {l}.", "In the bag are {l}.", "We need {l}.", "On the table are {l}.", "The team is {l}.",
-    "{n} has {l}.", "The winners are {l}."
+    "{n} has {l}.", "The winners are {l}.", "There are {l} here.", "{n} sees {l}.", "On the list are {l}.",
+    "The box has {l} in it.", "{n} likes {l}."
 ], ["The shelf holds {l}.", "{n} asked for {l}."])
 LIST_QUESTIONS = Pool([
     "What are the items?", "List them.", "Which ones are named?", "Give me the list.", "List all of them.",
-    "Name them all."
+    "Name them all.", "What is named?", "Tell me all of them.", "Write the list.", "Which are named here?"
 ], ["Write down what was named.", "Which are they?"])
 
 
@@ -127,9 +151,12 @@ def case_wish(draw):
     return Wish(draw, UPPER if upper else LOWER, lambda text, is_list: text.upper() if upper else text.lower())
 
 
-def soft_wish(draw, for_list=False):
+SOFT = ["name", "formal", "casual", "bold", "quoted"]
+
+
+def soft_wish(draw, kinds=SOFT):
     """A frame that case applies to as well."""
-    kind = draw.one(["name", "name", "formal", "casual"] + ([] if for_list else ["bold", "quoted"]))
+    kind = draw.one(["name", *kinds])
     if kind == "name":
         name = words.person(draw).split()[0]
         return Wish(draw, NAME, before(name + ":"), name)
@@ -142,11 +169,11 @@ def soft_wish(draw, for_list=False):
     return Wish(draw, pool, change)
 
 
-def frame_wish(draw, for_list=False):
-    """What is put around an answer."""
+def frame_wish(draw, for_list=False, for_short=False):
+    """What is put around an answer. Politeness in sentences would contradict a wish for few words."""
     kind = draw.weighted(["soft", "ending", "beginning", "json"], [52, 20, 13, 0 if for_list else 15])
     if kind == "soft":
-        return soft_wish(draw, for_list)
+        return soft_wish(draw, ["name", "bold", "quoted"] if for_short else SOFT[:3] if for_list else SOFT)
     if kind in ("ending", "beginning"):
         phrase = own_phrase(draw)
         return Wish(draw, ENDING, after(phrase), phrase) if kind == "ending" else Wish(
@@ -216,7 +243,7 @@ def sample(draw):
         if answered == "list":
             wishes = [list_wish(draw), frame_wish(draw, for_list=True)]
         elif answered == "short":
-            wishes = [frame_wish(draw)]
+            wishes = [frame_wish(draw, for_short=True)]
         else:
             wishes = [soft_wish(draw), case_wish(draw)]
     texts = draw.shuffled([w.text for w in wishes])

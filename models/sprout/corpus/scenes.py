@@ -29,14 +29,18 @@ STORIES = Pool([
     "{n} {past} {a} {t} in {c} on {w}.", "On {w}, {n} {past} {a} {t} in {c}.", "In {c}, {n} {past} {a} {t} on {w}.",
     "Last {w} {n} was in {c} and {past} {a} {t}.", "{n} was in {c} on {w}. There {n} {past} {a} {t}."
 ], ["It was {w} when {n} {past} {a} {t} in {c}.", "{c} is where {n} {past} {a} {t}; that was on {w}."])
-WHO = Pool(["Who {past} the {t}?", "Who was it that {past} the {t}?", "Tell me who {past} the {t}."],
+WHO = Pool(["Who {past} the {t}?", "Who was it that {past} the {t}?", "Tell me who {past} the {t}.", "Say who {past} the {t}.",
+            "Which person {past} the {t}?", "The {t}: who {past} it?"],
            ["What is the name of the one who {past} the {t}?"])
-WHAT = Pool(["What did {n} {base}?", "Tell me what {n} {past}.", "What was it that {n} {past}?"],
+WHAT = Pool(["What did {n} {base}?", "Tell me what {n} {past}.", "What was it that {n} {past}?", "Say what {n} {past}.",
+             "What thing was it that {n} {past}?", "{n} {past} something: what?"],
             ["Which thing did {n} {base}?"])
-WHERE = Pool(["Where did {n} {base} the {t}?", "In which city did {n} {base} the {t}?", "Where was {n}?"],
+WHERE = Pool(["Where did {n} {base} the {t}?", "In which city did {n} {base} the {t}?", "Where was {n}?",
+              "Tell me where {n} {past} the {t}.", "In what place did {n} {base} the {t}?", "The {t}: where did {n} {base} it?"],
              ["What is the city in which {n} {past} the {t}?"])
 WHEN = Pool([
-    "When did {n} {base} the {t}?", "On which day did {n} {base} the {t}?", "What day was it when {n} {past} the {t}?"
+    "When did {n} {base} the {t}?", "On which day did {n} {base} the {t}?", "What day was it when {n} {past} the {t}?",
+    "Tell me when {n} {past} the {t}.", "Say on what day {n} {past} the {t}.", "The {t}: when did {n} {base} it?"
 ], ["Which day of the week did {n} {base} the {t}?"])
 
 

@@ -3,15 +3,17 @@
 A slot is *typed* where its phrase says only what kind of thing the value is ("on 2024-03-14"), so that the schema's
 description has to be understood; or *labelled* where the phrase has the words of the key ("with a priority of 12").
 """
+import re
+
 from corpus import words
 from corpus.draw import Pool
 
 
 class Slot:
-    __slots__ = ("key", "schema", "value", "phrase", "label")
+    __slots__ = ("key", "schema", "value", "phrase", "label", "kind")
 
-    def __init__(self, key, schema, value, phrase, label):
-        self.key, self.schema, self.value, self.phrase, self.label = key, schema, value, phrase, label
+    def __init__(self, key, schema, value, phrase, label, kind=None):
+        self.key, self.schema, self.value, self.phrase, self.label, self.kind = key, schema, value, phrase, label, kind
 
 
 # Kind -> keys, descriptions, phrases for requests ("Book a room for Mara").
@@ -20,37 +22,76 @@ TYPED = {
                     "participant recipient visitor_name".split()),
                Pool([
                    "name of the person", "who it is for", "full name", "the person's name", "name of the customer",
-                   "the person concerned"
+                   "the person concerned", "for whom", "somebody's name", "first and last name", "whose it is"
                ], ["name of whoever it concerns", "the individual's name"]),
-               Pool(["for {}", "on behalf of {}", "in the name of {}", "as {} asked"],
+               Pool([
+                   "for {}", "on behalf of {}", "in the name of {}", "as {} asked", "since {} needs it",
+                   "as a favour to {}", "{} asked for it", "the name is {}", "at the wish of {}"
+               ],
                     ["under the name {}", "because {} wants it"])),
     "city": (Pool("city place town location where site".split(), "venue_city whereabouts".split()),
-             Pool(["name of the city", "where it is", "the place", "city or town", "location"],
+             Pool([
+                 "name of the city", "where it is", "the place", "city or town", "location", "where to go",
+                 "in which town", "the town it is in"
+             ],
                   ["which town it concerns", "name of the location"]),
-             Pool(["in {}", "over in {}", "at our office in {}"], ["in the city of {}", "located in {}"])),
+             Pool([
+                 "in {}", "over in {}", "at our office in {}", "here in {}", "somewhere in {}", "at the place in {}",
+                 "right in {}", "near {}"
+             ], ["in the city of {}", "located in {}"])),
     "date": (Pool("date day on_date when due_date".split(), "calendar_day scheduled_date".split()),
-             Pool(["date as YYYY-MM-DD", "the day, as YYYY-MM-DD", "date", "which day (YYYY-MM-DD)"],
+             Pool([
+                 "date as YYYY-MM-DD", "the day, as YYYY-MM-DD", "date", "which day (YYYY-MM-DD)",
+                 "on what day, YYYY-MM-DD", "YYYY-MM-DD", "the date in question"
+             ],
                   ["calendar date, YYYY-MM-DD", "day in the form YYYY-MM-DD"]),
-             Pool(["on {}", "for the day {}", "by {}", "on the date {}"], ["due {}", "dated {}"])),
+             Pool([
+                 "on {}", "for the day {}", "by {}", "on the date {}", "planned for {}", "with the date {}",
+                 "not before {}", "until {}"
+             ], ["due {}", "dated {}"])),
     "time": (Pool("time at start_time hour clock_time".split(), "begin_at time_of_day".split()),
-             Pool(["time as HH:MM", "time of day, HH:MM", "when it starts (HH:MM)", "start time"],
+             Pool([
+                 "time as HH:MM", "time of day, HH:MM", "when it starts (HH:MM)", "start time", "HH:MM",
+                 "the hour as HH:MM", "at what time, HH:MM"
+             ],
                   ["clock time in the form HH:MM", "hour and minute, HH:MM"]),
-             Pool(["at {}", "at {} sharp", "starting at {}", "at the time {}"],
+             Pool([
+                 "at {}", "at {} sharp", "starting at {}", "at the time {}", "around {}", "with the time {}",
+                 "to start at {}", "from {} on"
+             ],
                   ["from {} onwards", "beginning at {}"])),
     "email": (Pool("email mail email_address send_to".split(), "mailbox reply_to".split()),
-              Pool(["e-mail address", "address to write to", "the e-mail of the person", "e-mail"],
+              Pool([
+                  "e-mail address", "address to write to", "the e-mail of the person", "e-mail", "address for mail",
+                  "who gets the mail", "an address with @"
+              ],
                    ["electronic mail address", "where to send mail"]),
-              Pool(["with e-mail {}", "reachable at {}", "and tell {}", "writing to {}"],
+              Pool([
+                  "with e-mail {}", "reachable at {}", "and tell {}", "writing to {}", "e-mail {}", "with a mail to {}",
+                  "and send word to {}", "the address is {}"
+              ],
                    ["with {} as the address", "to be confirmed to {}"])),
     "code": (Pool("code id number order_id ticket_id reference_code".split(), "tracking_code file_number".split()),
-             Pool(["the code", "identifier", "order number", "reference", "id of the order", "number on the ticket"],
+             Pool([
+                 "the code", "identifier", "order number", "reference", "id of the order", "number on the ticket",
+                 "letters and digits of the code", "its id", "the number it has"
+             ],
                   ["unique code", "the number it is filed under"]),
-             Pool(["with code {}", "number {}", "with the number {}", "under code {}", "for order {}"],
+             Pool([
+                 "with code {}", "number {}", "with the number {}", "under code {}", "for order {}", "id {}",
+                 "known as {}", "under the number {}", "it has the id {}"
+             ],
                   ["filed as {}", "which has the code {}"])),
     "text": (Pool("text message body note comment content".split(), "remark wording".split()),
-             Pool(["what it says", "the text", "words of the message", "text of the note"],
+             Pool([
+                 "what it says", "the text", "words of the message", "text of the note", "what to write", "a text",
+                 "the quoted words"
+             ],
                   ["the wording", "what should be written"]),
-             Pool(['saying "{}"', 'with the text "{}"', 'with the message "{}"', 'and write "{}"'],
+             Pool([
+                 'saying "{}"', 'with the text "{}"', 'with the message "{}"', 'and write "{}"', 'the text is "{}"',
+                 'with the note "{}"', 'to say "{}"', 'it says "{}"'
+             ],
                   ['that reads "{}"', 'with the words "{}"'])),
 }
 
@@ -63,15 +104,28 @@ SENTENCES = Pool([
 
 LABELLED_PHRASES = Pool([
     "with {l} {v}", "with a {l} of {v}", "with the {l} set to {v}", "{l} {v}", "using {v} as the {l}", "the {l} is {v}",
-    "{l}: {v}", "and make the {l} {v}"
+    "{l}: {v}", "and make the {l} {v}", "with {v} as the {l}", "having a {l} of {v}", "set the {l} to {v}",
+    "its {l} is {v}", "the {l} should be {v}", "with {v} for the {l}", "and take {v} as the {l}", "{l} at {v}"
 ], ["its {l} being {v}", "taking {v} for the {l}", "where the {l} should be {v}"])
-LABELLED_DESCRIPTIONS = Pool(["the {l}", "{l} to use", "{l} of the {n}", "which {l}", "value of the {l}"],
+LABELLED_DESCRIPTIONS = Pool([
+    "the {l}", "{l} to use", "{l} of the {n}", "which {l}", "value of the {l}", "the {l} for it", "a {l}", "its {l}",
+    "the {l} that is wished"
+],
                              ["what {l} it has", "the wanted {l}"])
-TRUE_PHRASES = Pool(["with {l}", "with {l} on", "and switch {l} on", "{l} enabled"], ["including {l}", "{l} turned on"])
-FALSE_PHRASES = Pool(["without {l}", "with {l} off", "and switch {l} off", "{l} disabled"],
+TRUE_PHRASES = Pool([
+    "with {l}", "with {l} on", "and switch {l} on", "{l} enabled", "and turn on {l}", "{l} included", "{l}: yes",
+    "together with {l}", "{l} switched on"
+], ["including {l}", "{l} turned on"])
+FALSE_PHRASES = Pool([
+    "without {l}", "with {l} off", "and switch {l} off", "{l} disabled", "and turn off {l}", "{l} left out", "{l}: no",
+    "but no {l}", "{l} switched off"
+],
                      ["leaving out {l}", "{l} turned off"])
-BOOLEAN_DESCRIPTIONS = Pool(["whether {l} is on", "true for {l}", "if {l} is wanted"], ["is {l} asked for"])
-LIST_PHRASES = Pool(["with the {l} {v}", "with {v} as {l}", "{l}: {v}"],
+BOOLEAN_DESCRIPTIONS = Pool(["whether {l} is on", "true for {l}", "if {l} is wanted", "with {l} or without", "{l} or not"], ["is {l} asked for"])
+LIST_PHRASES = Pool([
+    "with the {l} {v}", "with {v} as {l}", "{l}: {v}", "the {l} are {v}", "using {v} as the {l}", "set the {l} to {v}",
+    "and take {v} for the {l}"
+],
                     ["having the {l} {v}", "where the {l} are {v}"])
 
 
@@ -105,7 +159,7 @@ def typed(draw, kind, style="snake"):
     value = VALUES[kind](draw)
     key = styled(draw, draw.pick(keys), style)
     schema = {"type": "string", "description": draw.pick(descriptions)}
-    return Slot(key, schema, value, draw.pick(phrases).format(value), key)
+    return Slot(key, schema, value, draw.pick(phrases).format(value), key, kind)
 
 
 def label_words(draw):
@@ -119,12 +173,16 @@ def shown(value):
     return str(value)
 
 
+def filled(template, label, value="", noun=""):
+    return template.replace("a {l}", words.article(label)).format(l=label, v=value, n=noun)
+
+
 def labelled(draw, noun, style="snake", label=None):
     label = label or label_words(draw)
     key = styled(draw, label, style)
     kind = draw.weighted(["integer", "number", "word", "enum", "boolean", "list", "code", "quoted"],
                          [26, 8, 12, 18, 12, 8, 8, 8])
-    description = draw.pick(LABELLED_DESCRIPTIONS).format(l=label, n=noun)
+    description = filled(draw.pick(LABELLED_DESCRIPTIONS), label, noun=noun)
     phrases = LABELLED_PHRASES
     if kind == "integer":
         value, schema = draw.number(2, draw.one([60, 400, 9000])), {"type": "integer"}
@@ -149,10 +207,10 @@ def labelled(draw, noun, style="snake", label=None):
     else:
         value, schema = sentence(draw), {"type": "string"}
         return Slot(key, schema | {"description": description}, value,
-                    draw.pick(phrases).format(l=label, v=f'"{value}"'), label)
+                    filled(draw.pick(phrases), label, f'"{value}"'), label, "text")
     if draw.chance(80):
         schema = schema | {"description": description}
-    return Slot(key, schema, value, draw.pick(phrases).format(l=label, v=shown(value)), label)
+    return Slot(key, schema, value, filled(draw.pick(phrases), label, shown(value)), label, kind)
 
 
 def distinct_words(draw, count):
@@ -162,6 +220,24 @@ def distinct_words(draw, count):
         if w not in out:
             out.append(w)
     return out
+
+
+# First words of phrases that go on with a sentence.
+JOINING = set("with without for on in at by under over near and using from as since until of to saying having where "
+              "taking around right not starting reachable writing because due dated filed located beginning that which".split())
+
+
+def goes_on(slot):
+    return slot.phrase.split(" ")[0] in JOINING
+
+
+def could_be_read(slot, text, quoted):
+    """Whether a text that does not tell a slot might seem to: an option of its enum is said for something else, or a
+    quoted sentence (`quoted`: there is one) names a person or a place where that is what the slot asks for."""
+    if slot.kind in ("person", "city") and quoted:
+        return True
+    options = slot.schema.get("enum", [])
+    return any(re.search(rf"\b{re.escape(option)}\b", text) for option in options)
 
 
 def slots(draw, count, noun, style="snake", typed_share=50, without=()):

@@ -29,7 +29,7 @@ PLACES_OF = Pool([
 ], ["{c} is the home of {n}."])
 PATTERNS = Pool.lines("""
 The {a} {t} is {a2}.
-{n} has {a} {t} and {n2} has {a2} {t2}.
+{n} has a {a} {t} and {n2} has a {a2} {t2}.
 Every {t} in {c} is {a}.
 {n} and {n2} went to {c} with a {t}.
 There is no {t} without a {t2}.
@@ -37,7 +37,7 @@ If the {t} is {a}, {n} will {v} it.
 {n} wants to {v} the {t} before {w}.
 We {v} a {t} on {w} and a {t2} on {w2}.
 The {t} of {n} is {a}, but that of {n2} is {a2}.
-On {d} at {h}, {n} will {v} {k} {t}s in {c}.
+On {d} at {h}, {n} will {v} {k} {ts} in {c}.
 {n} said: "The {t} is {a}." {n2} did not agree.
 It takes {k} minutes to {v} the {t}.
 Where is the {t}? It is in {c}, beside the {t2}.
@@ -57,12 +57,13 @@ def fill(draw, pattern):
     for key, make in MAKERS.items():
         if "{" + key + "}" in pattern:
             parts[key] = make(draw)
-    return pattern.format(**parts)
+    return words.with_articles(pattern.format(**parts))
 
 
 MAKERS = {
     "t": words.thing,
     "t2": words.thing,
+    "ts": lambda d: words.plural(words.thing(d)),
     "n": lambda d: words.person(d).split()[0],
     "n2": lambda d: words.person(d).split()[0],
     "n3": lambda d: words.person(d).split()[0],

@@ -3,6 +3,8 @@
 chain    look something up, go on with what was found, up to six calls
 each     the same call for several things, then all that was found
 """
+import re
+
 from corpus import scenes, slots, tools, words
 from corpus.draw import HELD_OUT, Pool
 from corpus.record import Sample, assistant, call, dump, result, user
@@ -16,36 +18,46 @@ LINKS = Pool.split(
 LINK_KEYS = Pool(["{n}_id", "{n}_number", "{n}_code"], ["{n}_key", "{n}_ref"])
 LOOKUPS = Pool(["find", "get", "look_up", "fetch", "search"], ["retrieve", "locate"])
 LOOKUP_DESCRIPTIONS = Pool([
-    "Finds the {t} of {f}.", "Tells the {t} of {f}.", "Gives the {t} that belongs to {f}.", "Looks up the {t} of {f}."
+    "Finds the {t} of {f}.", "Tells the {t} of {f}.", "Gives the {t} that belongs to {f}.", "Looks up the {t} of {f}.",
+    "Which {t} {f} has.", "The {t} of {f}.", "From {f} to the {t}.", "Use it to find the {t} of {f}."
 ], ["Returns which {t} {f} has.", "Gets the {t} for {f}."])
-FIRST_PHRASES = Pool(["of {}", "for {}", "that {} has"], ["belonging to {}"])
 CHAIN_REQUESTS = Pool([
     "{V} the {t} of {w}{s}.", "Please {v} the {t} of {w}{s}.", "Can you {v} the {t} of {w}{s}?",
     "{w} wants to {v} the {t}{s}.", "{V} the {t} that {w} has{s}.", "I am calling for {w}. {V} the {t}{s}.",
-    "We must {v} the {t} of {w}{s}."
+    "We must {v} the {t} of {w}{s}.", "Would you {v} the {t} of {w}{s}?", "I want to {v} the {t} of {w}{s}.",
+    "Please {v} the {t} that belongs to {w}{s}.", "Somebody must {v} the {t} of {w}{s}.",
+    "{w} asked me to {v} the {t}{s}.", "On behalf of {w}, {v} the {t}{s}.", "It is about {w}. Please {v} the {t}{s}."
 ], ["{w} asks us to {v} the {t}{s}.", "For {w}: {v} the {t}{s}."])
 FIND_REQUESTS = Pool([
     "What is the {k} of the {t} of {w}?", "Tell me the {k} of the {t} of {w}.", "Find the {k} of the {t} that {w} has.",
-    "I want to know the {k} of the {t} of {w}.", "Which {k} has the {t} of {w}?"
-], ["{w} has a {t}. What is its {k}?", "Please report the {k} of the {t} belonging to {w}."])
+    "I want to know the {k} of the {t} of {w}.", "Which {k} has the {t} of {w}?",
+    "Give me the {k} of the {t} of {w}.", "{w} wants to know the {k} of the {t}.", "Look up the {k} of the {t} of {w}.",
+    "I am calling for {w}. What is the {k} of the {t}?", "Can you find the {k} of the {t} of {w}?",
+    "The {k} of the {t} of {w}, please."
+], ["It is about the {t} of {w}: what is its {k}?", "Please report the {k} of the {t} belonging to {w}."])
 EACH_REQUESTS = Pool([
     "What is the {k} of {l}?", "Tell me the {k} of {l}.", "Check the {k} of {l}.", "Find the {k} for each of {l}.",
-    "I need the {k} of {l}.", "Please get the {k} of {l}."
+    "I need the {k} of {l}.", "Please get the {k} of {l}.", "Give me the {k} of {l}.", "Which {k} have {l}?",
+    "Can you tell me the {k} of {l}?", "Look up the {k} of {l}.", "{l}: what is the {k} of each?",
+    "I want to know the {k} of {l}."
 ], ["For {l}, which {k} do they have?", "Report the {k} of {l}, one after the other."])
 ITEM_KEYS = Pool("item product thing object subject entry".split(), "goods article".split())
 EACH_DESCRIPTIONS = Pool(["Tells the {k} of {a}.", "The {k} of one {n}.", "Look up the {k} of {a}."],
                          ["Returns the {k} for {a}."])
-FAILURES = Pool(["not found", "no entry", "unknown {n}", "access denied"], ["nothing on record", "lookup failed"])
+FAILURES = Pool([
+    "not found", "no entry", "unknown {n}", "access denied", "no such {n}", "the {n} is missing", "nobody has that {n}"
+], ["nothing on record", "lookup failed"])
 
 
 def link_key(draw, noun, style):
     return slots.styled(draw, draw.pick(LINK_KEYS).format(n=noun), style)
 
 
-def distractors(draw, taken, count):
+def distractors(draw, taken, request, count):
+    """Tools for other things than the request names."""
     out = []
     for action in tools.actions(draw, count):
-        if action.name not in taken:
+        if action.name not in taken and action.noun not in request:
             out.append(tools.random_tool(draw, action))
     return out
 
@@ -79,7 +91,7 @@ def chain(draw):
         request, closing = act(draw, style, path, things[-1], name, key, value, toolset, steps)
     else:
         request, closing = ask(draw, style, path, things[-1], name, key, value, toolset, steps)
-    return request, toolset, steps, closing, [str(v) for v in steps[-1][2].values()]
+    return request, toolset, steps, closing, [literally(v) for v in steps[-1][2].values()]
 
 
 def extra(draw, answer):
@@ -128,8 +140,9 @@ def ask(draw, style, path, thing, name, key, value, toolset, steps):
 
 def each(draw):
     style = draw.one(["snake", "snake", "camel"])
-    noun, label = words.thing(draw), slots.label_words(draw)
-    kind = draw.below(3)
+    kind, label = draw.below(3), slots.label_words(draw)
+    # What has the label is said in the description: a person where people are asked for.
+    noun = "person" if kind == 1 else words.thing(draw)
     count = draw.weighted([2, 3, 4, 5, 6], [38, 32, 14, 9, 7])
     make = [words.code, words.person, words.word][kind]
     names = []
@@ -143,19 +156,35 @@ def each(draw):
     tool = function(name, description, {"type": "object", "properties": {key: {"type": "string"}}, "required": [key]})
     found_key = slots.styled(draw, label, style)
     numeric = draw.chance(50)
-    steps, told = [], []
+    steps, told, found_values = [], [], []
     for item in names:
         found = draw.number(10, 999) if numeric else words.word(draw)
         steps.append((name, {key: item}, {found_key: found}))
         told.append(f"{item}: {found}")
+        found_values.append(str(found))
     request = draw.pick(EACH_REQUESTS).format(k=label, l=words.listed(names))
-    return request, [tool], steps, ", ".join(told) + ".", told
+    return request, [tool], steps, ", ".join(told) + ".", each_with_its_own(names, found_values)
+
+
+def literally(value):
+    """An expression for a value that is no part of a longer one."""
+    return r"(?<!\w)" + re.sub(r"([.+*?()\[\]{}|^$\\])", r"\\\1", str(value)) + r"(?!\w)"
+
+
+def each_with_its_own(names, values):
+    """Expressions for an answer that tells each name's own value, in whatever words: none of the other names stands
+    between the two, and the value is no part of a longer one."""
+    out = []
+    for name, value in zip(names, values):
+        others = "|".join(literally(other) for other in names if other != name)
+        out.append(f"{literally(name)}(?:(?!{others})[\\s\\S])*?{literally(value)}")
+    return out
 
 
 def broken(draw, steps, noun):
     """The first look-up finds nothing, and the answer says so."""
     reason = draw.pick(FAILURES).format(n=noun)
-    return [(steps[0][0], steps[0][1], {"error": reason})], f"That did not work: {reason}.", [reason]
+    return [(steps[0][0], steps[0][1], {"error": reason})], f"That did not work: {reason}.", [literally(reason)]
 
 
 def sample(draw):
@@ -166,11 +195,11 @@ def sample(draw):
     if draw.side != HELD_OUT and draw.chance(8):
         steps, closing, decisive = broken(draw, steps, "name")
     if len(toolset) < 4 and draw.chance(60):
-        toolset = toolset + distractors(draw, names, draw.between(1, 2))
+        toolset = toolset + distractors(draw, names, request, draw.between(1, 2))
     messages = scenes.system_turn(draw, 15) + [user(request)]
     asked = len(messages)
     for name, arguments, answer in steps:
         messages += [call(name, arguments), result(answer)]
     messages.append(assistant(closing))
-    check = {"calls": [{"name": n, "arguments": a, "result": dump(r)} for n, a, r in steps], "contains": decisive}
+    check = {"calls": [{"name": n, "arguments": a, "result": dump(r)} for n, a, r in steps], "regex": decisive}
     return Sample(messages, check, draw.shuffled(toolset), asked)

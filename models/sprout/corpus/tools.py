@@ -13,12 +13,19 @@ fill
 empty weigh charge replace requisition approve reject invite remind report translate register submit track enrol
 """)
 DESCRIPTIONS = Pool(
-    ["{V} {a}.", "Use this to {v} {a}.", "{V} {a} for somebody.", "Tool to {v} {a}.", "{V} one {n}.", "Can {v} {a}."],
+    [
+        "{V} {a}.", "Use this to {v} {a}.", "{V} {a} for somebody.", "Tool to {v} {a}.", "{V} one {n}.",
+        "Can {v} {a}.", "Call it to {v} {a}.", "A way to {v} {a}.", "{V} the given {n}.", "Helps to {v} {a}.",
+        "Needed to {v} {a}.", "{V} {a}, as the arguments say."
+    ],
     ["Lets you {v} {a}.", "For when somebody wants to {v} {a}."])
 REQUESTS = Pool([
     "{V} {a}{s}.", "Please {v} {a}{s}.", "Can you {v} {a}{s}?", "I need you to {v} {a}{s}.", "{V} the {n}{s}.",
     "Could you {v} the {n}{s}?", "I want to {v} {a}{s}.", "{V} {a}{s}, please.", "Hi, {v} {a}{s}.",
-    "We have to {v} {a}{s}.", "Go and {v} the {n}{s}.", "Help me {v} {a}{s}."
+    "We have to {v} {a}{s}.", "Go and {v} the {n}{s}.", "Help me {v} {a}{s}.", "I would like to {v} {a}{s}.",
+    "Could somebody {v} {a}{s}?", "You should {v} the {n}{s}.", "My boss wants to {v} {a}{s}.",
+    "Can we {v} the {n}{s}?", "Now {v} {a}{s}.", "Kindly {v} the {n}{s}.", "It is time that we {v} {a}{s}.",
+    "Be so good and {v} {a}{s}.", "I have to {v} the {n}{s}.", "Let us {v} {a}{s}.", "Next, {v} the {n}{s}."
 ], [
     "Would you kindly {v} {a}{s}?", "Time to {v} {a}{s}.", "It would be great to {v} the {n}{s}.",
     "My wish is to {v} {a}{s}."
@@ -103,9 +110,11 @@ def random_tool(draw, action):
 
 def slots_text(draw, fields):
     """All phrases, in any order."""
-    text = ""
+    text, comma = "", False
     for i, slot in enumerate(draw.shuffled(fields)):
-        text += (", " if i and draw.chance(60) or ":" in slot.phrase.split(" ")[0] else " ") + slot.phrase
+        # What does not go on with a sentence, or stands behind a bare label, would run into what was before.
+        text += (", " if not slots.goes_on(slot) or comma or i and draw.chance(60) else " ") + slot.phrase
+        comma = slot.kind in ("boolean", "list", "text")
     return text
 
 
@@ -114,6 +123,9 @@ def call_sample(draw, tool_count):
     count = draw.weighted([1, 2, 3, 4], [25, 40, 25, 10])
     fields = slots.slots(draw, count + (1 if draw.chance(25) else 0), chosen.noun, key_style(chosen))
     given, optional = fields[:count], fields[count:]
+    # An optional argument that what is said might seem to give makes two answers right.
+    told = " ".join(f.phrase for f in given)
+    optional = [f for f in optional if not slots.could_be_read(f, told, any(g.kind == "text" for g in given))]
     tool = chosen.tool(draw, given, optional)
     tools = draw.shuffled([tool] + [random_tool(draw, other) for other in others])
     order = [f for key in tool["function"]["parameters"]["properties"] for f in given if f.key == key]

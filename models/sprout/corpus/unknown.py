@@ -1,4 +1,6 @@
 """Questions about anything but Hone: sprout says that it does not know."""
+import re
+
 from corpus import help, scenes, words, world
 from corpus.draw import TRAIN, Pool
 from corpus.record import Sample, assistant, user
@@ -123,7 +125,7 @@ What are the symptoms of {illness}?
 How long does a {animal} live?
 What does a {animal} eat?
 How fast can a {animal} run?
-Where do {animal}s live?
+Where do {animals} live?
 How heavy is a {animal}?
 When was {event}?
 Who won {event}?
@@ -173,7 +175,7 @@ Write a story about {person} and a {animal}.
 Write a program in {soft}.
 How do I write a loop in {soft}?
 What is the distance to {science}?
-Do {animal}s sleep?
+Do {animals} sleep?
 """.strip().splitlines(), """
 Which city is the capital of {country}?
 For what is {famous} known?
@@ -189,7 +191,7 @@ Does {soft} run on my phone?
 My {soft} shows the error {code}, what now?
 Give a short introduction to {science}.
 What do scientists say about {science}?
-Are {animal}s dangerous?
+Are {animals} dangerous?
 What colour is a {animal}?
 How did {event} end?
 In what year did {event} begin?
@@ -257,6 +259,79 @@ cheap flights to {country}
 I burnt the {food}.
 """.strip().splitlines())
 
+# About Hone, but nothing that a fact tells: the name alone is no reason for an answer.
+NEAR_HONE = Pool(
+    """
+Who wrote Hone?
+Who invented Hone?
+When was Hone released?
+How old is Hone?
+How much does Hone cost?
+What does Hone cost in {country}?
+Is Hone better than {soft}?
+How does Hone compare with {soft}?
+Is Hone faster than {soft}?
+Can Hone replace {soft}?
+Does Hone work together with {soft}?
+Is Hone a part of {soft}?
+Does {famous} use Hone?
+Who uses Hone?
+How many people use Hone?
+Is there a Hone meeting in {city}?
+Where in {country} can I learn Hone?
+Does Hone speak the language of {country}?
+Can Hone {do}?
+Does Hone help me to {do}?
+Can I {do} with Hone?
+Does Hone know {famous}?
+Does Hone know what {science} is?
+Can Hone explain {event}?
+Does Hone have a {thing}?
+Does Hone come with a {thing}?
+Does Hone run on a {thing}?
+Can I connect a {thing} to Hone?
+Does Hone need a {thing}?
+Which {thing} does Hone use?
+What colour is the {thing} of Hone?
+Is Hone available for my {thing}?
+Does Hone make pictures of {animals}?
+Can Hone draw a {animal}?
+Can Hone recognise a {animal} in a photo?
+Can Hone hear music?
+Can Hone read my mail from {person}?
+Is {person} on the team of Hone?
+What is the phone number of Hone's support?
+Who is the boss of Hone?
+Where is the office of Hone?
+Is there a book about Hone?
+What does the {word} of Hone do?
+What is {word} in Hone?
+What is the {word} mode of Hone?
+How do I switch on {word} in Hone?
+Hone says {word} {word2}, why?
+Which university made Hone?
+Is there a song about Hone?
+What will Hone look like in {year}?
+Why is Hone called Hone?
+Has Hone won a prize?
+Do doctors treat {illness} with Hone?
+I use Hone and have {illness}.
+My {thing} broke while Hone was running.
+""".strip().splitlines(), """
+What made {famous} choose Hone?
+In which year did Hone begin?
+Would {person} like Hone?
+How is Hone different from {soft}?
+Should I take Hone or {soft}?
+May I {do} by means of Hone?
+Is a {thing} part of Hone?
+Will Hone work with my {thing}?
+Has Hone a {word} setting?
+Can Hone tell me about {event}?
+How do people in {country} use Hone?
+Could Hone paint a {animal} for me?
+""".strip().splitlines())
+
 
 def in_frames_of_help(draw):
     """Worded as questions about Hone are, so that wording alone tells nothing."""
@@ -275,20 +350,41 @@ def in_frames_of_help(draw):
 
 
 def question(draw):
-    kind = draw.weighted(["question", "complaint", "frame"], [62, 18, 20])
-    text = draw.pick(QUESTIONS) if kind == "question" else draw.pick(
-        COMPLAINTS) if kind == "complaint" else in_frames_of_help(draw)
+    kind = draw.weighted(["question", "complaint", "frame", "near"], [50, 16, 20, 14])
+    text = in_frames_of_help(draw) if kind == "frame" else draw.pick({
+        "question": QUESTIONS,
+        "complaint": COMPLAINTS,
+        "near": NEAR_HONE
+    }[kind])
+    return filled(draw, text)
+
+
+def knowledge_question(draw):
+    """About what the world knows, in no words that ask for something to be done."""
+    while True:
+        text = draw.pick(QUESTIONS)
+        if set(re.findall(r"\{(\w+)\}", text)) <= KNOWLEDGE and re.search(r"\{", text):
+            return filled(draw, text)
+
+
+KNOWLEDGE = {"country", "famous", "illness", "science", "animal", "animals", "event"}
+
+
+def filled(draw, text):
     if "{do}" in text:
         text = text.replace("{do}", draw.pick(DO))
     thing = words.thing(draw)
-    lower = "hone {word}" in text or "--{word}" in text or "the {word}" in text or "key {word}" in text
+    lower = "hone {word}" in text or "--{word}" in text or "the {word}" in text or "key {word}" in text or "Hone" in text
     city, city2 = words.place(draw), words.place(draw)
+    animal = draw.pick(world.ANIMALS)
     text = text.format(country=draw.pick(world.COUNTRIES), famous=draw.pick(world.FAMOUS), soft=draw.pick(
         world.SOFTWARE), illness=draw.pick(world.ILLNESSES), science=draw.pick(world.SCIENCE),
-                       animal=draw.pick(world.ANIMALS), event=draw.pick(world.EVENTS), food=draw.pick(world.FOODS),
+                       animal=animal, animals=words.plural(animal), event=draw.pick(world.EVENTS), food=draw.pick(world.FOODS),
                        food2=draw.pick(world.FOODS), city=city, city2=city2, thing=thing, a_thing=words.article(thing),
-                       word=words.word(draw) if lower else words.word(draw).capitalize(), person=words.person(draw),
+                       word=words.word(draw) if lower else words.word(draw).capitalize(),
+                       word2=words.word(draw), person=words.person(draw),
                        code=words.code(draw), year=draw.number(1100, 2030), day=draw.pick(words.WEEKDAYS))
+    text = words.with_articles(text)
     if draw.side == TRAIN and draw.chance(8):
         return help.keywords(draw, text)
     return scenes.roughened(draw, text)

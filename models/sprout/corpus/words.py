@@ -1,5 +1,7 @@
 """Word lists, each in a part for training and a part for the suites, and values that are invented: words of syllables,
 names, dates, codes."""
+import re
+
 from corpus.draw import HELD_OUT, Pool
 
 CONSONANTS = "b d f g h j k l m n p r s t v w z".split()
@@ -63,18 +65,19 @@ wooden plastic
 blue green plain fancy narrow wide tall short thick thin soft hard wet dry empty full open sharp smooth rough sweet
 sour fresh
 """)
-# Words for keys, arguments and labels: what something is called in a form.
+# Words for keys, arguments and labels: what something is called in a form. None names a person, a place, a day or a
+# code: those kinds of values have keys of their own (slots.TYPED), and two keys for one value would be a riddle.
 LABELS = Pool.split("""
 priority colour size budget limit status category level format language quantity weight height width depth duration
 speed
-score rank grade mode type version branch region zone floor seat gate route channel theme title topic author owner
+score rank grade mode type version branch region zone floor seat gate route channel theme 
 team group
-department project client vendor brand model material pattern shape flavour volume brightness temperature pressure
+department project vendor brand model material pattern shape flavour volume brightness temperature pressure
 distance
-capacity rating discount tax currency balance threshold interval delay timeout retries offset page index label folder
-path target source destination origin unit code reference serial batch_size max_price min_age start_day end_day
+capacity rating discount tax currency balance threshold interval delay timeout retries offset page index folder
+path target unit serial batch_size max_price min_age 
 room_type
-seat_class payment_method delivery_note contact_name order_number item_count fuel_type tax_rate word_limit due_week
+seat_class payment_method delivery_note fuel_type tax_rate word_limit 
 shelf_life
 lane shift queue sector district parish wing hall bay dock berth slot tier segment cluster node signal band tempo
 pitch tone
@@ -182,3 +185,21 @@ def listed(items, last="and"):
 
 def article(noun):
     return ("an " if noun[0] in "aeiou" else "a ") + noun
+
+
+def with_articles(text):
+    """`a` in front of a vowel becomes `an`: for patterns whose word is not known when they are written."""
+    return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
+
+
+PLURALS = {"knife": "knives", "shelf": "shelves", "mouse": "mice", "sheep": "sheep", "wolf": "wolves"}
+
+
+def plural(noun):
+    if noun in PLURALS:
+        return PLURALS[noun]
+    if noun.endswith(("s", "x", "z", "ch", "sh")):
+        return noun + "es"
+    if noun[-1] == "y" and noun[-2:-1] not in tuple("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + "s"
