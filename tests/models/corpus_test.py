@@ -21,7 +21,7 @@ make_corpus = importlib.util.module_from_spec(importlib.util.spec_from_loader("m
 sys.dont_write_bytecode = True
 loader.exec_module(make_corpus)
 
-from corpus import arithmetic, help, text, unknown, world  # noqa: E402
+from corpus import arithmetic, extract, help, preferences, small_talk, slots, text, tool_loops, unknown, words, world  # noqa: E402
 from corpus.draw import HELD_OUT, TRAIN, Draw, Pool, is_held_out  # noqa: E402
 
 # Texts with numbers that come out of something else: sums, lengths, documents.
@@ -223,6 +223,8 @@ def test_every_check_takes_the_answer_that_it_was_made_from():
                 assert last["content"] == check["exact"]
             if "contains" in check:
                 assert all(part in last["content"] for part in check["contains"]), (last, check)
+            if "regex" in check:
+                assert all(re.search(expression, last["content"]) for expression in check["regex"]), (last, check)
             if "json" in check:
                 assert json.loads(last["content"]) == check["json"]
             if "number" in check:
@@ -231,6 +233,89 @@ def test_every_check_takes_the_answer_that_it_was_made_from():
                 assert calls == ([check["tool_call"]] if check["tool_call"] else [])
             if "calls" in check:
                 assert calls == [{"name": c["name"], "arguments": c["arguments"]} for c in check["calls"]]
+
+
+def test_a_field_that_a_note_does_not_tell_could_not_be_read_from_it():
+    checked = 0
+    for i in range(6000):
+        sample = extract.sample(Draw(TRAIN, "test", "absent", i))
+        if sample.messages[0]["role"] != "system":
+            continue
+        ask, note = sample.messages[0]["content"], sample.messages[1]["content"]
+        for key, value in sample.check["json"].items():
+            options = re.search(rf"- {key}: .*\(one of (.*)\)", ask)
+            if value is not None or not options:
+                continue
+            checked += 1
+            for option in options.group(1).split(", "):
+                assert not re.search(rf"\b{option}\b", note), (key, option, note)
+    assert checked > 20
+    person = slots.Slot("name", {"type": "string"}, "Mara", "for Mara", "name", "person")
+    assert slots.could_be_read(person, 'saying "Ben is ready"', quoted=True)
+    assert not slots.could_be_read(person, "at 10:30", quoted=False)
+
+
+def test_no_label_means_what_a_typed_key_means():
+    typed = {key for keys, _, _ in slots.TYPED.values() for side in keys.sides for key in side}
+    labels = {label for side in words.LABELS.sides for label in side}
+    assert not typed & labels
+
+
+def test_questions_that_no_tool_is_for_ask_for_knowledge_only():
+    """Who asks for a thing or a person, with tools at hand, might as well mean that one of them looks it up."""
+    things = {t for side in words.THINGS.sides for t in side}
+    for side in (TRAIN, HELD_OUT):
+        asked_for = {unknown.knowledge_question(Draw(side, "test", "knowledge", i)) for i in range(600)}
+        assert len(asked_for) > 100
+        for question in asked_for:
+            assert not things & set(re.findall(r"\w+", question)), question
+
+
+def test_a_loops_answer_has_each_value_beside_its_own_name():
+    checks = tool_loops.each_with_its_own(["Ana", "Ben", "AB-12"], ["45", "tuko", "7"])
+
+    def passes(answer):
+        return all(re.search(expression, answer) for expression in checks)
+
+    assert passes("Ana: 45, Ben: tuko, AB-12: 7.")
+    assert passes("Ana has 45.\nBen has tuko and AB-12 has 7.")
+    assert not passes("Ana: tuko, Ben: 45, AB-12: 7.")
+    assert not passes("Ana: 451, Ben: tuko, AB-12: 7.")
+    assert not passes("Ana: 45, Ben: tuko, AB-12: 17.")
+
+
+def test_few_words_and_politeness_are_not_wished_for_together():
+    for i in range(4000):
+        for side in (TRAIN, HELD_OUT):
+            told = " ".join(m["content"] for m in preferences.sample(Draw(side, "test", "short", i)).messages
+                            if m["role"] != "assistant")
+            if any(wish in told for wish in preferences.SHORT.sides[side]):
+                for pool in (preferences.FORMAL, preferences.CASUAL):
+                    assert not any(wish in told for wish in pool.sides[side]), told
+
+
+def test_a_stands_before_consonants_and_plurals_are_english(samples, plain_texts):
+    told = [asked(r) for name in ("unknown", "no_tool", "tools", "extract") for r in samples[name]]
+    for line in told + plain_texts["sentences"]:
+        assert not re.search(r"\b[Aa] [aeiou]\w", line), line
+    assert [words.plural(w) for w in "fox box knife battery key torch mouse".split()] == [
+        "foxes", "boxes", "knives", "batteries", "keys", "torches", "mice"
+    ]
+
+
+def test_sprout_tells_its_own_size():
+    config = json.loads((SPROUT / "config.json").read_text(encoding="utf-8"))
+    width, layers = config["hidden_size"], config["num_hidden_layers"]
+    attention = width * config["head_dim"] * 2 * (config["num_attention_heads"] + config["num_key_value_heads"])
+    expert = 3 * width * config["moe_intermediate_size"]
+
+    def millions(experts):
+        router = width * config["num_experts"]
+        return round((config["vocab_size"] * width + layers * (attention + router + experts * expert)) / 1e6)
+
+    names = {5: "five", 9: "nine"}
+    assert f"about {names[millions(config['num_experts'])]} million parameters" in small_talk.SIZE
+    assert f"about {names[millions(config['num_experts_per_tok'])]} million work on each token" in small_talk.SIZE
 
 
 FIRST_DRAWS = [10393318169581699092, 12280537481427051747, 344995198215614114]

@@ -66,8 +66,7 @@ def as_schema(fields):
 
 
 def note(draw, given, thing):
-    text = draw.pick(SUBJECTS).format(t=thing, a=words.article(thing).split()[0],
-                                      A=words.article(thing).split()[0].capitalize(), j=draw.pick(words.ADJECTIVES))
+    text = words.with_articles(draw.pick(SUBJECTS).format(t=thing, a="a", A="A", j=draw.pick(words.ADJECTIVES)))
     told = [f for f in draw.shuffled(given) if f.phrase]
     phrases = [f.phrase for f in told]
     style = draw.below(3)

@@ -11,7 +11,7 @@ ERRANDS = Pool([
     "Remind {p} about the {n}.", "Call {p} now.", "Bring {a} to {p}.", "I need the {l} of the {n}.",
     "Where is the {n} of {p}?", "Which {n} has {p}?", "Look up the {n} of {p}.", "Who has ordered the {n}?",
     "Is the {n} of {p} ready?", "Tell {p} that the {n} has come.", "Let me know the {l} of my {n}.",
-    "Change the {l} of the {n}.", "Add the {n} to my list.", "Play the song about the {n}."
+    "Change the {l} of the {n}.", "Add the {n} to my list."
 ], ["Look whether {p} has {a}.", "Give me a list of the {ns} of {p}.", "Ring up {p}."])
 
 

@@ -26,7 +26,7 @@ TYPED = {
                ], ["name of whoever it concerns", "the individual's name"]),
                Pool([
                    "for {}", "on behalf of {}", "in the name of {}", "as {} asked", "since {} needs it",
-                   "as a favour to {}", "{} asked for it", "the name is {}", "at the wish of {}"
+                   "as a favour to {}", "{} would like it", "the name is {}", "at the wish of {}"
                ],
                     ["under the name {}", "because {} wants it"])),
     "city": (Pool("city place town location where site".split(), "venue_city whereabouts".split()),

@@ -302,7 +302,7 @@ Can Hone read my mail from {person}?
 Is {person} on the team of Hone?
 What is the phone number of Hone's support?
 Who is the boss of Hone?
-Where is the office of Hone?
+Has Hone an office?
 Is there a book about Hone?
 What does the {word} of Hone do?
 What is {word} in Hone?
