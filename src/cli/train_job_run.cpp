@@ -98,16 +98,25 @@ void write_report(const train::Job& job) {
     if (!written) fmt::print(stderr, "hone: {}\n", written.error().message);
 }
 
-Status stopped(train::Job& job, const TrainFlags& flags) {
+// Saves, and says where the job stands; that is an error where a signal asked for it.
+Status stop(train::Job& job, const TrainFlags& flags) {
     if (const Status saved = job.save(); !saved) return saved;
     write_report(job);
-    return error("stopped at step {} of {}, which is saved; `hone train {}` goes on from there", job.state().step,
-                 job.plan().steps, flags.recipe);
+    const std::string line =
+        fmt::format("stopped at step {} of {}, which is saved; `hone train {}` goes on from there", job.state().step,
+                    job.plan().steps, flags.recipe);
+    if (asked_to_stop != 0) return error("{}", line);
+    if (!flags.json && !flags.quiet) fmt::print("{}\n", line);
+    return ok();
+}
+
+bool is_to_stop(const train::Job& job, const TrainFlags& flags) {
+    return asked_to_stop != 0 || (flags.stop_at > 0 && job.state().step >= flags.stop_at);
 }
 
 Status take_steps(train::Job& job, const TrainFlags& flags, TrainMachine& machine) {
     TrainProgress progress(job, {.json = flags.json, .quiet = flags.quiet}, machine.kernels, machine.pool);
-    while (!job.is_finished()) {
+    while (!job.is_finished() && !is_to_stop(job, flags)) {
         const auto event = job.advance();
         if (!event) {
             progress.end();
@@ -115,13 +124,9 @@ Status take_steps(train::Job& job, const TrainFlags& flags, TrainMachine& machin
         }
         progress.show(*event);
         if (event->is_saved) write_report(job);
-        if (asked_to_stop != 0 && !job.is_finished()) {
-            progress.end();
-            return stopped(job, flags);
-        }
     }
     progress.end();
-    return ok();
+    return job.is_finished() ? ok() : stop(job, flags);
 }
 
 }  // namespace
@@ -148,7 +153,7 @@ Status run_job(train::Recipe recipe, const TrainFlags& flags, TrainMachine& mach
         return ok();
     }
     const StopSignals signals;
-    if (const Status taken = take_steps(job, flags, machine); !taken) return taken;
+    if (const Status taken = take_steps(job, flags, machine); !taken || !job.is_finished()) return taken;
     if (const Status finished = job.finish(quiet); !finished) return finished;
     write_report(job);
     if (!quiet) {

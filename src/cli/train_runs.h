@@ -14,6 +14,7 @@ struct TrainFlags {
     std::string recipe;
     std::string activation_memory = kActivationMemory;
     bool dry_run = false, restart = false, json = false, quiet = false;
+    int64_t stop_at = 0;  // step of a job; 0: its last
 };
 
 // What all of them need of the machine.

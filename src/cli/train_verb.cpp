@@ -11,6 +11,8 @@ Status run_train(const TrainFlags& flags) {
     if (!kernels) return kernels.error();
     const auto activation_bytes = activation_bytes_of(flags.activation_memory);
     if (!activation_bytes) return activation_bytes.error();
+    if (flags.stop_at > 0 && *kind != train::RecipeKind::job)
+        return error("{}: --stop-at counts the steps of one job, and this recipe is none; name the recipe of one", flags.recipe);
     TrainMachine machine{ThreadPool(thread_count(flags.machine)), **kernels, *activation_bytes};
     switch (*kind) {
         case train::RecipeKind::stages:
@@ -47,6 +49,7 @@ constexpr const char* kExample = R"(Example: a file my.toml
   hone train my.toml --dry-run     checks it, and tells steps and memory
   hone train my.toml               trains; after an interruption, even kill -9, the same command goes on,
                                    with the same bits in the end
+  hone train my.toml --stop-at 500 leaves off behind step 500
 
 runs/first/final is then the adapter, runs/first/report.html shows the curves.
 
@@ -67,6 +70,9 @@ void add_train(CLI::App& app, int& status) {
     verb->add_flag("--dry-run", flags->dry_run, "Only check recipe and data, and tell parameters, memory and steps");
     verb->add_flag("--restart", flags->restart,
                    "Begin anew: removes the checkpoints and the result in the recipe's output folder");
+    verb->add_option("--stop-at", flags->stop_at,
+                     "Stop and save behind this step, as if interrupted; the command without it goes on")
+        ->check(CLI::PositiveNumber);
     verb->add_flag("--json", flags->json, "One JSON object a step on stdout, and no progress");
     verb->add_flag("--quiet", flags->quiet, "No progress");
     add_activation_memory_option(*verb, flags->activation_memory);

@@ -55,6 +55,22 @@ def test_a_run_tells_its_steps_and_leaves_its_result(tmp_path):
     assert again.returncode == 0 and "finished at step 8" in again.stdout
 
 
+def test_a_run_that_stops_at_a_step_goes_on_to_the_same_bits(tmp_path):
+    assert run_hone("train", recipe_in(tmp_path), "--quiet").returncode == 0
+    whole = (tmp_path / "out/final/adapter_model.safetensors").read_bytes()
+    recipe = recipe_in(tmp_path, output="parts")
+    for _ in range(2):  # the second time there is nothing left to do
+        left_off = run_hone("train", recipe, "--stop-at", 3)
+        assert left_off.returncode == 0 and "stopped at step 3 of 8, which is saved" in left_off.stdout
+    assert not (tmp_path / "parts/final").exists() and (tmp_path / "parts/checkpoints/step-00000003").is_dir()
+    assert run_hone("train", recipe, "--quiet").returncode == 0
+    assert (tmp_path / "parts/final/adapter_model.safetensors").read_bytes() == whole
+    stages = tmp_path / "stages.toml"
+    stages.write_text('kind = "stages"\nstages = ["out.toml"]\n')
+    refused = run_hone("train", stages, "--stop-at", 3)
+    assert refused.returncode == 1 and f"{stages}: --stop-at counts the steps of one job" in refused.stderr
+
+
 def test_memory_for_activations_changes_no_bit(tmp_path):
     results = []
     for size in ["1", "8K", "1G"]:
