@@ -40,8 +40,8 @@ FRAMES = {
         "It fails with {x}."
     ], ['What is wrong when I see "{x}"?', "My terminal shows: {x}"]),
 }
-# What stands for itself: whole questions ("ask") and complaints or wishes ("need").
-WHOLE = ["ask", "need"]
+# What stands for itself: whole questions ("ask"), complaints or wishes ("need"), and both, a line each ("say").
+WHOLE = ["ask", "need", "say"]
 # Flags that several verbs have with meanings of their own: asked for with their verb.
 SHARED_FLAGS = {"--json", "--quiet", "--compare", "--prompt", "--streams"}
 
@@ -76,8 +76,9 @@ def read(path):
                 continue
             kind, _, rest = line.partition(": ")
             assert kind in FRAMES or kind in WHOLE or kind in ("held", "needs"), f"{path}: block {number}: {line}"
-            assert kind not in fields, f"{path}: block {number}: two lines of {kind}"
-            fields[kind] = [p.strip() for p in rest.split(", " if kind == "needs" else " | ")]
+            assert kind == "say" or kind not in fields, f"{path}: block {number}: two lines of {kind}"
+            parts = [rest] if kind == "say" else rest.split(", " if kind == "needs" else " | ")
+            fields.setdefault(kind, []).extend(p.strip() for p in parts)
         assert answer and fields.get("held") and fields.get(
             "needs"), f"{path}: block {number} lacks held, needs or its answer"
         for decisive in fields["needs"]:
@@ -133,10 +134,9 @@ def sample(draw):
 
 
 def cases(draw):
-    """A case in each fact's own held-out words, and one in a held-out frame for every eighth."""
+    """A case in each of a fact's own held-out wordings, and one in a held-out frame for every eighth."""
     assert draw.side == HELD_OUT
     for number, fact in enumerate(FACTS):
-        for own in [True, False] if number % 8 == 0 else [True]:
-            text = held_out_question(draw, fact, own)
-            yield fact.name + ("" if own else "-b"), Sample([user(text), assistant(fact.answer)],
-                                                            {"contains": fact.needs})
+        questions = [*fact.held_out, *([held_out_question(draw, fact, own=False)] if number % 8 == 0 else [])]
+        for suffix, text in zip(["", "-b", "-c"], questions):
+            yield fact.name + suffix, Sample([user(text), assistant(fact.answer)], {"contains": fact.needs})
