@@ -3,12 +3,18 @@
 MODEL ?=
 PORT ?= 8080
 SERVE_FLAGS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+RELEASE = build/release
+SPROUT = models/sprout/sprout.hone
 TINY_MODEL = tests/golden/models/qwen3_moe
 
-.PHONY: help packages build serve sprout test test-reference asan tsan format clean
+.PHONY: help packages build program serve install deb sprout test test-reference asan tsan format clean
 
 help:
 	@echo 'make serve [MODEL=DIR] [PORT=8080]   install what is missing, build, serve'
+	@echo 'make install [PREFIX=/usr/local]     build, install (as root); DESTDIR=DIR puts everything below DIR'
+	@echo 'make deb                             build a Debian package: build/deb/hone_VERSION_ARCHITECTURE.deb'
 	@echo 'make sprout                          make the embedded model anew: corpus, training (hours; goes on when interrupted), pack'
 	@echo 'make test                            install what is missing, build, run all tests'
 	@echo 'make test-reference                  compare exported models with transformers and peft (downloads torch)'
@@ -23,15 +29,30 @@ build: packages
 	@cmake --preset release
 	@cmake --build --preset release
 
-serve: packages
+program: packages
 	@cmake --preset release
 	@cmake --build --preset release --target hone
-ifeq ($(MODEL),)
+
+# Without MODEL the program takes sprout, as it does alone, where its file has been made.
+serve: program
+ifneq ($(MODEL),)
+	@$(RELEASE)/hone serve $(MODEL) --port $(PORT) $(SERVE_FLAGS)
+else ifneq ($(wildcard $(SPROUT)),)
+	@$(RELEASE)/hone serve --port $(PORT) $(SERVE_FLAGS)
+else
 	@echo
-	@echo 'No MODEL=DIR given: serving $(TINY_MODEL), a tiny checkpoint with RANDOM weights for trying the server.'
-	@echo 'It answers with noise. For real answers: make serve MODEL=DIR with a Qwen3, Qwen3-MoE or OLMoE checkpoint.'
+	@echo 'No MODEL=DIR given, and no $(SPROUT): serving $(TINY_MODEL),'
+	@echo 'a tiny checkpoint with RANDOM weights for trying the server. It answers with noise. For real answers:'
+	@echo 'make serve MODEL=DIR with a Qwen3, Qwen3-MoE or OLMoE checkpoint.'
+	@$(RELEASE)/hone serve $(TINY_MODEL) --port $(PORT) $(SERVE_FLAGS)
 endif
-	@build/release/hone serve $(or $(MODEL),$(TINY_MODEL)) --port $(PORT) $(SERVE_FLAGS)
+
+install: program
+	@DESTDIR='$(DESTDIR)' cmake --install $(RELEASE) --prefix '$(PREFIX)'
+
+deb: program
+	@tools/install_packages dpkg-dev
+	@cpack --config $(RELEASE)/CPackConfig.cmake -G DEB -B build/deb
 
 SPROUT_CORPUS = build/sprout/corpus/chat.jsonl
 
@@ -39,8 +60,8 @@ $(SPROUT_CORPUS): models/sprout/make_corpus $(wildcard models/sprout/corpus/*.py
 	@models/sprout/make_corpus --to $(dir $@)
 
 sprout: build $(SPROUT_CORPUS)
-	@build/release/hone train models/sprout/recipe.toml
-	@build/release/hone pack build/sprout/qat/final models/sprout/sprout.hone --weights int4
+	@$(RELEASE)/hone train models/sprout/recipe.toml
+	@$(RELEASE)/hone pack build/sprout/qat/final $(SPROUT) --weights int4
 
 test: build
 	@tools/install_packages $$(grep -v '^#' tools/debian_test_packages.txt)

@@ -80,6 +80,7 @@ static int run(int argc, char** argv) {
     add_bench(app, status);
     add_train(app, status);
     add_simulate(app, status);
+    add_help(app, status);
 
     if (const Status logging = start_logging(env("HONE_LOG").value_or("info")); !logging) {
         report(logging.error().within("environment variable HONE_LOG"));

@@ -12,6 +12,7 @@
 #include "cli/model_options.h"
 #include "cli/model_text.h"
 #include "cli/serve_training.h"
+#include "cli/welcome.h"
 #include "model/adapter_file.h"
 #include "model/checkpoint/inspect.h"
 #include "model/checkpoint/pack_verification.h"
@@ -59,27 +60,6 @@ class TerminationSignals {
   private:
     sigset_t signals_;
 };
-
-// An IPv6 address goes in brackets (RFC 3986, section 3.2.2).
-std::string url_of(const std::string& host, uint16_t port) {
-    const bool is_ipv6 = host.find(':') != std::string::npos;
-    return fmt::format("http://{}:{}", is_ipv6 ? fmt::format("[{}]", host) : host, port);
-}
-
-void print_welcome(const std::string& url, const std::string& name, bool reads_text, bool wants_key) {
-    fmt::print("listening on {}\n", url);
-    fmt::print("\nTry it:\n");
-    const char* const route = reads_text ? "chat/completions" : "completions";
-    const char* const prompt =
-        reads_text ? R"("messages": [{"role": "user", "content": "Hello"}])" : R"("prompt": [1, 2, 3])";
-    fmt::print("  curl {}/v1/{} -H 'Content-Type: application/json' {}\\\n", url, route,
-               wants_key ? "-H \"Authorization: Bearer $KEY\" " : "");
-    fmt::print("    -d '{{\"model\": \"{}\", {}, \"max_tokens\": 32}}'\n", name, prompt);
-    fmt::print("  python: openai.OpenAI(base_url=\"{}/v1\", api_key=\"{}\").{}.create(...)\n", url,
-               wants_key ? "$KEY" : "none", reads_text ? "chat.completions" : "completions");
-    fmt::print("  curl {}/metrics        Ctrl-C stops the server\n\n", url);
-    std::fflush(stdout);
-}
 
 // Each connection takes a file descriptor; the usual soft limit of 1,024 is there for programs that use select().
 void fit_connections(int& connections) {
@@ -242,8 +222,13 @@ Status serve_model(ServeFlags& flags) {
                                         .describe = description_of(flags.model, *open)},
                                        std::move(*listener));
     if (!server) return server.error();
-    print_welcome(url_of(flags.listener.host, (*server)->port()), name, text->tokenizer->reads_text(),
-                  !flags.server.api_keys.empty());
+    fmt::print("{}", welcome_text({.host = flags.listener.host,
+                                   .port = (*server)->port(),
+                                   .model = name,
+                                   .reads_text = text->tokenizer->reads_text(),
+                                   .wants_key = !flags.server.api_keys.empty(),
+                                   .shows_page = flags.server.page}));
+    std::fflush(stdout);
 
     if (training) training->begin();
     Status verified;

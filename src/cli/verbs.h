@@ -18,6 +18,7 @@ void add_inspect(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
 void add_train(CLI::App& app, int& status);
 void add_simulate(CLI::App& app, int& status);
+void add_help(CLI::App& app, int& status);
 
 // Prints the reason on stderr; the exit status that goes with it.
 int report(const Status& result);

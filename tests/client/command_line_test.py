@@ -1,18 +1,27 @@
 """The command line: help, mistakes in flags and paths, and `hone inspect`."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import MODEL
-from hone_server import MODELS, HoneServer, run_hone
+from hone_server import MODELS, HoneServer, run_hone, wait_until
 
-VERBS = ["serve", "chat", "score", "pack", "export", "inspect", "bench", "simulate"]
+VERBS = ["serve", "chat", "score", "eval", "pack", "export", "inspect", "bench", "train", "simulate", "help"]
 
 
 def test_help_lists_every_verb():
     done = run_hone("--help")
     assert done.returncode == 0 and all(verb in done.stdout for verb in VERBS)
     assert run_hone().returncode != 0
+
+
+def test_no_verb_is_missing_here():
+    listed = run_hone("--help").stdout.split("Subcommands:\n")[1].split("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines() if line[2] != " "] == VERBS
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -78,10 +87,33 @@ def test_flags_that_may_be_repeated_leave_the_model_alone():
         assert [server.request("GET", "/v1/models", headers={"X-Api-Key": key})[0] for key in "abc"] == [200, 200, 401]
 
 
-def test_a_try_at_the_start_has_the_key_that_it_needs():
-    with HoneServer("--api-key", "secret", MODEL, "--kv-memory", "1M") as server:
-        assert '-H "Authorization: Bearer $KEY"' in server.output and 'api_key="$KEY"' in server.output
-        assert "secret" not in server.output
+def tries_at_the_start(server):
+    """The commands that a server's first words have for a shell, and all those words."""
+    wait_until(lambda: "Ctrl-C" in server.output, what="the end of the server's first words")
+    parts = server.output.split("\n\n")
+    return [part.split("\n    (")[0] for part in parts if part.startswith(("  curl ", "  python3 "))], server.output
+
+
+@pytest.mark.parametrize("flags", [[], ["--api-key", "secret", "--name", "it's \"x\""]], ids=["open", "with a key"])
+def test_the_tries_at_the_start_work_as_they_are_pasted(flags, tmp_path):
+    launcher = tmp_path / "python3"  # the one that has openai
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    launcher.chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KEY": "secret"}
+    with HoneServer(MODEL, "--kv-memory", "1M", *flags) as server:
+        tries, words = tries_at_the_start(server)
+        assert len(tries) == 2 and "secret" not in words and f"http://127.0.0.1:{server.port}/ " in words
+        for command in tries:
+            if command.startswith("  curl") and not shutil.which("curl"):
+                continue
+            done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=env, timeout=60)
+            assert done.returncode == 0 and done.stdout.strip() and '"error"' not in done.stdout, command + done.stderr
+
+
+def test_a_try_without_a_tokenizer_has_token_ids():
+    with HoneServer("--shape", "tiny-moe", "--kv-memory", "1M", "--no-page") as server:
+        tries, words = tries_at_the_start(server)
+        assert '"prompt": [1, 2, 3]' in tries[0] and "prompt=[1, 2, 3]" in tries[1] and "page" not in words
 
 
 def test_a_port_in_use_is_told_before_the_model_is_loaded(server):
