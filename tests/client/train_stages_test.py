@@ -179,3 +179,18 @@ def test_what_changed_is_refused_until_a_restart(recipe, tmp_path):
     write_recipes(tmp_path)
     assert run_hone("train", recipe, "--restart", "--quiet").returncode == 0
     assert results(tmp_path) == first
+
+
+def test_a_restart_is_not_judged_by_what_an_earlier_run_has_left(recipe, tmp_path):
+    assert run_hone("train", recipe, "--quiet").returncode == 0
+    first = results(tmp_path)
+    for kind in ("pretrain", "chat"):
+        (tmp_path / "runs" / kind / "final/config.json").write_text("{}")
+    (tmp_path / "runs/tokenizer/final/tokenizer.json").unlink()
+    assert run_hone("train", recipe, "--dry-run").returncode == 1
+    plan = run_hone("train", recipe, "--restart", "--dry-run")
+    assert plan.returncode == 0, plan.stderr
+    assert f"it reads what is to come: {tmp_path}/runs/chat/final of stage 3" in plan.stdout
+    again = run_hone("train", recipe, "--restart", "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert results(tmp_path) == first
