@@ -39,14 +39,14 @@ static std::string path_of_descriptor(int fd) {
 }
 
 // A file without a name in that folder; -1 where it could not be given one later.
-static int open_nameless(const fs::path& folder) {
-    const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644);
+static int open_nameless(const fs::path& folder, unsigned permissions) {
+    const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, permissions);
     if (fd < 0 || ::access(path_of_descriptor(fd).c_str(), F_OK) == 0) return fd;
     ::close(fd);
     return -1;
 }
 
-Result<AtomicFile> AtomicFile::create(const fs::path& path) {
+Result<AtomicFile> AtomicFile::create(const fs::path& path, unsigned permissions) {
     std::error_code failure;
     const fs::file_status status = fs::status(path, failure);
     if (!path.has_filename() || fs::is_directory(status)) return error("{}: is a folder, not a file", path.string());
@@ -56,9 +56,9 @@ Result<AtomicFile> AtomicFile::create(const fs::path& path) {
     file.path_ = path;
     file.temporary_ = path;
     file.temporary_ += fmt::format(".{}.tmp", getpid());
-    file.fd_ = open_nameless(folder_of(path));
+    file.fd_ = open_nameless(folder_of(path), permissions);
     if (file.fd_ >= 0) return file;
-    file.fd_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    file.fd_ = ::open(file.temporary_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, permissions);
     if (file.fd_ < 0) return error("{}: cannot create: {}", path.string(), std::strerror(errno));
     file.has_name_ = true;
     return file;
@@ -121,8 +121,8 @@ Status AtomicFile::commit() {
     return sync_folder(folder_of(path_));
 }
 
-Status write_file(const fs::path& path, std::string_view text) {
-    auto file = AtomicFile::create(path);
+Status write_file(const fs::path& path, std::string_view text, unsigned permissions) {
+    auto file = AtomicFile::create(path, permissions);
     if (!file) return file.error();
     const Status written = file->write(text);
     return written ? file->commit() : written;

@@ -15,8 +15,8 @@ namespace hone {
 class AtomicFile {
   public:
     // Fails at once where commit() could not succeed: `path` is there and no regular file, or its folder is missing or
-    // not writable. Errors name `path`.
-    static Result<AtomicFile> create(const std::filesystem::path& path);
+    // not writable. `permissions` are those of open(2): 0600 for what is the owner's alone. Errors name `path`.
+    static Result<AtomicFile> create(const std::filesystem::path& path, unsigned permissions = 0644);
     ~AtomicFile();
     AtomicFile(AtomicFile&& other) noexcept;
     AtomicFile& operator=(AtomicFile&&) = delete;
@@ -42,7 +42,7 @@ class AtomicFile {
 };
 
 // The whole of a small file at once.
-Status write_file(const std::filesystem::path& path, std::string_view text);
+Status write_file(const std::filesystem::path& path, std::string_view text, unsigned permissions = 0644);
 
 // The folder that a path lies in: "." where it names none.
 std::filesystem::path folder_of(const std::filesystem::path& path);

@@ -44,6 +44,8 @@ class ThreadPool {
 
     int threads() const { return threads_; }
     Turns* turns() const { return turns_; }  // null: the pool is nobody else's
+    // Its tiles should be short: the host's work waits for those that have begun.
+    bool is_guest() const { return turns_ != nullptr; }
 
     // Runs body(tile, worker) once for every tile in [0, tiles), in any order and on any worker in [0, threads());
     // returns when all are done. Fewer than 2^32 - 1 tiles. Which worker takes which tile never changes a result.

@@ -39,9 +39,8 @@ Result<engine::TokenGap> parse_token_gap(const std::string& text) {
 }
 
 std::optional<engine::PrefillPolicy> prefill_policy_named(std::string_view name) {
-    if (name == "auto") return engine::PrefillPolicy::automatic;
-    if (name == "chunked") return engine::PrefillPolicy::chunked;
-    if (name == "layered") return engine::PrefillPolicy::layered;
+    for (const engine::PrefillPolicy policy : engine::kPrefillPolicies)
+        if (name == name_of(policy)) return policy;
     return std::nullopt;
 }
 
@@ -83,6 +82,8 @@ CLI::Validator number_within(double least, double most) {
 }
 
 void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
+    std::vector<std::string> policies;
+    for (const engine::PrefillPolicy policy : engine::kPrefillPolicies) policies.emplace_back(name_of(policy));
     verb.add_option("--kv-memory", flags.kv_memory,
                     "Memory for keys and values: 8G, 512M; auto takes half of what is free beside the weights")
         ->capture_default_str();
@@ -96,7 +97,7 @@ void add_engine_flags(CLI::App& verb, EngineFlags& flags) {
     verb.add_option("--prefill", flags.prefill,
                     "How long prompts advance beside running ones: auto (by tokens and layers, within --token-gap), "
                     "chunked (by tokens through all layers), layered (a cohort by groups of layers)")
-        ->check(CLI::IsMember({"auto", "chunked", "layered"}))
+        ->check(CLI::IsMember(policies))
         ->capture_default_str();
     verb.add_option(
             "--token-gap", flags.token_gap,

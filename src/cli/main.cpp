@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <clocale>
 #include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <new>
 #include <numeric>
 
 #include "base/env.h"
@@ -98,10 +101,25 @@ static int run(int argc, char** argv) {
     return status;
 }
 
+// What nobody has made an error of on its way up here: told like one. Of the main thread alone.
+static int run_or_tell(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::bad_alloc&) {  // without taking more
+        std::fputs("hone: there is not enough memory for this; close other programs, or raise its limit\n", stderr);
+    } catch (const std::filesystem::filesystem_error& failure) {
+        const std::string& path = failure.path1().string();
+        fmt::print(stderr, "hone: {}{}{}\n", path, path.empty() ? "" : ": ", failure.code().message());
+    } catch (const std::exception& failure) {
+        fmt::print(stderr, "hone: {}\n", failure.what());
+    }
+    return 1;
+}
+
 }  // namespace hone::cli
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a file beyond ulimit -f is an error of the write
-    return hone::cli::run(argc, argv);
+    return hone::cli::run_or_tell(argc, argv);
 }

@@ -1,15 +1,13 @@
 #include "cli/score_input.h"
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
+#include <algorithm>
 
-#include "base/mapped_file.h"
+#include "cli/json_lines.h"
+#include "text/json_view.h"
 #include "text/tokenizer/tokenizer.h"
 
 namespace hone::cli {
 namespace {
-
-constexpr size_t kMaxInputBytes = size_t{4} << 30;
 
 // The tokenizer is loaded when the first line with a text asks for it.
 class LineReader {
@@ -17,26 +15,22 @@ class LineReader {
     explicit LineReader(const model::LoadedModel& loaded) : loaded_(loaded) {}
 
     Result<std::vector<int32_t>> read(std::string_view line) {
-        boost::system::error_code failure;
-        const auto value = boost::json::parse(line, failure);
-        if (failure) return error("not JSON: {}", failure.message());
-        const auto* object = value.if_object();
-        const auto* ids = object ? object->if_contains("ids") : nullptr;
-        const auto* text = object ? object->if_contains("text") : nullptr;
-        if (!ids == !text) return error(R"(expected {{"ids": [...]}} or {{"text": "..."}})");
-        auto tokens = ids ? read_ids(*ids) : read_text(*text);
+        const auto value = text::parse_json(line);
+        if (!value) return value.error();
+        if (const Status right = check_score_line(*value); !right) return right.error();
+        const boost::json::object& object = value->get_object();
+        const auto* ids = object.if_contains("ids");
+        auto tokens = ids ? read_ids(ids->get_array()) : read_text(object.at("text").get_string());
         if (!tokens) return tokens;
         if (tokens->empty()) return error("no token to score");
         return tokens;
     }
 
   private:
-    Result<std::vector<int32_t>> read_ids(const boost::json::value& value) const {
-        const auto* array = value.if_array();
-        if (!array) return error("'ids' must be a list of token ids");
+    Result<std::vector<int32_t>> read_ids(const boost::json::array& array) const {
         const int32_t vocabulary = loaded_.model->spec().vocabulary;
         std::vector<int32_t> ids;
-        for (const auto& element : *array) {
+        for (const auto& element : array) {
             const auto* id = element.if_int64();
             if (!id || *id < 0 || *id >= vocabulary) {
                 return error("'ids'[{}] must be a whole number from 0 to {}", ids.size(), vocabulary - 1);
@@ -46,10 +40,7 @@ class LineReader {
         return ids;
     }
 
-    Result<std::vector<int32_t>> read_text(const boost::json::value& value) {
-        if (!value.is_string()) return error("'text' must be a string");
-        const std::string_view text = value.get_string();
-        if (text.size() > text::Tokenizer::kLongestText) return error("'text' is too long ({} bytes)", text.size());
+    Result<std::vector<int32_t>> read_text(std::string_view text) {
         if (!tokenizer_) {
             auto loaded = text::Tokenizer::load(loaded_.files);
             if (!loaded) return loaded.error();
@@ -72,22 +63,34 @@ class LineReader {
 
 }  // namespace
 
-Result<std::vector<std::vector<int32_t>>> read_score_input(const std::string& path, const model::LoadedModel& loaded) {
-    auto content = read_text_file(path, kMaxInputBytes);
-    if (!content) return content.error();
-    std::vector<std::vector<int32_t>> sequences;
+const ScoreSequence& longest_of(std::span<const ScoreSequence> sequences) {
+    return *std::ranges::max_element(sequences, {}, [](const ScoreSequence& sequence) { return sequence.ids.size(); });
+}
+
+Status check_score_line(const boost::json::value& line) {
+    const auto* object = line.if_object();
+    const auto* ids = object ? object->if_contains("ids") : nullptr;
+    const auto* text = object ? object->if_contains("text") : nullptr;
+    if (!ids == !text) return error(R"(expected {{"ids": [...]}} or {{"text": "..."}})");
+    if (ids && !ids->is_array()) return error("'ids' must be a list of token ids");
+    if (text && !text->is_string()) return error("'text' must be a string");
+    if (text && text->get_string().size() > text::Tokenizer::kLongestText)
+        return error("'text' is too long ({} bytes)", text->get_string().size());
+    if (ids && ids->get_array().empty()) return error("no token to score");
+    return ok();
+}
+
+Result<std::vector<ScoreSequence>> read_score_input(const std::string& path, const model::LoadedModel& loaded) {
+    std::vector<ScoreSequence> sequences;
     LineReader reader(loaded);
-    std::string_view rest = *content;
-    for (size_t number = 1; !rest.empty(); number++) {
-        const size_t end = std::min(rest.find('\n'), rest.size());
-        const std::string_view line = rest.substr(0, end);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-        if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const auto read = for_each_json_line(path, [&](std::string_view line, size_t number) -> Status {
         auto ids = reader.read(line);
-        if (!ids) return ids.error().within(fmt::format("{}:{}", path, number));
-        sequences.push_back(std::move(*ids));
-    }
-    if (sequences.empty()) return error("{}: no sequence to score", path);
+        if (!ids) return ids.error();
+        sequences.push_back({std::move(*ids), number});
+        return ok();
+    });
+    if (!read) return read.error();
+    if (*read == 0) return error("{}: no sequence to score", path);
     return sequences;
 }
 

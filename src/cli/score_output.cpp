@@ -5,8 +5,7 @@
 namespace hone::cli {
 
 Result<ScoreOutput> ScoreOutput::create(const std::string& path, const ScoreContents& contents,
-                                        const model::ModelSpec& spec,
-                                        const std::vector<std::vector<int32_t>>& sequences,
+                                        const model::ModelSpec& spec, std::span<const ScoreSequence> sequences,
                                         const std::map<std::string, std::string>& facts) {
     std::vector<model::TensorDeclaration> tensors;
     std::vector<Places> places;
@@ -14,7 +13,7 @@ Result<ScoreOutput> ScoreOutput::create(const std::string& path, const ScoreCont
         tensors.push_back({std::move(name), type, std::move(shape)});
     };
     for (size_t i = 0; i < sequences.size(); i++) {
-        const int64_t length = std::ssize(sequences[i]);
+        const int64_t length = std::ssize(sequences[i].ids);
         Places at;
         at.logits = tensors.size();
         if (contents.logits) declare(fmt::format("{}.logits", i), math::DType::f32, {length, spec.vocabulary});

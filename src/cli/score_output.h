@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/score_input.h"
 #include "math/ops/moe.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/model.h"
@@ -22,7 +23,7 @@ class ScoreOutput {
   public:
     // `facts` are the file's metadata.
     static Result<ScoreOutput> create(const std::string& path, const ScoreContents& contents,
-                                      const model::ModelSpec& spec, const std::vector<std::vector<int32_t>>& sequences,
+                                      const model::ModelSpec& spec, std::span<const ScoreSequence> sequences,
                                       const std::map<std::string, std::string>& facts);
 
     // Rows [first, first + rows) of sequence `index`.

@@ -132,12 +132,13 @@ Status score(const ScoreFlags& flags) {
     const model::ModelSpec& spec = open->loaded.model->spec();
     if (flags.contents.router && spec.experts == 0) return error("--router: {} has no experts", open->loaded.name);
 
-    size_t longest = 1, tokens = 0;
-    for (const auto& ids : *sequences) longest = std::max(longest, ids.size()), tokens += ids.size();
+    size_t tokens = 0;
+    for (const auto& [ids, line] : *sequences) tokens += ids.size();
+    const auto& [longest, longest_line] = longest_of(*sequences);
     auto scorer = engine::Scorer::create(*open->loaded.model, *open->kernels,
-                                         static_cast<int32_t>(longest) + flags.contents.greedy,
+                                         static_cast<int32_t>(longest.size()) + flags.contents.greedy,
                                          thread_count(flags.model), open->int4_class);
-    if (!scorer) return scorer.error();
+    if (!scorer) return scorer.error().within(fmt::format("{}:{}", flags.input, longest_line));
     std::map<std::string, std::string> facts{{"numeric_class", numeric_class_name(*open)}};
     if (open->adapter) facts["adapter"] = open->adapter->fingerprint();
     auto output = ScoreOutput::create(flags.output, flags.contents, spec, *sequences, facts);
@@ -148,9 +149,9 @@ Status score(const ScoreFlags& flags) {
     Progress progress("scoring", tokens, Progress::Unit::tokens, flags.json);
     SequenceRun runner(**scorer, *open, flags, *output);
     for (size_t i = 0; i < sequences->size(); i++) {
-        if (const Status run = runner.run(i, (*sequences)[i], totals, progress); !run) {
-            return run.error().within(fmt::format("{}: sequence {}", flags.input, i));
-        }
+        const auto& [ids, line] = (*sequences)[i];
+        if (const Status run = runner.run(i, ids, totals, progress); !run)
+            return run.error().within(fmt::format("{}:{}", flags.input, line));
     }
     progress.finish();
     if (const Status finished = output->finish(); !finished) return finished;

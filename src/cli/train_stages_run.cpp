@@ -59,7 +59,7 @@ Status begin_anew(std::span<const train::Stage> stages, TrainMachine& machine) {
 }  // namespace
 
 Status run_stages(const TrainFlags& flags, TrainMachine& machine) {
-    const auto stages = train::read_stages(flags.recipe);
+    const auto stages = train::read_stages(flags.recipe, flags.restart);
     if (!stages) return stages.error();
     TrainFlags of_stage = flags;
     if (flags.restart && !flags.dry_run) {

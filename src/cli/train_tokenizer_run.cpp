@@ -30,16 +30,21 @@ void print_words(const train::TokenizerJob& job, const text::WordCounter& words,
 }
 
 void print_result(const train::TokenizerJob& job, const text::TrainedBpe& bpe, bool as_json) {
-    const double bytes_a_token = static_cast<double>(bpe.text_bytes) / static_cast<double>(bpe.text_tokens);
+    // Of data without a word there is none.
+    const bool has_tokens = bpe.text_tokens > 0;
+    const double bytes_a_token =
+        has_tokens ? static_cast<double>(bpe.text_bytes) / static_cast<double>(bpe.text_tokens) : 0;
     if (as_json) {
-        const boost::json::object line{
+        boost::json::object line{
             {"kind", "tokenizer"},
             {"tokens", bpe.tokens.size() + job.recipe().special_tokens.size() + job.recipe().added_tokens.size()},
             {"merges", bpe.merges.size()},
-            {"bytes_per_token", bytes_a_token}};
+            {"bytes_per_token", nullptr}};
+        if (has_tokens) line["bytes_per_token"] = bytes_a_token;
         return fmt::print("{}\n", boost::json::serialize(line));
     }
-    fmt::print("done, {:.2f} bytes a token: {}\n", bytes_a_token, (job.recipe().output / "final").string());
+    const std::string told = has_tokens ? fmt::format("{:.2f} bytes a token", bytes_a_token) : "the data have no word";
+    fmt::print("done, {}: {}\n", told, (job.recipe().output / "final").string());
 }
 
 }  // namespace

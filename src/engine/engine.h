@@ -65,6 +65,7 @@ using EventSink = std::function<void(RequestEvent)>;
 
 // How prompts advance beside decoding sequences: schedule/policy.h.
 enum class PrefillPolicy { automatic, chunked, layered };
+inline constexpr std::array kPrefillPolicies{PrefillPolicy::automatic, PrefillPolicy::chunked, PrefillPolicy::layered};
 Policy policy_of(PrefillPolicy prefill);
 constexpr std::string_view name_of(PrefillPolicy prefill) {
     constexpr std::string_view kNames[] = {"auto", "chunked", "layered"};

@@ -129,6 +129,7 @@ class Loop {
     void count_sequences_and_pages();
     void count_prompts(const Plan& plan, const std::vector<BatchSegment>& batch);
     void note_parts(const std::vector<BatchSegment>& batch);
+    void note_part(const BatchSegment& laid);
 
     const model::Model& model_;
     LoopOptions options_;

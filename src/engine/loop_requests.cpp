@@ -101,22 +101,26 @@ void Loop::expire(double now) {
     count_sequences_and_pages();
 }
 
-// Before the commit: requests that end with it are gone behind it.
+// Before the commit: requests that end with it are gone behind it. Prompts first: they are few, and many streams would
+// leave them no room.
 void Loop::note_parts(const std::vector<BatchSegment>& batch) {
-    for (const BatchSegment& laid : batch) {
-        const Segment& segment = laid.segment;
-        if (segment.end_layer == segment.first_layer) continue;  // its time was up
-        if (shown_parts_.size() == StepTap::kMostParts) break;
-        const bool is_whole =
-            segment.end_layer == options_.limits.layers && segment.end_token == laid.sequence->length();
-        shown_parts_.push_back({.sequence = segment.sequence.value,
-                                .first_token = segment.first_token,
-                                .tokens = segment.end_token - segment.first_token,
-                                .first_layer = segment.first_layer,
-                                .end_layer = segment.end_layer,
-                                .decodes = !laid.prompt,
-                                .emits = is_whole && laid.live->sampling.max_tokens > 0});
-    }
+    for (const bool prompts : {true, false})
+        for (const BatchSegment& laid : batch)
+            if (laid.prompt == prompts) note_part(laid);
+}
+
+void Loop::note_part(const BatchSegment& laid) {
+    const Segment& segment = laid.segment;
+    if (segment.end_layer == segment.first_layer) return;  // its time was up
+    if (shown_parts_.size() == StepTap::kMostParts) return;
+    const bool is_whole = segment.end_layer == options_.limits.layers && segment.end_token == laid.sequence->length();
+    shown_parts_.push_back({.sequence = segment.sequence.value,
+                            .first_token = segment.first_token,
+                            .tokens = segment.end_token - segment.first_token,
+                            .first_layer = segment.first_layer,
+                            .end_layer = segment.end_layer,
+                            .decodes = !laid.prompt,
+                            .emits = is_whole && laid.live->sampling.max_tokens > 0});
 }
 
 void Loop::show_step() {

@@ -31,7 +31,7 @@ struct StepFacts {
 
 class StepTap {
   public:
-    static constexpr size_t kMostParts = 64;  // of a step; more are not told
+    static constexpr size_t kMostParts = 64;  // of a step, prompts first; more are not told
     static constexpr size_t kSteps = 1024, kParts = 8192;
 
     struct Batch {

@@ -49,7 +49,17 @@ void StepView::add_sample(const engine::EngineMetrics& metrics, double now) {
     while (samples_.size() > 2 && samples_[1].at <= now - kRateSeconds) samples_.pop_front();
 }
 
+// Between two tokens of a sequence there is a gap only where none may have come that was not told.
 void StepView::add_gaps(const engine::StepTap::Batch& batch, double now) {
+    if (batch.dropped > 0)
+        last_token_.clear();  // where among these steps the others came is not known
+    else
+        take_gaps(batch);
+    while (!gaps_.empty() && (gaps_.size() > kMostGaps || gaps_.front().at < now - kGapSeconds)) gaps_.pop_front();
+    std::erase_if(last_token_, [&](const auto& entry) { return entry.second < now - kForgetSeconds; });
+}
+
+void StepView::take_gaps(const engine::StepTap::Batch& batch) {
     size_t next = 0;
     for (const StepFacts& step : batch.steps) {
         const double at = step.begin + step.seconds;
@@ -59,9 +69,9 @@ void StepView::add_gaps(const engine::StepTap::Batch& batch, double now) {
             const auto [found, is_first] = last_token_.try_emplace(part.sequence, at);
             if (!is_first) gaps_.push_back({at, at - std::exchange(found->second, at)});
         }
+        if (static_cast<size_t>(step.parts) == engine::StepTap::kMostParts)  // others may have had a token in it, too
+            std::erase_if(last_token_, [at](const auto& entry) { return entry.second != at; });
     }
-    while (!gaps_.empty() && (gaps_.size() > kMostGaps || gaps_.front().at < now - kGapSeconds)) gaps_.pop_front();
-    std::erase_if(last_token_, [&](const auto& entry) { return entry.second < now - kForgetSeconds; });
 }
 
 std::optional<double> StepView::gap_percentile(int percent) const {

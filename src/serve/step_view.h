@@ -46,6 +46,7 @@ class StepView {
 
     void add_sample(const engine::EngineMetrics& metrics, double now);
     void add_gaps(const engine::StepTap::Batch& batch, double now);
+    void take_gaps(const engine::StepTap::Batch& batch);
     std::string numbers(const engine::EngineMetrics& metrics, const engine::EngineFacts& facts) const;
     double milliseconds(double at) const { return 1e3 * (at - epoch_); }
     // The gap that so many of a hundred do not exceed; nothing where there was none.

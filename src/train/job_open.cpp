@@ -106,10 +106,11 @@ std::unique_ptr<Objective> Job::make_objective() const {
 // recorded, and logits.
 void Job::estimate(size_t activation_bytes) {
     const model::ModelSpec& spec = model_->model->spec();
-    size_t bytes = 0, products = 0;  // columns of all products' results
+    size_t bytes = 0, products = 0, of_experts = 0;  // the latter two: columns of all products' results
     model_->model->visit([&](const model::WeightSlot& slot) {
         plan_.parameters += int64_t{slot.n} * slot.k;
         if (slot.role == model::WeightRole::linear) products += static_cast<size_t>(slot.n);
+        if (slot.role == model::WeightRole::expert) of_experts += static_cast<size_t>(slot.n);
         bytes += slot.matrix ? math::packed_bytes(slot.matrix->format, slot.n, slot.k) : slot.vector->size_bytes();
     });
     for (const Parameter& parameter : weights_->parameters())
@@ -120,6 +121,10 @@ void Job::estimate(size_t activation_bytes) {
     const auto layers = static_cast<size_t>(spec.layers), hidden = static_cast<size_t>(spec.hidden);
     const size_t attention = static_cast<size_t>(spec.heads) * static_cast<size_t>(spec.head_dim);
     const size_t recorded = products / layers + attention + 4 * hidden;
+    if (spec.experts > 0) {  // gate and up of those that a token chooses are kept; down, as wide as the model, is not
+        const size_t inner = of_experts - hidden * static_cast<size_t>(spec.experts) * spec.routed_layers.size();
+        products += inner / static_cast<size_t>(spec.experts) * static_cast<size_t>(spec.experts_per_token);
+    }
     bytes += std::min(activation_bytes, column * ((layers + 1) * hidden + layers * attention + products));
     bytes += column * recorded + TrainingOptions().logits_bytes;
     if (frozen_ || recipe_.kind == JobKind::dpo) bytes += column * hidden + TrainingOptions().logits_bytes;

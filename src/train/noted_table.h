@@ -40,7 +40,7 @@ class NotedTable {
     }
     std::vector<std::string> texts(std::string_view key, std::optional<std::vector<std::string>> otherwise = {}) {
         std::vector<std::string> texts = table_.texts(key, std::move(otherwise));
-        noted(key, fmt::format("{}", fmt::join(texts, ", ")));
+        noted(key, joined(texts));
         return texts;
     }
     std::filesystem::path path(std::string_view key, std::optional<std::string> otherwise = {}) {
@@ -54,6 +54,15 @@ class NotedTable {
     }
 
   private:
+    // Entries that could be taken for several, or for quoted ones, are quoted: no two lists read the same.
+    static std::string joined(const std::vector<std::string>& texts) {
+        std::vector<std::string> told;
+        for (const std::string& text : texts) {
+            const bool is_plain = !text.empty() && text.find_first_of(",\"") == text.npos;
+            told.push_back(is_plain ? text : fmt::format("{:?}", text));
+        }
+        return fmt::format("{}", fmt::join(told, ", "));
+    }
     std::filesystem::path absolute(const std::string& text) const {
         return text.empty() ? std::filesystem::path() : (folder_ / text).lexically_normal();
     }

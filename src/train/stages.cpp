@@ -57,7 +57,7 @@ Result<Stage> read_stage(const fs::path& path) {
 }
 
 // Looks for what stage `own` reads.
-Status find_inputs(std::vector<Stage>& stages, size_t own) {
+Status find_inputs(std::vector<Stage>& stages, size_t own, bool anew) {
     Stage& stage = stages[own];
     const RecipeText& text = std::visit([](const auto& recipe) -> const RecipeText& { return recipe; }, stage.recipe);
     const auto inputs = std::visit([](const auto& recipe) { return inputs_of(recipe); }, stage.recipe);
@@ -65,11 +65,12 @@ Status find_inputs(std::vector<Stage>& stages, size_t own) {
         const auto writer = std::ranges::find_if(
             stages, [&, path = path](const Stage& other) { return lies_in(path, other.output()); });
         const auto number = static_cast<size_t>(writer - stages.begin());
-        if (writer != stages.end() && number >= own)
+        const bool is_written = writer != stages.end();
+        if (is_written && number >= own)
             return text.mistake(key, fmt::format("names {}, which stage {} writes{}", path.string(), number + 1,
                                                  number == own ? " itself" : " later"));
-        if (fs::exists(path)) continue;
-        if (writer == stages.end())
+        if (fs::exists(path) && !(is_written && anew)) continue;
+        if (!is_written)
             return text.mistake(
                 key, fmt::format("names {}: it is not there, and no earlier stage writes it", path.string()));
         stage.awaited.push_back(fmt::format("{} of stage {}", path.string(), number + 1));
@@ -88,7 +89,7 @@ std::string_view Stage::kind() const {
     return job ? name_of(job->kind) : "tokenizer";
 }
 
-Result<std::vector<Stage>> read_stages(const fs::path& path) {
+Result<std::vector<Stage>> read_stages(const fs::path& path, bool anew) {
     auto table = TomlTable::read(path);
     if (!table) return table.error();
     RecipeText text{.name = path.string(), .text = {}, .values = {}};
@@ -113,7 +114,7 @@ Result<std::vector<Stage>> read_stages(const fs::path& path) {
         stages.push_back(std::move(*stage));
     }
     for (size_t own = 0; own < stages.size(); ++own)
-        if (const Status found = find_inputs(stages, own); !found) return found.error();
+        if (const Status found = find_inputs(stages, own, anew); !found) return found.error();
     return stages;
 }
 

@@ -72,6 +72,13 @@ TEST_F(AtomicFileTest, ReplacesAndLeavesOneName) {
               fs::perms::owner_read | fs::perms::owner_write);
 }
 
+TEST_F(AtomicFileTest, WhatIsTheOwnersAloneStaysSo) {
+    std::ofstream(folder_ / "out") << "old";
+    fs::permissions(folder_ / "out", fs::perms(0644));
+    ASSERT_TRUE(write_file(folder_ / "out", "new", 0600).ok());
+    EXPECT_EQ(fs::status(folder_ / "out").permissions(), fs::perms(0600));
+}
+
 TEST_F(AtomicFileTest, WhatCannotBeWrittenFailsAtOnce) {
     fs::create_directory(folder_ / "folder");
     ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);

@@ -92,6 +92,10 @@ TEST(EvalCheck, the_last_number) {
     EXPECT_EQ(last_number("room B12"), std::nullopt);
     EXPECT_EQ(last_number("none"), std::nullopt);
     EXPECT_EQ(last_number("+3"), 3);
+    EXPECT_EQ(last_number("a half is .5"), 0.5) << "without a digit before its point";
+    EXPECT_EQ(last_number("x = -.25e1."), -2.5);
+    EXPECT_EQ(last_number("It is 4...5"), 4) << "dots are no point";
+    EXPECT_EQ(last_number("1.5.25"), 1.5);
 }
 
 TEST(EvalCheck, numbers_within_the_tolerance) {

@@ -70,6 +70,17 @@ TEST_F(EvalSuite, mistakes_name_file_line_and_field) {
     EXPECT_EQ(fault("\n\n"), "broken.jsonl: there is no case in it");
 }
 
+TEST_F(EvalSuite, each_line_of_texts_is_looked_at) {
+    const std::string good = "{\"text\": \"a\"}\n\n";
+    const std::string expected = R"(broken.jsonl:3: expected {"ids": [...]} or {"text": "..."})";
+    EXPECT_EQ(fault(good + R"({"prompt": "a", "check": {"exact": "a"}})"), expected);
+    EXPECT_EQ(fault(good + R"({"text": "a", "ids": [1]})"), expected);
+    EXPECT_EQ(fault(good + "[]"), "broken.jsonl:3: expected an object");
+    EXPECT_EQ(fault(good + R"({"text": 5})"), "broken.jsonl:3: 'text' must be a string");
+    EXPECT_EQ(fault(good + R"({"ids": "1"})"), "broken.jsonl:3: 'ids' must be a list of token ids");
+    EXPECT_EQ(fault(good + R"({"ids": []})"), "broken.jsonl:3: no token to score");
+}
+
 TEST_F(EvalSuite, suites_are_files_folders_and_names) {
     const std::string b = write("b.jsonl", ""), a = write("a.jsonl", "");
     write("README.md", "");

@@ -6,7 +6,7 @@ import math
 import pytest
 from conftest import MODEL
 from hone_server import MODELS, run_hone
-from speaking_model import make_speaking_model
+from speaking_model import break_piece, make_speaking_model
 from terminal import Terminal
 
 FLAGS = [MODEL, "--threads", 1, "--kv-memory", "8M"]
@@ -113,6 +113,25 @@ def test_the_history_is_kept(tmp_path):
     assert kept.stat().st_mode & 0o777 == 0o600 and kept.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_history_that_is_too_long_is_replaced_by_its_end(tmp_path):
+    kept = tmp_path / "hone/chat_history"
+    kept.parent.mkdir()
+    lines = [f"line-{i:04}-" + "x" * 500 for i in range(3000)]
+    kept.write_text("\n".join(["_HiStOrY_V2_", *lines]) + "\n")
+    kept.chmod(0o644)
+    before = kept.stat().st_ino
+    with open(kept, "rb") as old:  # its number is nobody else's meanwhile
+        with Terminal("chat", *FLAGS, state=tmp_path) as terminal:
+            terminal.expect("> ")
+            terminal.type("/quit")
+            assert terminal.wait() == 0
+        assert kept.stat().st_ino != before, "whole or not at all: it is another file"
+        assert old.read().count(b"line-") == 3000
+    assert kept.read_text().splitlines()[:1001] == ["_HiStOrY_V2_", *lines[-1000:]]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in kept.parent.iterdir()] == ["chat_history"]
+
+
 def test_an_interrupt_discards_the_line(terminal):
     terminal.press("Not this")
     terminal.expect("Not this")
@@ -161,6 +180,23 @@ def test_another_model_goes_on(tmp_path):
     assert done.returncode == 0 and done.stdout.count("tokens/s") == 3
     assert "qwen3_moe (" in done.stdout and done.stdout.count("olmoe (") == 2
     assert "user: Hello" in done.stdout and "/nowhere/x" in done.stdout
+
+
+def test_tokens_of_another_model_are_forgotten():
+    lines = ["Hello", f"/model {MODELS / 'olmoe'}", "/tokens"]
+    done = run_hone("chat", *FLAGS, "--max-tokens", 2, stdin="\n".join(lines) + "\n")
+    assert done.returncode == 0 and "no answer yet" in done.stdout.split("olmoe (")[1]
+
+
+def test_an_answer_that_fails_leaves_the_terminal_as_it_was(tmp_path):
+    template = "{% for m in messages %}{{ m.content }}\n{% endfor %}{# <think> <tool_call> #}"
+    make_speaking_model(tmp_path, ["<think>Well", " then</think>"], template)
+    break_piece(tmp_path, 0)
+    with Terminal("chat", tmp_path, "--threads", 1, "--kv-memory", "8M", "--temperature", 0) as terminal:
+        terminal.expect("> ")
+        terminal.type("Is it?")
+        assert terminal.expect("hone: ").endswith("\x1b[2mWell\x1b[0m\r\n")
+        terminal.expect("> ")
 
 
 def test_reasoning_is_dim_and_kept_apart(tmp_path):

@@ -2,13 +2,14 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 
 import pytest
 from conftest import MODEL
-from hone_server import MODELS, HoneServer, run_hone, wait_until
+from hone_server import BINARY, ENVIRONMENT, MODELS, HoneServer, run_hone, wait_until
 
 VERBS = ["serve", "chat", "score", "eval", "pack", "export", "inspect", "bench", "train", "simulate", "help"]
 
@@ -186,3 +187,18 @@ def test_inspect_kernels():
     assert all(kernel["name"] for table in told["tables"] for kernel in table["kernels"])
     chosen = json.loads(run_hone("inspect", "kernels", "--isa", "reference", "--json").stdout)
     assert [table["isa"] for table in chosen["tables"] if table["in_use"]] == ["reference"]
+
+
+def test_what_nobody_expects_is_told(tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    name = "x" * 300 + ".jsonl"  # longer than a file may be called: looking for it fails
+    recipe.write_text(f'kind = "sft"\nmodel = "{MODEL}"\noutput = "out"\n[data]\nfiles = ["{name}"]\n')
+    done = run_hone("train", recipe)
+    assert done.returncode == 1 and name in done.stderr and "name too long" in done.stderr.lower()
+    assert "terminate" not in done.stderr
+    with (tmp_path / "input.jsonl").open("wb") as file:
+        file.truncate(600 << 20)  # there is room to map it, and none for a copy
+    command = [BINARY, "score", MODEL, "--input", tmp_path / "input.jsonl", "--output", tmp_path / "out.safetensors"]
+    done = subprocess.run([*map(str, command), "--threads", "1"], capture_output=True, text=True, env=ENVIRONMENT,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)))
+    assert done.returncode == 1 and "not enough memory" in done.stderr, done.stderr

@@ -197,3 +197,13 @@ def test_perplexity_is_the_scorers(tmp_path):
     assert [suite["name"] for suite in scores] == ["cases", "prose"] and scores[1] | {"seconds": 0} == of_texts | {"seconds": 0}
     done = run_hone("eval", MODEL, suite, "--at-least", "prose=0.5")
     assert done.returncode == 1 and "texts" in done.stderr
+
+
+def test_mistakes_in_texts_name_their_line(tmp_path):
+    suite = write_suite(tmp_path / "prose.jsonl", {"text": "a"}, {"ids": [1] * 3}, {"ids": [1] * 100_000}, {"ids": [1, 2]})
+    for command in (["eval", MODEL, suite], ["score", MODEL, "--input", suite, "--output", tmp_path / "out"]):
+        done = run_hone(*command)
+        assert done.returncode == 1 and f"{suite}:3: a sequence of 100000 tokens" in done.stderr, done.stderr
+    write_suite(suite, {"text": "a"}, case("a", {"exact": "a"}))
+    done = run_hone("eval", tmp_path / "no-such-model", suite)
+    assert done.returncode == 1 and f"{suite}:2: expected" in done.stderr, "found before the model is looked for"

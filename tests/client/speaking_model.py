@@ -47,3 +47,10 @@ def make_speaking_model(folder, pieces, template):
     weights = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
     for name, rows in (("model.embed_tokens.weight", embeddings), ("lm_head.weight", head)):
         _write_rows(folder / weights[name], {name: rows})
+
+
+def break_piece(folder, index):
+    """What follows that piece is no number: the answer fails behind it."""
+    name = "model.embed_tokens.weight"
+    weights = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
+    _write_rows(folder / weights[name], {name: {FIRST_ID + index: _row({0: float("nan")})}})

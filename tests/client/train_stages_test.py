@@ -179,3 +179,31 @@ def test_what_changed_is_refused_until_a_restart(recipe, tmp_path):
     write_recipes(tmp_path)
     assert run_hone("train", recipe, "--restart", "--quiet").returncode == 0
     assert results(tmp_path) == first
+
+
+def test_a_restart_is_not_judged_by_what_an_earlier_run_has_left(recipe, tmp_path):
+    assert run_hone("train", recipe, "--quiet").returncode == 0
+    first = results(tmp_path)
+    for kind in ("pretrain", "chat"):
+        (tmp_path / "runs" / kind / "final/config.json").write_text("{}")
+    (tmp_path / "runs/tokenizer/final/tokenizer.json").unlink()
+    assert run_hone("train", recipe, "--dry-run").returncode == 1
+    plan = run_hone("train", recipe, "--restart", "--dry-run")
+    assert plan.returncode == 0, plan.stderr
+    assert f"it reads what is to come: {tmp_path}/runs/chat/final of stage 3" in plan.stdout
+    again = run_hone("train", recipe, "--restart", "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert results(tmp_path) == first
+
+
+def test_a_tokenizer_of_no_words_is_told_as_json(recipe, tmp_path):
+    for name in ("text", "chat"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": "<|endoftext|>"}) + "\n")
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+    kept = [line for line in TOKENIZER.splitlines() if not line.startswith("config_files")]  # they name ids
+    (tmp_path / "tokenizer.toml").write_text("\n".join(kept) + "\n")
+    done = run_hone("train", tmp_path / "tokenizer.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line, parse_constant=refuse) for line in done.stdout.splitlines()]
+    assert lines[-1]["merges"] == 0 and lines[-1]["bytes_per_token"] is None

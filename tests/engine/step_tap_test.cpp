@@ -120,6 +120,33 @@ TEST_F(ShownSteps, AreWhatWasComputed) {
     }
 }
 
+// More streams than parts are told of a step: a prompt beside them is told all the same.
+TEST_F(ShownSteps, HavePromptsFirst) {
+    StepTap tap;
+    constexpr auto kStreams = static_cast<int32_t>(StepTap::kMostParts) + 8;
+    start(4 * kStreams,
+          {.limits = {.max_batch = kStreams + 1, .token_budget = 256, .prefix_cache = false}, .tap = &tap});
+    for (int32_t i = 0; i < kStreams; ++i) add(request_of(2, {.max_tokens = 40}));
+    while (loop->metrics().generated_tokens < static_cast<uint64_t>(2 * kStreams)) {
+        loop->step();
+        loop->report();
+        loop->show_step();
+    }
+    const RequestId prompt = add(request_of(60, {.max_tokens = 1}));
+    tap.watch(true);
+    int64_t row_layers = 0;
+    bool was_beside_all = false;
+    for (const StepTap::Batch& batch : run_shown(tap)) {
+        for (const StepPart& part : batch.parts) {
+            if (part.sequence == prompt.value)
+                row_layers += int64_t{part.tokens} * (part.end_layer - part.first_layer);
+        }
+        was_beside_all |= batch.parts.size() == StepTap::kMostParts && batch.parts[0].sequence == prompt.value;
+    }
+    EXPECT_EQ(row_layers, 60 * model.spec().layers);
+    EXPECT_TRUE(was_beside_all);
+}
+
 TEST_F(ShownSteps, AreNotNotedWhileNobodyLooksOn) {
     StepTap tap;
     start(64, {.tap = &tap});

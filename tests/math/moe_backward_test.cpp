@@ -1,8 +1,11 @@
 // moe_backward(): golden values, a double-precision mixture and its differences, and bits that neither the batch nor
 // threads nor the ISA change.
 
+#include <atomic>
 #include <optional>
+#include <thread>
 
+#include "base/turns.h"
 #include "math/ops/linear.h"
 #include "moe_fixture.h"
 
@@ -76,6 +79,61 @@ TEST(MoeBackward, ThreadsAndIsaChangeNoBit) {
             }
         }
     }
+}
+
+// Where each thread has an expert of its own, one with more rows than its scratch is cut, and experts with more rows than
+// there is room for dx of come in groups: the bits are those of an expert at a time, whole.
+TEST(MoeBackward, RowsInPartsAndExpertsInGroupsChangeNoBit) {
+    flush_denormals();
+    const int32_t width = 4096, hidden = 6, count = 12;  // of a thread's scratch 170 rows, of that for dx 4096
+    const int64_t tokens = 1300, slots = 4;
+    const Experts experts(WeightFormat::bf16, count, hidden, width);
+    const Choice choice = random_choice(1, tokens, slots, count, true);
+    const auto x = random_values(2, tokens * width), dy = random_values(3, tokens * width);
+    std::optional<Gradients> expected;
+    for (const int threads : {4, 1, 3}) {  // for four, experts are too few to have one each
+        TestContext context(*runnable_kernel_tables().back(), threads);
+        Gradients gradients(experts, choice, 0.25f);
+        run(context.op, x, choice, experts, dy, gradients.view());
+        if (!expected) expected = gradients;
+        expect_same_gradients(gradients, *expected, fmt::format("threads={}", threads));
+    }
+}
+
+// A turn ends with the tiles that have begun: as none is a whole expert, a guest hands back several times in each.
+TEST(MoeBackward, AGuestHandsBackWithinAnExpert) {
+    flush_denormals();
+    const int32_t width = 256, hidden = 256, count = 8;
+    const int64_t tokens = 400;
+    const Experts experts(WeightFormat::bf16, count, hidden, width);
+    const Choice choice = random_choice(1, tokens, 2, count, false);
+    const auto x = random_values(2, tokens * width), dy = random_values(3, tokens * width);
+    TestContext host;
+    Gradients alone(experts, choice), as_guest(experts, choice);
+    run(host.op, x, choice, experts, dy, alone.view());
+
+    Turns turns;
+    turns.open(host.pool, [] {});
+    std::atomic<bool> has_ended = false;
+    std::thread guest([&] {
+        flush_denormals();
+        ThreadPool pool(turns);
+        OpContext context{pool, host.workspace, host.op.kernels};
+        const Visit visit(pool);
+        run(context, x, choice, experts, dy, as_guest.view());
+        has_ended = true;
+    });
+    int64_t turns_given = 0;
+    while (!has_ended) {
+        if (turns.wanted())
+            turns_given += turns.give(0) > 0;
+        else
+            std::this_thread::yield();
+    }
+    guest.join();
+    turns.close();
+    EXPECT_GT(turns_given, 12 * count);
+    expect_same_gradients(as_guest, alone, "guest");
 }
 
 TEST(MoeBackward, ATokenDependsOnItselfAlone) {

@@ -54,8 +54,12 @@ TEST(Tape, AGradientThatWasSetIsTheSummandsToo) {
     std::vector<float> values(4 * 16), given(16, 2.0f);
     const MatrixView<float> x(values.data(), 1, 16), y(values.data() + 16, 1, 16), z(values.data() + 32, 1, 16),
         own(values.data() + 48, 1, 16);
+    tape.gradient(z);
+    EXPECT_FALSE(tape.is_set(x) || tape.is_set(z));
     tape.set_gradient(x, {given.data(), 1, 16});
+    EXPECT_TRUE(tape.is_set(x));
     tape.add_gradient(x, y);
+    EXPECT_TRUE(tape.is_set(y)) << "x's";
     EXPECT_EQ(tape.gradient(y).data, given.data());
     tape.release(y);
     EXPECT_NE(tape.gradient(own).data, given.data()) << "memory that is not the tape's";

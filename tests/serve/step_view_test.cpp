@@ -109,6 +109,31 @@ TEST_F(StepViewTest, GapsAreBetweenASequencesTokens) {
     EXPECT_TRUE(told.at("gap_p99_ms").is_null()) << "those of ten seconds ago do not count";
 }
 
+TEST_F(StepViewTest, TellsNoGapAcrossWhatWasLeftOut) {
+    view_.begin(metrics_, 0);
+    const auto token_of = [](uint64_t sequence) {
+        return StepPart{.sequence = sequence, .tokens = 1, .end_layer = 4, .decodes = true, .emits = true};
+    };
+    add_step(1, 0.01, {token_of(1)});
+    event(1.05);
+    add_step(1.1, 0.01, {token_of(1)});
+    batch_.dropped = 1;
+    EXPECT_TRUE(event(1.15).at("gap_p99_ms").is_null());
+    add_step(1.2, 0.01, {token_of(1)});
+    EXPECT_TRUE(event(1.25).at("gap_p99_ms").is_null()) << "the one before was among those of which some are missing";
+    add_step(1.22, 0.01, {token_of(1)});
+    EXPECT_NEAR(event(1.25).at("gap_p99_ms").to_number<double>(), 20, 1e-6);
+
+    // A step with as many parts as are told may have had others.
+    std::vector<StepPart> full;
+    for (uint64_t i = 0; i < StepTap::kMostParts; ++i) full.push_back(token_of(10 + i));
+    event(15);  // the gaps from before are forgotten
+    add_step(15, 0.01, {token_of(5), token_of(10)});
+    add_step(15.02, 0.01, full);
+    add_step(15.04, 0.01, {token_of(5), token_of(10)});
+    EXPECT_NEAR(event(15.1).at("gap_p99_ms").to_number<double>(), 20, 1e-6);
+}
+
 TEST_F(StepViewTest, LeavesOutTheOldestOfTooManySteps) {
     view_.begin(metrics_, 0);
     for (size_t i = 0; i < StepView::kMostSteps + 6; ++i)

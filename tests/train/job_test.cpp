@@ -147,6 +147,30 @@ TEST(Job, GoesOnWithTheSameBitsWhereverItStopped) {
     }
 }
 
+// The estimate has room for what a pass keeps: the inner results of the experts that tokens choose, too.
+TEST(Job, EstimatesWhatIsKeptOfExperts) {
+    Jobs jobs;
+    const std::string text = recipe("out");
+    const auto estimate = [&](size_t activation_bytes) {
+        return jobs.opened(text, {.only_plan = true, .activation_bytes = activation_bytes, .quiet = true})
+            ->plan()
+            .memory_bytes;
+    };
+    const auto job = jobs.opened(text, {.only_plan = true, .quiet = true});
+    const model::ModelSpec& spec = job->model().spec();
+    size_t inner = 0;  // columns of gate and up of one expert in each layer
+    job->model().visit([&](const model::WeightSlot& slot) {
+        const bool is_inner = slot.name.ends_with("gate_proj.weight") || slot.name.ends_with("up_proj.weight");
+        if (slot.role == model::WeightRole::expert && is_inner) inner += static_cast<size_t>(slot.n);
+    });
+    inner /= static_cast<size_t>(spec.experts);
+    const size_t row =
+        inner * static_cast<size_t>(spec.experts_per_token) + static_cast<size_t>((spec.layers + 1) * spec.hidden);
+    ASSERT_GT(inner, 0u);
+    EXPECT_GE(estimate(size_t{1} << 30) - estimate(0), 32 * sizeof(float) * row);
+    EXPECT_EQ(estimate(1000) - estimate(0), 1000u);
+}
+
 // A process that is killed between the last checkpoint and its result leaves that of the shorter run.
 TEST(Job, AnOlderResultIsNotTheFinishedOne) {
     for (const std::string& train : {kTrainings[0], kTrainings[1]}) {

@@ -73,6 +73,21 @@ TEST_F(StagesTest, a_stage_reads_what_an_earlier_one_writes) {
     EXPECT_TRUE((*read(R"("tokenizer.toml", "pretrain.toml", "chat.toml")"))[2].awaited.empty());
 }
 
+TEST_F(StagesTest, begun_anew_none_reads_what_an_earlier_run_has_left) {
+    fs::create_directories(path("runs/tokenizer/final"));
+    fs::create_directories(path("runs/pretrain/final"));
+    write("runs/tokenizer/final/config.json", "{}");
+    write("all.toml", "kind = \"stages\"\nstages = [\"tokenizer.toml\", \"pretrain.toml\", \"chat.toml\"]\n");
+    const auto stages = read_stages(path("all.toml"), true);
+    ASSERT_TRUE(stages) << stages.error().message;
+    EXPECT_TRUE((*stages)[0].awaited.empty());
+    EXPECT_EQ((*stages)[1].awaited, std::vector{path("runs/tokenizer/final/config.json").string() + " of stage 1"});
+    EXPECT_EQ((*stages)[2].awaited, std::vector{path("runs/pretrain/final").string() + " of stage 2"});
+    // What no stage writes is only read.
+    write("all.toml", "kind = \"stages\"\nstages = [\"chat.toml\"]\n");
+    EXPECT_TRUE(read_stages(path("all.toml"), true).value()[0].awaited.empty());
+}
+
 TEST_F(StagesTest, mistakes_of_every_stage_are_found_first) {
     EXPECT_EQ(
         mistake(R"("pretrain.toml", "tokenizer.toml")"),

@@ -139,6 +139,18 @@ TEST_F(TokenizerJobTest, another_recipe_or_other_data_are_refused_until_a_restar
     EXPECT_TRUE((*open(usual()))->has_result());
 }
 
+TEST_F(TokenizerJobTest, lists_with_other_entries_are_other_recipes) {
+    write("data.jsonl", R"({"text": "a b a b"})"
+                        "\n");
+    const auto keys = [](const char* tokens) {
+        return fmt::format("vocabulary_size = 300\nspecial_tokens = [{}]\n", tokens);
+    };
+    ASSERT_TRUE(train(keys(R"("x, y")")));
+    EXPECT_EQ(mistake(keys(R"("x, y")")), "");
+    for (const char* tokens : {R"("x", "y")", R"("\"x", "y\"")"})
+        EXPECT_NE(mistake(keys(tokens)).find("out: special_tokens is "), std::string::npos) << tokens;
+}
+
 TEST_F(TokenizerJobTest, mistakes_name_line_and_key) {
     EXPECT_EQ(mistake("vocabulary_size = 258\nspecial_tokens = [\"a\", \"b\", \"c\"]\n"),
               "t.toml:3: vocabulary_size is 258; the 256 bytes and 3 added tokens alone are 259");

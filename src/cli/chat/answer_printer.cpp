@@ -33,9 +33,14 @@ void AnswerPrinter::print(const serve::TextDelta& delta) {
 }
 
 void AnswerPrinter::finish(int32_t tokens, double seconds) {
-    if (in_reasoning_ && is_styled()) fmt::print("{}", kPlain);
-    fmt::print("\n{}{} tokens, {:.1f} tokens/s{}\n", is_styled() ? kDim : "", tokens,
+    break_off();
+    fmt::print("{}{} tokens, {:.1f} tokens/s{}\n", is_styled() ? kDim : "", tokens,
                static_cast<double>(tokens) / seconds, is_styled() ? kPlain : "");
+    std::fflush(stdout);
+}
+
+void AnswerPrinter::break_off() {
+    fmt::print("{}\n", in_reasoning_ && is_styled() ? kPlain : "");
     std::fflush(stdout);
 }
 

@@ -13,6 +13,8 @@ class AnswerPrinter {
     void print(const serve::TextDelta& delta);
     // The end of it, with how many tokens it had and how fast they came.
     void finish(int32_t tokens, double seconds);
+    // The end of one that failed: what comes next is on a line of its own, and not dim.
+    void break_off();
 
   private:
     bool in_reasoning_ = false, has_content_ = false;

@@ -161,7 +161,10 @@ Result<json::value> Conversation::stream(ReadyRequest& ready) {
         delta.tokens.clear();
         printer.print(delta);
         whole.append(std::move(delta));
-        if (has_failed) return error("{}", message);
+        if (has_failed) {
+            printer.break_off();
+            return error("{}", message);
+        }
         if (ready.answer->finished() && !has_ended) session_->engine().cancel(*id);  // at a stop string
     }
     printer.finish(ready.answer->token_count(), monotonic_seconds() - started);

@@ -14,8 +14,11 @@ class Conversation {
     // Ctrl-C sets `interrupted`, which stops an answer.
     Conversation(ChatSession& session, std::atomic<bool>& interrupted, std::string system);
 
-    // The model that answers from now on. What was said stays.
-    void move_to(ChatSession& session) { session_ = &session; }
+    // The model that answers from now on. What was said stays, but not as tokens, which are the old model's.
+    void move_to(ChatSession& session) {
+        session_ = &session;
+        tokens_.clear();
+    }
 
     // Forgets what was said, but for the system message.
     void clear();

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <clocale>
+#include <cstdio>
+#include <cstdlib>
 #include <cwchar>
 #include <iostream>
 
@@ -115,8 +117,20 @@ class LineEditor::Terminal {
         HistEvent event;
         std::error_code failure;
         if (history(history_, &event, H_LOAD, file_->c_str()) < 0) return;
-        if (fs::file_size(*file_, failure) > kLongestHistory && !failure)
-            history(history_, &event, H_SAVE, file_->c_str());
+        if (fs::file_size(*file_, failure) > kLongestHistory && !failure) shorten();
+    }
+
+    // In place of the file whole or not at all: who is killed meanwhile leaves the long one.
+    void shorten() {
+        char* text = nullptr;
+        size_t size = 0;
+        std::FILE* const memory = ::open_memstream(&text, &size);
+        if (!memory) return;
+        HistEvent event;
+        bool is_written = history(history_, &event, H_SAVE_FP, memory) >= 0;
+        is_written = std::fclose(memory) == 0 && is_written;
+        if (is_written) (void)write_file(*file_, {text, size}, S_IRUSR | S_IWUSR);  // else it stays long
+        std::free(text);
     }
 
     // A character of what is typed: 1, or 0 at the end, or -1 after Ctrl-C.

@@ -9,8 +9,8 @@
 
 namespace hone::cli {
 
-// The text with each token in the colour of its probability (styled only), then a line for each token: its
-// log-probability, its probability, its text, and what else was likely.
+// The text with each token in the colour of its probability (styled only; characters stay whole, and none steers the
+// terminal), then a line for each token: its log-probability, its probability, its text, and what else was likely.
 std::string token_view(std::span<const engine::TokenRecord> tokens, const text::Tokenizer& tokenizer, bool styled);
 
 }  // namespace hone::cli

@@ -165,7 +165,7 @@ std::optional<std::string> call_fault(const ExpectedCall& expected, const Call& 
 std::optional<double> last_number(std::string_view text) {
     // A sign counts where no number or word stands before it: 12-5 ends with 5, x = -5 with -5.
     static const auto kNumber = text::make_regex(
-        R"((?<![A-Za-z0-9.])(?:[-+\x{2212}])?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)",
+        R"((?<![A-Za-z0-9.])(?:[-+\x{2212}])?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)",
         text::RegexDialect::kRust);
     CHECK(kNumber.ok(), "{}", kNumber.error().message);
     std::string last;

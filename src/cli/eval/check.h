@@ -56,7 +56,7 @@ std::optional<std::string> text_fault(const Check& check, const Answer& answer);
 // What is wrong with a call, where this one is expected.
 std::optional<std::string> call_fault(const ExpectedCall& expected, const Call& call);
 
-// The last number of a text: 1,234.5 or -2e3. Nothing if there is none.
+// The last number of a text: 1,234.5, .5 or -2e3. Nothing if there is none.
 std::optional<double> last_number(std::string_view text);
 
 }  // namespace hone::cli

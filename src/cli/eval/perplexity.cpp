@@ -21,13 +21,13 @@ std::optional<double> Perplexity::bits_per_byte() const {
 }
 
 // The tokens that run, and what they are of the file.
-static Result<std::vector<std::vector<int32_t>>> selected_texts(const Suite& suite, const Selection& selection,
-                                                                const model::LoadedModel& loaded) {
+static Result<std::vector<ScoreSequence>> selected_texts(const Suite& suite, const Selection& selection,
+                                                         const model::LoadedModel& loaded) {
     auto texts = read_score_input(suite.path, loaded);
     if (!texts) return texts;
     std::vector<std::string> names;
     for (size_t i = 0; i < texts->size(); i++) names.push_back(std::to_string(i));
-    std::vector<std::vector<int32_t>> chosen;
+    std::vector<ScoreSequence> chosen;
     for (const size_t i : select_cases(names, selection)) chosen.push_back(std::move((*texts)[i]));
     return chosen;
 }
@@ -37,23 +37,25 @@ Result<Perplexity> measure_perplexity(const Suite& suite, const Selection& selec
     const double started = monotonic_seconds();
     auto texts = selected_texts(suite, selection, open.loaded);
     if (!texts) return texts.error();
-    size_t longest = 1, tokens = 0;
-    for (const auto& ids : *texts) longest = std::max(longest, ids.size()), tokens += ids.size();
-    auto scorer = engine::Scorer::create(*open.loaded.model, *open.kernels, static_cast<int32_t>(longest), threads,
-                                         open.int4_class);
-    if (!scorer) return scorer.error().within(suite.path);
+    const auto place_of = [&](size_t line) { return fmt::format("{}:{}", suite.path, line); };
+    size_t tokens = 0;
+    for (const auto& [ids, line] : *texts) tokens += ids.size();
+    const auto& [longest, longest_line] = longest_of(*texts);
+    auto scorer = engine::Scorer::create(*open.loaded.model, *open.kernels, static_cast<int32_t>(longest.size()),
+                                         threads, open.int4_class);
+    if (!scorer) return scorer.error().within(place_of(longest_line));
     Perplexity sum{.texts = std::ssize(*texts), .tokens = static_cast<int64_t>(tokens)};
     Progress progress(fmt::format("scoring {}", suite.name), tokens, Progress::Unit::tokens, quiet);
     std::vector<float> logprobs;
-    for (const auto& ids : *texts) {
+    for (const auto& [ids, line] : *texts) {
         logprobs.assign(ids.size() - 1, 0);
         (*scorer)->begin(open.adapter.get());
-        const auto take = [&](int32_t first, math::MatrixView<const float> logits) {
+        const auto take = [&, &ids = ids](int32_t first, math::MatrixView<const float> logits) {
             take_next_logprobs(*open.kernels, ids, first, logits, logprobs);
             progress.advance(static_cast<uint64_t>(logits.rows));
         };
         if (const Status extended = (*scorer)->extend(ids, {}, take); !extended)
-            return extended.error().within(suite.path);
+            return extended.error().within(place_of(line));
         for (const float logprob : logprobs) sum.sum_of_logprobs += logprob;
         sum.scored += std::ssize(logprobs);
         if (text.tokenizer->reads_text())

@@ -6,8 +6,9 @@
 #include <numeric>
 #include <set>
 
-#include "base/mapped_file.h"
 #include "base/rng.h"
+#include "cli/json_lines.h"
+#include "cli/score_input.h"
 #include "serve/openai/requests.h"
 
 namespace hone::cli {
@@ -17,7 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr size_t kMaxSuiteBytes = size_t{4} << 30;
 constexpr uint32_t kSelectionDraw = std::numeric_limits<uint32_t>::max();
 
 // Fields of a case that are fields of a request as they are.
@@ -86,7 +86,7 @@ class SuiteReader {
         if (!value->is_object()) return error("expected an object");
         const bool is_first = suite_.cases.empty() && !suite_.is_of_texts;
         if (is_first) suite_.is_of_texts = is_text(value->get_object());
-        if (suite_.is_of_texts) return ok();  // read_score_input looks at each line
+        if (suite_.is_of_texts) return check_score_line(*value);
         auto read = read_case(*value, number);
         if (!read) return read.error();
         if (!ids_.insert(read->id).second) return error("id: {:?} is the id of an earlier case too", read->id);
@@ -134,21 +134,11 @@ Result<std::vector<std::string>> find_suites(std::span<const std::string> named,
 }
 
 Result<Suite> read_suite(const std::string& path) {
-    auto content = read_text_file(path, kMaxSuiteBytes);
-    if (!content) return content.error();
     SuiteReader reader(path);
-    std::string_view rest = *content;
-    bool is_empty = true;
-    for (size_t number = 1; !rest.empty(); number++) {
-        const size_t end = std::min(rest.find('\n'), rest.size());
-        const std::string_view line = rest.substr(0, end);
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-        if (line.find_first_not_of(" \t\r") == line.npos) continue;
-        is_empty = false;
-        if (const Status taken = reader.take(line, number); !taken)
-            return taken.error().within(fmt::format("{}:{}", path, number));
-    }
-    if (is_empty) return error("{}: there is no case in it", path);
+    const auto read =
+        for_each_json_line(path, [&](std::string_view line, size_t number) { return reader.take(line, number); });
+    if (!read) return read.error();
+    if (*read == 0) return error("{}: there is no case in it", path);
     return reader.finish();
 }
 

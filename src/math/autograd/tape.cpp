@@ -41,7 +41,7 @@ void Tape::set_gradient(MatrixView<const float> x, MatrixView<float> dx) {
 
 void Tape::add_gradient(MatrixView<const float> x, MatrixView<const float> y) {
     const MatrixView<float> dx = gradient(x);
-    if (gradients_.at(x.data).is_set && !gradients_.contains(y.data)) return set_gradient(y, dx);
+    if (is_set(x) && !gradients_.contains(y.data)) return set_gradient(y, dx);
     add(ops_, dx, gradient(y));
 }
 

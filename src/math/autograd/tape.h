@@ -47,6 +47,11 @@ class Tape {
     MatrixView<float> gradient(MatrixView<const float> x);
     // `dx` is the gradient of x from here on, as it stands.
     void set_gradient(MatrixView<const float> x, MatrixView<float> dx);
+    // Whether x has the gradient that set_gradient() gave it.
+    bool is_set(MatrixView<const float> x) const {
+        const auto found = gradients_.find(x.data);
+        return found != gradients_.end() && found->second.is_set;
+    }
     // For x += y, by its step: y's gradient is x's. Where that was set, and y has none yet, it is the very same memory: the
     // op that made y reads it, before anything else is added to x's.
     void add_gradient(MatrixView<const float> x, MatrixView<const float> y);

@@ -55,7 +55,8 @@ struct MoeGradients {
 // forward's bits, as h = silu(gate) * up always is; products of gradients are those of ops/linear.h, fp32 throughout where
 // the weights are f32. An element's chain goes on from what is there: dx over experts ascending, dgate, dup and ddown over
 // tokens ascending. The gradient of a routing weight is the dot of h with dy W_down, by rule 2; where down is adapted, with
-// that and its part of the gradient of h. Experts without rows get nothing. Scratch of 64 MiB holds rows of one expert.
+// that and its part of the gradient of h. Experts without rows get nothing. Scratch is 64 MiB, which hold rows of one
+// expert; where each thread has an expert of its own 8 MiB a thread, beside 64 MiB for rows of dx, or those of one expert.
 void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& routing, const ExpertWeights& experts,
                   MatrixView<const float> dy, const MoeGradients& gradients,
                   std::span<const ExpertLoraRun> adapters = {}, const ExpertInner& inner = {});

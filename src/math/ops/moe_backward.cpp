@@ -1,6 +1,7 @@
 // Expert by expert, and of one expert a bounded number of rows at a time: gathered, taken forward to the hidden layer
 // again where that was not kept, then backward by the ops that a dense layer would use. All threads compute one expert's
-// rows together, or, where there are experts enough and no factors that they share, each those of another expert.
+// rows together, or, where there are experts enough and no factors that they share, each those of another expert; but a
+// guest, whose tiles hold up its host, never makes one of a whole expert.
 #include <algorithm>
 
 #include "math/ops/activation.h"
@@ -289,7 +290,8 @@ void moe_backward(OpContext& context, MatrixView<const float> x, const Routing& 
         choices[static_cast<size_t>(grouped.position[choice])] = static_cast<int32_t>(choice);
 
     MoeBackward pass{context, x, routing, experts, dy, gradients, adapters, inner};
-    if (adapters.empty() && std::ssize(experts.gate) >= kExpertsPerThread * context.pool.threads())
+    const bool has_many_experts = std::ssize(experts.gate) >= kExpertsPerThread * context.pool.threads();
+    if (adapters.empty() && has_many_experts && !context.pool.is_guest())
         pass.run_side_by_side(grouped, choices);
     else
         pass.run_together(grouped, choices);

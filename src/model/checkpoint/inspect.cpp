@@ -29,21 +29,28 @@ void report_folder(const OpenCheckpoint& checkpoint, Inspection& inspection) {
     for (const auto name : checkpoint.unused) inspection.unused.emplace_back(name);
 }
 
+// Of a weight that is stored as it is read.
+TensorReport report_as_stored(std::string name, WeightRole role, int32_t n, int32_t k, std::string_view format,
+                              size_t bytes) {
+    return {.name = std::move(name),
+            .role = role,
+            .n = n,
+            .k = k,
+            .stored = std::string(format),
+            .format = std::string(format),
+            .stored_bytes = bytes,
+            .bytes = bytes,
+            .shares_bytes = false};
+}
+
 void report_pack(const PackFile& pack, Inspection& inspection) {
     std::map<size_t, size_t> users;  // of each offset
     for (const auto& tensor : pack.tensors()) users[tensor.offset]++;
     for (const auto& tensor : pack.tensors()) {
-        const std::string format(name_of(tensor.format));
-        inspection.tensors.push_back(
-            {.name = tensor.name,
-             .role = tensor.role,
-             .n = tensor.n,
-             .k = tensor.k,
-             .stored = format,
-             .format = format,
-             .stored_bytes = tensor.bytes,
-             .bytes = tensor.bytes,
-             .shares_bytes = tensor.role == WeightRole::embedding && users[tensor.offset] > 1});
+        TensorReport report =
+            report_as_stored(tensor.name, tensor.role, tensor.n, tensor.k, name_of(tensor.format), tensor.bytes);
+        report.shares_bytes = tensor.role == WeightRole::embedding && users[tensor.offset] > 1;
+        inspection.tensors.push_back(std::move(report));
     }
 }
 
@@ -111,18 +118,10 @@ void report_memory(const LoadedModel& loaded, Inspection& inspection) {
     });
     loaded.model->visit([&](const WeightSlot& slot) {
         const auto format = slot.matrix ? std::optional(slot.matrix->format) : std::nullopt;
-        const std::string name(name_of(format));
-        const size_t bytes = planned_bytes(slot, format);
-        inspection.tensors.push_back(
-            {.name = slot.name,
-             .role = slot.role,
-             .n = slot.n,
-             .k = slot.k,
-             .stored = name,
-             .format = name,
-             .stored_bytes = bytes,
-             .bytes = bytes,
-             .shares_bytes = slot.role == WeightRole::embedding && users[slot.matrix->data] > 1});
+        TensorReport report =
+            report_as_stored(slot.name, slot.role, slot.n, slot.k, name_of(format), planned_bytes(slot, format));
+        report.shares_bytes = slot.role == WeightRole::embedding && users[slot.matrix->data] > 1;
+        inspection.tensors.push_back(std::move(report));
     });
 }
 

@@ -167,6 +167,8 @@ MatrixView<float> add(MatrixView<float> first, MatrixView<float> x, Pass& pass) 
 void last_add(MatrixView<const float> second, MatrixView<const float> sum, MatrixView<float> x, Pass& pass) {
     if (!pass.tape) return math::add(pass.ops, second, x);
     pass.tape->push([&tape = *pass.tape, second, sum, x] {
+        CHECK(tape.is_set(x), "the gradient of a layer's result [{}, {}] is not set before the way back", x.rows,
+              x.cols);
         tape.add_gradient(x, sum);
         tape.add_gradient(x, second);
     });
