@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 WEB = Path(__file__).resolve().parents[2] / "web"
-MODULES = ("page/numbers", "chat/exchange", "chat/reading", "chat/conversation", "chat/request", "api/event_stream", "engine/history")
+MODULES = ("page/numbers", "chat/exchange", "chat/reading", "chat/conversation", "chat/request", "api/event_stream", "engine/history",
+           "chat/markdown_blocks")
 
 
 @pytest.fixture(scope="session")
@@ -168,6 +169,89 @@ def test_a_connection_that_says_nothing_is_given_up(run):
         } catch (problem) { out.push(problem.failure.kind, problem.message); }
         return out""")
     assert said == ["1", "cut", "Nothing comes from the server any more."]
+
+
+TEXT = """# Title
+
+Some *words* and a [link][there].
+- one
+- two
+
+  more of two
+
+      indented
+
+1. first
+
+   ```sh
+   ls
+   ```
+
+2. second
+> quoted
+> lines
+
+```make
+all:
+\techo done
+
+
+\techo more
+```
+a | b
+--|--
+1 | 2
+
+* * *
+
+Setext
+======
+
+    code of blanks
+
+<div>html
+
+text</div>
+
+- last
+
+[there]: https://example.org
+tail ```not code```
+
+~~~
+open
+\ttabbed
+"""
+
+
+def test_a_text_that_grows_has_the_blocks_of_the_whole(run):
+    """Read in steps of any size, and none of the early ones again."""
+    grown, whole, read = run(f"""
+        const text = {json.dumps(TEXT * 3)};
+        const whole = new p.BlockReader().read(text).blocks.map(block => [block.token.raw, p.code_of(block)]);
+        const grown = [];
+        let read = 0;
+        for (const step of [1, 2, 7, 23, 61]) {{
+          const reader = new p.BlockReader();
+          let shown = [];
+          for (let end = step; ; end = Math.min(end + step, text.length)) {{
+            const {{from, blocks}} = reader.read(text.slice(0, end));
+            shown = [...shown.slice(0, from), ...blocks.map(block => [block.token.raw, p.code_of(block)])];
+            read = Math.max(read, end > 400 ? blocks.length : 0);
+            if (end === text.length) break;
+          }}
+          grown.push(shown);
+        }}
+        return [grown, whole, read]""")
+    for shown in grown:
+        assert shown == whole
+    assert [code for raw, code in whole if "echo" in raw][0] == "all:\n\techo done\n\n\n\techo more"
+    assert whole[-1][1] == "open\n\ttabbed" and read < len(whole)
+
+
+def test_a_text_without_end_is_read_in_time(run):
+    """The parser's time grows with the square of a paragraph: what a model that repeats itself says is not read as Markdown."""
+    assert run("const began = Date.now(); new p.BlockReader().read('*a '.repeat(20000)); return Date.now() - began") < 10_000
 
 
 REPORT = "const report = (now_ms, ...steps) => ({now_ms, dropped: 0, steps});"

@@ -20,6 +20,7 @@ export class Answering {
     this.#spent_ms = message.decode_ms ?? 0;
     this.#spent_tokens = message.usage?.completion_tokens ?? message.tokens?.length ?? 0;
     delete message.finish;
+    delete message.usage;  // of a part; the tokens tell
     delete message.failure;
     this.done = this.#run(before);
   }
