@@ -32,7 +32,8 @@ export class Answering {
   async #run(before: Message[]): Promise<void> {
     const {message} = this;
     try {
-      for await (const piece of stream_chat(build_request(this.conversation, before, message.content ? message : undefined), this.#abort.signal)) {
+      const body = build_request(this.conversation, before, message.content ? message : undefined);
+      for await (const piece of stream_chat(body, this.#abort.signal)) {
         this.#add(piece);
         this.changed();
       }

@@ -267,6 +267,6 @@ export class Chats {
   #tell(problem: Error): void {
     const is_full = problem.name === 'QuotaExceededError';
     this.trouble_changed.emit(is_full ? 'The browser has no room for more: export conversations, then delete some.'
-                                      : `The browser does not keep the conversations (${problem.message}): export what you want to have later.`);
+                                      : `The browser does not keep the conversations (${problem.message}). Export what you want to have.`);
   }
 }

@@ -1,4 +1,5 @@
-// Where the user writes; every conversation has a draft of its own. Enter sends, Shift+Enter makes a line, Escape stops the answer, arrow up in an empty field edits the last message.
+// Where the user writes; every conversation has a draft of its own. Enter sends, Shift+Enter makes a line,
+// Escape stops the answer, arrow up in an empty field edits the last message.
 import {el, icon_button} from '../page/dom';
 import {icon} from '../page/icons';
 import {tab_shelf} from '../page/shelf';

@@ -69,7 +69,10 @@ export class BlockReader {
   #settled = 0;     // blocks that are not read again
   #settled_at = 0;  // where the next one begins
 
-  /** The blocks from number `from` on, those before are as they were; `anew`: not even what has the same source. Throws what the parser does. */
+  /**
+   * The blocks from number `from` on; those before are as they were. `anew`: even what has the same source is another block now. Throws what
+   * the parser does.
+   */
   read(text: string): {from: number; blocks: SourceBlock[]; anew: boolean} {
     if (!text.startsWith(this.#text)) this.forget();
     this.#text = text;

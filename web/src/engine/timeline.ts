@@ -270,7 +270,8 @@ export class Timeline {
 export function describe(pointed: Pointed, layers: number): string[] {
   const {step, work} = pointed;
   const of_step = `Step ${step.number}: ${duration(step.ms)}, ${step.work.length} ${step.work.length === 1 ? 'sequence' : 'sequences'}`;
-  if (!work) return ['Training', `${duration(step.training_ms)}${step.ms > 0 ? ` behind a step of ${duration(step.ms)}` : ', while nothing else ran'}`];
+  const beside = step.ms > 0 ? ` behind a step of ${duration(step.ms)}` : ', while nothing else ran';
+  if (!work) return ['Training', duration(step.training_ms) + beside];
   const through = work.layers[0] === 0 && work.layers[1] === layers ? `all ${layers} layers` : `layers ${work.layers[0] + 1} to ${work.layers[1]} of ${layers}`;
   const last = work.first + work.tokens - 1;
   const what = work.kind === 'decode' ? `position ${work.first}` : `${work.tokens} tokens, positions ${work.first} to ${last}`;
