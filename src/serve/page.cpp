@@ -2,24 +2,21 @@
 
 #include <algorithm>
 
+#include "base/trimmed.h"
 #include "serve/http/ascii.h"
 
 namespace hone::serve {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-    const size_t begin = text.find_first_not_of(" \t");
-    if (begin == std::string_view::npos) return {};
-    return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
+constexpr std::string_view kOptionalBlanks = " \t";  // RFC 9110, section 5.6.3
 
 // Whether one of the elements of a list that commas divide fits.
 template <class Fits>
 bool any_of_list(std::string_view list, const Fits& fits) {
     for (;;) {
         const size_t comma = list.find(',');
-        if (fits(trimmed(list.substr(0, comma)))) return true;
+        if (fits(trimmed(list.substr(0, comma), kOptionalBlanks))) return true;
         if (comma == std::string_view::npos) return false;
         list.remove_prefix(comma + 1);
     }
@@ -29,9 +26,9 @@ bool any_of_list(std::string_view list, const Fits& fits) {
 bool takes_gzip(const Request& request) {
     return any_of_list(request.header("Accept-Encoding"), [](std::string_view coding) {
         const size_t semicolon = coding.find(';');
-        if (!equal_ignoring_case(trimmed(coding.substr(0, semicolon)), "gzip")) return false;
+        if (!equal_ignoring_case(trimmed(coding.substr(0, semicolon), kOptionalBlanks), "gzip")) return false;
         if (semicolon == std::string_view::npos) return true;
-        const std::string_view weight = trimmed(coding.substr(semicolon + 1));
+        const std::string_view weight = trimmed(coding.substr(semicolon + 1), kOptionalBlanks);
         const bool is_weight = equal_ignoring_case(weight.substr(0, 2), "q=");
         return is_weight && weight.substr(2).find_first_of("123456789") != std::string_view::npos;
     });

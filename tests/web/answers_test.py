@@ -40,6 +40,14 @@ def test_a_call_is_a_card_whose_result_goes_back(page):
     page.wait(lambda: page.find(".tool-card .result pre").text == "4 degrees", "the result after a reload")
 
 
+def test_code_in_a_list_is_a_block_of_code_and_tabs_stay(page):
+    answer = page.ask("recipe")
+    listed, plain = answer.find_elements("css selector", "figure.code code")
+    assert page.script("return arguments[0].textContent", listed) == "make all"
+    assert answer.find_elements("css selector", "li figure.code button")
+    assert page.script("return arguments[0].textContent", plain) == "all:\n\techo done"
+
+
 def test_the_output_of_a_model_runs_nothing(page):
     answer = page.ask("attack")
     shown = answer.find_element("css selector", ".body > .markdown")

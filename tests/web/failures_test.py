@@ -1,5 +1,7 @@
 """What the page says when the server is gone, busy, closed, or cannot serve what was asked."""
 
+import time
+
 from hone_server import HoneServer
 
 FLAGS = ("--threads", 1, "--kv-memory", "64M")
@@ -19,11 +21,49 @@ def test_a_server_that_dies_leaves_the_text(visit, endless_folder):
     box = failure(page, "cut")
     assert "broke" in box.text and page.find(".message.assistant .body > .markdown").text
     page.wait(lambda: page.find(".server-status").text == "Server gone", "the status")
-    page.press("Retry", ".message.assistant")
-    assert "hone serve" in failure(page, "offline").text
+    text = page.find(".message.assistant .body > .markdown").text
+    page.press("Continue", ".message.assistant")
+    assert "hone serve" in failure(page, "offline").text and page.find(".message.assistant .body > .markdown").text == text
     page.driver.execute_script("document.querySelector('.composer-field').focus()")
     page.say("Still here?")
-    page.wait(lambda: len(page.all(".failure.offline")) >= 1 and page.said() == ["Go on", "Still here?"], "the message kept")
+    page.wait(lambda: len(page.all(".failure.offline")) >= 2 and page.said() == ["Go on", "Still here?"], "the message kept")
+
+
+def test_a_retry_takes_nothing_that_follows(visit, endless_folder):
+    """An answer of which nothing came is replaced, but not where the conversation went on behind it."""
+    server = HoneServer(endless_folder, *FLAGS)
+    page = visit(server)
+    page.may_complain = ["ERR_", "net::"]
+    page.wait(lambda: page.find(".server-status").text == "Connected", "the connection")
+    server.kill()
+    page.say("One")
+    failure(page, "offline")
+    page.press("Retry", ".message.assistant")
+    page.wait(lambda: page.all(".failure.offline") and not page.is_answering(), "the next failure")
+    assert not page.all(".message.assistant .branches")
+    page.say("Two")
+    page.wait(lambda: len(page.all(".failure.offline")) == 2, "a second failure")
+    page.press("Retry", ".message.assistant")
+    page.wait(lambda: page.said() == ["One"] and page.all(".message.assistant .branches"), "another branch")
+    page.answer()
+    page.press("Previous branch", ".message.assistant")
+    page.wait(lambda: page.said() == ["One", "Two"], "the branch that was there")
+
+
+def test_only_the_last_answer_is_asked_for_again(visit, endless_folder):
+    with HoneServer(endless_folder, *FLAGS, "--max-streams", 1, "--max-waiting", 0, "--max-context", 32768) as server:
+        stream = server.client().completions.create(model=endless_folder.name, prompt="flood", max_tokens=32000, stream=True)
+        next(iter(stream))
+        page = visit(server)
+        page.may_complain = ["429"]
+        page.say("One")
+        failure(page, "busy")
+        page.say("Two")
+        page.wait(lambda: len(page.all(".failure.busy")) == 2, "a second failure")
+        assert len(page.all(".countdown")) <= 1
+        page.press("Do not retry")
+        page.wait(lambda: not page.all(".countdown"), "no countdown")
+        stream.close()
 
 
 def test_a_full_server_is_asked_again(visit, endless_folder):
@@ -55,6 +95,47 @@ def test_the_server_s_words_are_shown(visit, scripted_folder):
         page.keys("n")
         page.say("markdown")
         assert "top_p" in failure(page, "refused").text
+
+
+def test_tools_that_cannot_be_read_are_the_settings_fault(page):
+    page.script("localStorage['hone.settings'] = JSON.stringify({tools: '[{]'})")
+    page.keys("n")
+    page.wait(lambda: page.all(".welcome"), "an empty conversation")
+    page.say("markdown")
+    assert "Mend the tools" in failure(page, "unsent").text
+
+
+def test_a_browser_without_room_is_told_of(page):
+    page.script("IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError') }")
+    page.ask("markdown")
+    page.wait(lambda: "no room" in page.find(".problem.kept").text, "the warning")
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page(visit, scripted, driver):
+    blocked = """
+        const refuse = {get() { throw new DOMException('no', 'SecurityError'); }};
+        for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, refuse);
+        indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); };"""
+    added = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": blocked})
+    try:
+        page = visit(scripted)
+        assert "Edges" in page.ask("markdown").text
+        assert "keeps nothing" in page.find(".problem.kept").text
+        page.keys("n")
+        page.wait(lambda: page.all(".welcome"), "an empty conversation")
+    finally:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+def test_an_engine_view_without_a_key_asks_once(visit, scripted_folder):
+    with HoneServer(scripted_folder, *FLAGS, "--api-key", "secret") as server:
+        page = visit(server, "engine")
+        page.may_complain = ["401"]
+        page.wait(lambda: page.shown("dialog.key-dialog input"), "the question for a key")
+        page.press("Cancel", "dialog.key-dialog")
+        page.wait(lambda: page.button("Enter a key", ".engine-state"), "the way on")
+        time.sleep(3)
+        assert not page.shown("dialog")
 
 
 def test_a_key_is_asked_for_and_kept(visit, scripted_folder):

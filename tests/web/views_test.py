@@ -5,6 +5,7 @@ import hashlib
 import time
 
 from hone_server import HoneServer
+from selenium.webdriver.common.keys import Keys
 
 
 def picture(page):
@@ -36,6 +37,24 @@ def test_the_engine_view_moves_under_load(visit, endless):
     page.wait(lambda: picture(page) == picture(page), "a picture that stands")
     page.keys("p")
     end_load(page, endless)
+
+
+def test_the_empty_state_comes_back(visit, endless):
+    """The server says nothing while nothing happens."""
+    page = visit(endless, "engine")
+    page.wait(lambda: "endless" in page.find(".engine-state").text, "the server's greeting")
+    endless.post("/v1/completions", {"model": "endless", "prompt": "once", "max_tokens": 300, "ignore_eos": True})
+    page.wait(lambda: steps(page) > 100, "steps")
+    page.wait(lambda: page.shown(".engine-empty"), "the empty state")
+
+
+def test_a_load_ends_with_the_view(visit, endless):
+    page = visit(endless, "engine")
+    page.wait(lambda: "endless" in page.find(".engine-state").text, "the server's greeting")
+    page.press("Make some load", ".bar-items")
+    page.wait(lambda: steps(page) > 20, "steps")
+    page.keys("1")
+    endless.wait_until_idle()
 
 
 def test_a_piece_of_work_tells_what_it_is(visit, endless):
@@ -104,6 +123,36 @@ def test_the_model_view_shows_architecture_memory_and_tensors(visit, scripted):
     search.send_keys("experts gate")
     page.wait(lambda: 0 < len(page.all(".tensors tbody tr")) < rows, "fewer rows")
     assert "32 tensors" in page.find(".table-foot").text
+
+
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+
+
+def test_a_phone_is_wide_enough(visit, scripted, driver):
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    try:
+        page = visit(scripted)
+        page.ask("markdown")
+        for view, mark in (("chat", ".message.assistant h1"), ("engine", ".timeline"), ("model", "svg.architecture")):
+            page.script("location.hash = arguments[0]", view)
+            page.wait(lambda mark=mark: page.shown(mark), view)
+            wide = page.script("""return [...document.querySelectorAll('.page, .page > *, main > *, .bar-items, .message, .tile')]
+                .filter(node => node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).overflowX === 'visible')
+                .map(node => `${node.className} ${node.scrollWidth}/${node.clientWidth}`)""")
+            assert not wide and page.script("return document.documentElement.scrollWidth") <= 360
+        page.press("Menu")
+        page.wait(lambda: page.script("return document.querySelector('.side').contains(document.activeElement)"), "the focus in the drawer")
+        assert page.script("return document.querySelector('.page').inert")
+        page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+        page.wait(lambda: page.driver.switch_to.active_element.get_attribute("aria-label") == "Menu", "the focus on the menu again")
+        assert not page.script("return document.querySelector('.page').inert")
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_address_of_no_view_is_the_chat(visit, scripted):
+    page = visit(scripted, "constructor")
+    page.wait(lambda: page.find("main .chat"), "the chat")
 
 
 def test_views_go_by_keys_and_both_themes_are_there(visit, scripted):

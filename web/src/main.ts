@@ -9,6 +9,8 @@ import {Shell} from './page/shell';
 import {Shortcuts} from './page/shortcuts';
 import {begin_theme} from './page/theme';
 
+const kStoreMs = 2000;
+
 function add_shortcuts(shortcuts: Shortcuts, shell: Shell, chats: Chats, chat: ChatView, list: ConversationList, engine: EngineView): void {
   const in_chat = (run: () => void) => () => shell.current === 'chat' && run();
   const in_engine = (run: () => void) => () => shell.current === 'engine' && run();
@@ -26,6 +28,7 @@ function add_shortcuts(shortcuts: Shortcuts, shell: Shell, chats: Chats, chat: C
     {key: 's', label: 'Search the conversations', run: search},
     {key: 'e', label: 'Edit the last message', run: in_chat(() => chat.edit_last())},
     {key: 'r', label: 'Answer again', run: in_chat(() => chat.regenerate_last())},
+    {key: 'c', label: 'Continue an answer that was cut', run: in_chat(() => chat.continue_last())},
     {key: 't', label: 'Token view of the last answer', run: in_chat(() => chat.toggle_tokens())},
     {key: '[', label: 'Previous branch of the last answer', run: in_chat(() => chat.step_branch(-1))},
     {key: ']', label: 'Next branch of the last answer', run: in_chat(() => chat.step_branch(1))},
@@ -52,7 +55,8 @@ async function begin(): Promise<void> {
   add_shortcuts(shortcuts, shell, chats, chat, list, engine);
   begin_key_dialog();
   document.body.append(shell.element);
-  await chats.begin();
+  // A browser that is slow to open its store does not keep the page from the user.
+  await Promise.race([chats.begin(), new Promise(resolve => setTimeout(resolve, kStoreMs))]);
   shell.begin();
 }
 

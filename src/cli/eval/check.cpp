@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/trimmed.h"
 #include "cli/eval/json_difference.h"
 
 namespace hone::cli {
@@ -12,12 +13,6 @@ namespace hone::cli {
 namespace json = boost::json;
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kBlanks = " \t\r\n\v\f";
-    const size_t begin = text.find_first_not_of(kBlanks);
-    return begin == text.npos ? std::string_view() : text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
 
 // One text, or a list of them.
 std::vector<std::string> read_texts(const text::JsonView& view) {

@@ -20,9 +20,4 @@ FoundMarker find_marker(std::string_view text, std::span<const std::string> mark
     return {text.size(), nullptr};
 }
 
-std::string_view trimmed(std::string_view text) {
-    text.remove_prefix(skip_blanks(text, 0));
-    return text.substr(0, text.find_last_not_of(kBlanks) + 1);
-}
-
 }  // namespace hone::text

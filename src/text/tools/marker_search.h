@@ -7,13 +7,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/trimmed.h"
+
 namespace hone::text {
 
 // What has to be understood as a whole (a name in its tag, blanks between two markers) is not longer; what is, is no
 // call.
 inline constexpr size_t kLongestHead = 1024;
-
-inline constexpr std::string_view kBlanks = " \t\r\n";
 
 struct FoundMarker {
     size_t at = 0;  // where it begins, or where what may become one does; the end of the text: nowhere
@@ -32,8 +32,5 @@ inline bool could_become(std::string_view rest, std::string_view marker) {
 inline size_t skip_blanks(std::string_view text, size_t at) {
     return std::min(text.find_first_not_of(kBlanks, at), text.size());
 }
-
-// Without blanks at both ends.
-std::string_view trimmed(std::string_view text);
 
 }  // namespace hone::text

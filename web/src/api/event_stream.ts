@@ -17,13 +17,24 @@ function parse_event(block: string): ServerEvent | null {
   return data.length ? {event, data: data.join('\n')} : null;
 }
 
-/** The events until the server closes; a connection that breaks is a RequestFailed of kind "cut". */
-export async function* read_events(response: Response): AsyncGenerator<ServerEvent> {
+/**
+ * The events until the server closes. A connection that breaks is a RequestFailed of kind "cut", and so is one on which nothing comes for
+ * `silence_ms`: that of a machine that slept, or lost its network, does not break by itself.
+ */
+export async function* read_events(response: Response, silence_ms = Infinity): AsyncGenerator<ServerEvent> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
+  let rest = '', is_silent = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const give_up = (): void => {
+    is_silent = true;
+    reader.cancel().catch(() => undefined);
+  };
   try {
     for (;;) {
+      if (Number.isFinite(silence_ms)) timer = setTimeout(give_up, silence_ms);
       const {done, value} = await reader.read();
+      clearTimeout(timer);
+      if (is_silent) throw new RequestFailed({kind: 'cut', message: 'Nothing comes from the server any more.'});
       if (done) return;
       const blocks = (rest + value).replace(/\r\n/g, '\n').split('\n\n');
       rest = blocks.pop()!;
@@ -38,6 +49,7 @@ export async function* read_events(response: Response): AsyncGenerator<ServerEve
     reachable.emit(false);
     throw new RequestFailed({kind: 'cut', message: 'The connection to the server broke.'});
   } finally {
+    clearTimeout(timer);
     reader.cancel().catch(() => undefined);
   }
 }

@@ -6,13 +6,14 @@ export type FailureKind =
   | 'unauthorized'  // 401
   | 'busy'          // 429, and 503 with Retry-After
   | 'context'       // the conversation is longer than the model reads
+  | 'unsent'        // the page could not make the request of it
   | 'refused'       // other 4xx
   | 'server';       // 5xx
 
 export interface Failure {
   kind: FailureKind;
   message: string;
-  retry_after?: number;  // seconds
+  retry_at?: number;  // ms since 1970: when the server has room again, as it says
 }
 
 export class RequestFailed extends Error {
@@ -45,7 +46,7 @@ export async function failure_of(response: Response): Promise<Failure> {
   return {
     kind: kind_of(response.status, body.error?.code, retry_after),
     message: body.error?.message ?? `The server answered with status ${response.status}.`,
-    ...(retry_after > 0 ? {retry_after} : {}),
+    ...(retry_after > 0 ? {retry_at: Date.now() + 1000 * retry_after} : {}),
   };
 }
 

@@ -1,4 +1,5 @@
 // Requests to the server that the page came from. A key, if the server wants one, is kept in this browser.
+import {browser_shelf} from '../page/shelf';
 import {Signal} from '../page/signal';
 import {failure_of, RequestFailed} from './failure';
 
@@ -11,12 +12,11 @@ export const key_wanted = new Signal<void>();
 export const key_changed = new Signal<void>();
 
 export function api_key(): string {
-  return localStorage.getItem(kKey) ?? '';
+  return browser_shelf.get(kKey);
 }
 
 export function set_api_key(key: string): void {
-  if (key) localStorage.setItem(kKey, key);
-  else localStorage.removeItem(kKey);
+  browser_shelf.set(kKey, key);
   key_changed.emit();
 }
 
@@ -44,6 +44,12 @@ export async function request(path: string, options: RequestInit = {}): Promise<
   throw new RequestFailed(failure);
 }
 
-export async function get_json<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return (await request(path, {signal})).json() as Promise<T>;
+export async function get_json<T>(path: string, options: RequestInit = {}): Promise<T> {
+  const response = await request(path, options);
+  try {
+    return await response.json() as T;
+  } catch (problem) {
+    if (is_abort(problem)) throw problem;
+    throw new RequestFailed({kind: 'cut', message: `What the server answers to ${path} cannot be read.`});
+  }
 }

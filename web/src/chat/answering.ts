@@ -1,5 +1,5 @@
 // One answer on its way: asks the server, adds the pieces to the message, and tells of each change. Ends by itself, by stop(), or with
-// a failure that the message keeps beside the text that had come.
+// a failure that the message keeps beside the text that had come. A message that has text already is continued: what comes is more of it.
 import {stream_chat, type AnswerPiece} from '../api/chat';
 import {RequestFailed, type Failure} from '../api/failure';
 import {load_models} from '../api/models';
@@ -9,11 +9,19 @@ import {build_request} from './request';
 export class Answering {
   #abort = new AbortController();
   #began = performance.now();
+  #first_at = 0;  // when the first piece came
   #reasoning_began = 0;
+  #spent_ms: number;      // on what is continued
+  #spent_tokens: number;
   readonly done: Promise<void>;
 
-  /** `before` are the messages that are answered, `message` an empty answer. */
+  /** `before` are the messages that are answered, `message` an empty answer or one to be continued. */
   constructor(readonly conversation: Conversation, before: Message[], readonly message: Message, private changed: () => void) {
+    this.#spent_ms = message.decode_ms ?? 0;
+    this.#spent_tokens = message.usage?.completion_tokens ?? message.tokens?.length ?? 0;
+    delete message.finish;
+    delete message.usage;  // of a part; the tokens tell
+    delete message.failure;
     this.done = this.#run(before);
   }
 
@@ -24,14 +32,15 @@ export class Answering {
   async #run(before: Message[]): Promise<void> {
     const {message} = this;
     try {
-      for await (const piece of stream_chat(build_request(this.conversation, before), this.#abort.signal)) {
+      const body = build_request(this.conversation, before, message.content ? message : undefined);
+      for await (const piece of stream_chat(body, this.#abort.signal)) {
         this.#add(piece);
         this.changed();
       }
     } catch (problem) {
-      if (this.#abort.signal.aborted) message.finish = 'stopped';
+      if (this.#abort.signal.aborted) message.finish ??= 'stopped';
       else if (problem instanceof RequestFailed) this.#fail(problem.failure);
-      else message.failure = {kind: 'refused', message: (problem as Error).message};
+      else message.failure = {kind: 'unsent', message: (problem as Error).message};
     }
     this.#end_reasoning();
     this.changed();
@@ -46,8 +55,9 @@ export class Answering {
     const {message} = this;
     const now = performance.now();
     if (piece.content || piece.reasoning || piece.calls.length || piece.tokens.length) {
-      if (message.first_token_ms === undefined) message.first_token_ms = now - this.#began;
-      message.decode_ms = now - this.#began - message.first_token_ms;
+      this.#first_at ||= now;
+      message.first_token_ms ??= now - this.#began;
+      message.decode_ms = this.#spent_ms + now - this.#first_at;
     }
     if (piece.reasoning) {
       if (!message.reasoning) this.#reasoning_began = now;
@@ -59,7 +69,7 @@ export class Answering {
     for (const call of piece.calls) this.#add_call(call);
     if (piece.tokens.length) (message.tokens ??= []).push(...piece.tokens);
     if (piece.finish) message.finish = piece.finish;
-    if (piece.usage) message.usage = piece.usage;
+    if (piece.usage) message.usage = {...piece.usage, completion_tokens: this.#spent_tokens + piece.usage.completion_tokens};
     if (piece.model) message.model = piece.model;
     if (piece.seed !== undefined) message.seed = piece.seed;
   }

@@ -17,6 +17,7 @@ export class ChatView {
   readonly composer: Composer;
   readonly thread: Thread;
   #panel: SettingsPanel;
+  #main = el('div', {class: 'chat-main'});
   #title = el('h1', {class: 'view-title'});
   #model = el('select', {class: 'field model-choice', 'aria-label': 'Model', onchange: () => {
     this.chats.change_settings({model: this.#model.value});
@@ -28,7 +29,9 @@ export class ChatView {
     this.composer = new Composer(chats, () => this.edit_last());
     this.#panel = new SettingsPanel(chats, () => this.toggle_settings(false));
     this.bar = el('div', {class: 'bar-items'}, this.#title, this.#model, this.#export_menu(), this.#settings_button);
-    this.element = el('div', {class: 'chat'}, el('div', {class: 'chat-main'}, this.thread.element, this.composer.element), this.#panel.element);
+    this.#main.append(this.thread.element, this.composer.element);
+    this.element = el('div', {class: 'chat'}, this.#main, this.#panel.element);
+    chats.answering_changed.on(conversation => conversation === chats.current && this.composer.take_focus());
     chats.opened.on(() => this.#draw());
     chats.list_changed.on(() => this.#draw());
     models_changed.on(() => {
@@ -50,6 +53,7 @@ export class ChatView {
 
   toggle_settings(open = this.#panel.element.hidden): void {
     this.#panel.element.hidden = !open;
+    this.#main.inert = open && matchMedia('(max-width: 860px)').matches;  // the panel covers it
     this.#settings_button.setAttribute('aria-expanded', String(open));
     if (open) this.#panel.focus();
     else this.#settings_button.focus();
@@ -62,6 +66,11 @@ export class ChatView {
   regenerate_last(): void {
     const answer = this.thread.last('assistant');
     if (answer && !this.chats.is_answering()) this.chats.regenerate(answer.message);
+  }
+
+  continue_last(): void {
+    const answer = this.thread.last('assistant');
+    if (answer) this.chats.continue_answer(answer.message);
   }
 
   toggle_tokens(): void {
@@ -106,6 +115,12 @@ export class ChatView {
       el('div', {class: 'menu-items'},
          text_button('Markdown, this branch', () => save('md', 'text/markdown', () => to_markdown(this.chats.current)), {class: 'menu-item'}),
          text_button('JSON, all branches', () => save('json', 'application/json', () => to_json([this.chats.current])), {class: 'menu-item'})));
+    menu.addEventListener('keydown', event => {
+      if (event.key !== 'Escape' || !menu.open) return;
+      event.stopPropagation();
+      menu.open = false;
+      menu.querySelector('summary')!.focus();
+    });
     menu.addEventListener('focusout', event => {
       if (!menu.contains(event.relatedTarget as Node | null)) menu.open = false;
     });

@@ -93,6 +93,13 @@ export function path(conversation: Conversation): Message[] {
   }
 }
 
+/** What the calls of the answer at `index` gave, by the call's id: ids may come again further on. */
+export function results_behind(shown: Message[], index: number): Map<string, string> {
+  const results = new Map<string, string>();
+  for (let i = index + 1; shown[i]?.role === 'tool'; ++i) results.set(shown[i].call_id ?? '', shown[i].content);
+  return results;
+}
+
 /** Adds a message behind `parent` and chooses it. Later ones get later times, whatever the clock says. */
 export function add_message(conversation: Conversation, parent: string, role: Role, content: string): Message {
   const latest = children(conversation, parent).at(-1)?.created ?? 0;
@@ -103,8 +110,9 @@ export function add_message(conversation: Conversation, parent: string, role: Ro
   return message;
 }
 
-/** Takes back a message that nothing follows, as if it had not been. */
+/** Takes back a message, as if it had not been; not one that others follow. */
 export function remove_message(conversation: Conversation, message: Message): void {
+  if (children(conversation, message.id).length) return;
   delete conversation.messages[message.id];
   if (conversation.chosen[message.parent] === message.id) delete conversation.chosen[message.parent];
 }
@@ -119,6 +127,41 @@ export function choose_branch(conversation: Conversation, message: Message, step
   const siblings = children(conversation, message.parent);
   const index = siblings.findIndex(sibling => sibling.id === message.id) + step;
   if (siblings[index]) conversation.chosen[message.parent] = siblings[index].id;
+}
+
+/** How much there is of a message; the end of an answer counts. */
+function extent({content, reasoning, calls, finish}: Message): number {
+  const written = (calls ?? []).reduce((sum, call) => sum + call.arguments.length + 1, 0);
+  return content.length + (reasoning?.length ?? 0) + written + (finish ? 1 : 0);
+}
+
+/**
+ * Takes over what another copy of the conversation has and this one lacks: messages, and what an answer was continued by. Says whether
+ * anything was taken, and whether the other copy lacks something. What is chosen here stays chosen.
+ */
+export function merge(ours: Conversation, theirs: Conversation): {took: boolean; lacks: boolean} {
+  let took = false;
+  for (const [id, message] of Object.entries(theirs.messages)) {
+    const own = ours.messages[id];
+    if (own && extent(own) >= extent(message)) continue;
+    if (own) {
+      for (const name of Object.keys(own)) delete own[name as keyof Message];
+      Object.assign(own, message);  // in place: views hold on to it
+    } else {
+      ours.messages[id] = message;
+    }
+    took = true;
+  }
+  for (const [parent, child] of Object.entries(theirs.chosen)) ours.chosen[parent] ??= child;
+  ours.changed = Math.max(ours.changed, theirs.changed);
+  const lacks = Object.values(ours.messages).some(own => !theirs.messages[own.id] || extent(theirs.messages[own.id]) < extent(own));
+  return {took, lacks};
+}
+
+/** Whether more of an answer can be asked for: it has text and no calls, and did not end by itself. */
+export function can_continue(message: Message): boolean {
+  const is_cut = message.finish === 'length' || message.finish === 'stopped' || (message.failure !== undefined && !message.finish);
+  return message.role === 'assistant' && !!message.content.trim() && !message.calls?.length && is_cut;
 }
 
 export function title_of(conversation: Conversation): string {

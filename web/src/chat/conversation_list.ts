@@ -9,6 +9,8 @@ export class ConversationList {
   readonly element: HTMLElement;
   readonly search = el('input', {type: 'search', class: 'field', placeholder: 'Search', 'aria-label': 'Search the conversations',
                                  oninput: () => this.#draw()});
+  #is_asking = false;  // a row is being renamed, or waits for a yes or no: it stays until that is done
+  #kept = el('p', {class: 'problem kept', role: 'alert', hidden: true});
   #list = el('ul', {class: 'conversations', 'aria-label': 'Conversations'});
   #problem = el('p', {class: 'problem', role: 'alert', hidden: true});
   #file = el('input', {type: 'file', accept: '.json,application/json', hidden: true, 'aria-label': 'File to import', onchange: () => void this.#import()});
@@ -19,7 +21,7 @@ export class ConversationList {
                         chats.open_new();
                         picked();
                       }}, icon('plus'), 'New conversation'),
-                      el('label', {class: 'search'}, icon('search'), this.search), this.#list, this.#problem,
+                      el('label', {class: 'search'}, icon('search'), this.search), this.#list, this.#problem, this.#kept,
                       el('div', {class: 'list-actions'}, text_button('Import', () => this.#file.click(), {class: 'link'}),
                          text_button('Export all', () => download('hone-conversations.json', 'application/json', to_json(chats.list())),
                                      {class: 'link'}), this.#file));
@@ -27,16 +29,42 @@ export class ConversationList {
     chats.list_changed.on(draw);
     chats.opened.on(draw);
     chats.answering_changed.on(draw);
+    chats.trouble_changed.on(trouble => {
+      if (this.#kept.textContent !== trouble) this.#kept.textContent = trouble;
+      this.#kept.hidden = !trouble;
+    });
+    this.search.addEventListener('keydown', event => {
+      if (event.key !== 'Escape' || !this.search.value) return;
+      event.stopPropagation();  // it empties the field, and stops no answer
+    });
     this.#draw();
   }
 
   #draw(): void {
+    if (this.#is_asking) return;
+    const held = this.#list.contains(document.activeElement) ? document.activeElement!.closest('li')?.dataset.id : undefined;
+    const name = document.activeElement?.getAttribute('aria-label');
     const found = this.chats.list().filter(conversation => matches(conversation, this.search.value));
     this.#list.replaceChildren(...found.map(conversation => this.#row(conversation)));
+    if (held) this.#focus(held, name ?? null);
     if (!found.length) {
       const text = this.search.value ? 'Nothing found' : 'Conversations are kept in this browser.';
       this.#list.append(el('li', {class: 'quiet none'}, text));
     }
+  }
+
+  #done(id: string): void {
+    this.#is_asking = false;
+    this.#draw();
+    this.#focus(id, null);
+  }
+
+  /** The button of that name in the row of that conversation, or its title; where it is gone, the first row's. */
+  #focus(id: string, name: string | null): void {
+    const rows = [...this.#list.children] as HTMLElement[];
+    const row = rows.find(other => other.dataset.id === id) ?? rows[0];
+    const buttons = [...row?.querySelectorAll('button') ?? []];
+    (buttons.find(button => name && button.getAttribute('aria-label') === name) ?? buttons[0] ?? this.search).focus();
   }
 
   #row(conversation: Conversation): HTMLElement {
@@ -46,7 +74,7 @@ export class ConversationList {
       this.chats.open(conversation.id);
       this.picked();
     }}, title, this.chats.is_answering(conversation) ? el('i', {class: 'running', title: 'Answering'}) : null);
-    const row: HTMLElement = el('li', {class: is_current ? 'current' : null}, open,
+    const row: HTMLElement = el('li', {class: is_current ? 'current' : null, 'data-id': conversation.id}, open,
                    icon_button(icon('edit'), `Rename ${title}`, () => this.#rename(row, conversation)),
                    icon_button(icon('trash'), `Delete ${title}`, () => this.#confirm_removal(row, conversation)));
     return row;
@@ -59,24 +87,45 @@ export class ConversationList {
       if (done) return;
       done = true;
       if (keep) this.chats.rename(conversation, field.value);
+      if (field.contains(document.activeElement)) return this.#done(conversation.id);
+      this.#is_asking = false;
       this.#draw();
     };
     field.addEventListener('blur', () => end(true));
     field.addEventListener('keydown', event => {
-      if (event.key === 'Enter') end(true);
+      if (event.key === 'Enter' && !event.isComposing) end(true);
       if (event.key === 'Escape') end(false);
       event.stopPropagation();
     });
+    this.#is_asking = true;
     row.replaceChildren(field);
     field.focus();
     field.select();
   }
 
   #confirm_removal(row: HTMLElement, conversation: Conversation): void {
-    const remove = text_button('Delete', () => this.chats.remove(conversation.id), {class: 'button danger'});
-    row.replaceChildren(el('span', {class: 'ask'}, 'Delete for good?'), remove, text_button('Keep', () => this.#draw()));
-    row.addEventListener('keydown', event => event.key === 'Escape' && this.#draw());
+    const remove = text_button('Delete', () => {
+      this.chats.remove(conversation.id);
+      this.#done(conversation.id);
+    }, {class: 'button danger'});
+    this.#is_asking = true;
+    row.replaceChildren(el('span', {class: 'ask'}, 'Delete for good?'), remove, text_button('Keep', () => this.#done(conversation.id)));
+    row.addEventListener('keydown', event => {
+      if (event.key !== 'Escape') return;
+      event.stopPropagation();
+      this.#done(conversation.id);
+    });
+    row.addEventListener('focusout', event => {
+      if (!this.#is_asking || row.contains(event.relatedTarget as Node | null)) return;
+      this.#is_asking = false;
+      this.#draw();
+    });
     remove.focus();
+  }
+
+  #say(problem: string): void {
+    this.#problem.textContent = problem;
+    this.#problem.hidden = !problem;
   }
 
   async #import(): Promise<void> {
@@ -84,11 +133,12 @@ export class ConversationList {
     this.#problem.hidden = true;
     if (!file) return;
     try {
-      this.chats.add(from_json(await file.text()));
-      this.picked();
+      const {conversations, problem} = from_json(await file.text());
+      this.chats.add(conversations);
+      this.#say(problem);
+      if (!problem) this.picked();
     } catch (problem) {
-      this.#problem.textContent = (problem as Error).message;
-      this.#problem.hidden = false;
+      this.#say((problem as Error).message);
     }
     this.#file.value = '';
   }

@@ -1,5 +1,6 @@
 // Conversations as files: JSON that can be imported again, Markdown to read.
-import {path, title_of, kDefaultSettings, type Conversation, type Message} from './conversation';
+import {path, title_of, type Conversation, type Message} from './conversation';
+import {read_conversation} from './reading';
 
 const kFormat = 'hone-conversations';
 
@@ -33,42 +34,33 @@ export function to_markdown(conversation: Conversation): string {
   return parts.join('\n\n') + '\n';
 }
 
-function is_message(value: unknown): value is Message {
-  const message = value as Message | null;
-  return typeof message === 'object' && message !== null && typeof message.id === 'string' &&
-    typeof message.parent === 'string' && typeof message.content === 'string' && typeof message.created === 'number' &&
-    ['user', 'assistant', 'tool'].includes(message.role);
+export interface Imported {
+  conversations: Conversation[];
+  problem: string;  // what was left out, and why; '' if nothing was
 }
 
-function read_conversation(value: unknown): Conversation {
-  const given = value as Conversation | null;
-  const messages = given && typeof given === 'object' ? given.messages : null;
-  if (!given || typeof given.id !== 'string' || !messages || !Object.values(messages).every(is_message)) {
-    throw new Error('A conversation in this file is damaged.');
-  }
-  return {
-    id: given.id,
-    title: String(given.title ?? ''),
-    created: Number(given.created) || Date.now(),
-    changed: Number(given.changed) || Date.now(),
-    messages,
-    chosen: {...given.chosen},
-    settings: {...kDefaultSettings, ...given.settings, sampling: {...kDefaultSettings.sampling, ...given.settings?.sampling}},
-  };
-}
-
-/** Throws an Error that says why the file cannot be read. */
-export function from_json(text: string): Conversation[] {
+/** What can be read of a file. Throws an Error that says why nothing can. */
+export function from_json(text: string): Imported {
   let given: {format?: string; conversations?: unknown[]};
   try {
     given = JSON.parse(text) as typeof given;
   } catch {
-    throw new Error('This file is not JSON.');
+    throw new Error('This file is not JSON, or not all of it is there. Choose a file that "Export" has made.');
   }
   if (given?.format !== kFormat || !Array.isArray(given.conversations)) {
-    throw new Error('This file was not exported from here.');
+    throw new Error('This file was not exported from here. Choose a file that "Export" has made.');
   }
-  return given.conversations.map(read_conversation);
+  const conversations: Conversation[] = [];
+  const problems: string[] = [];
+  given.conversations.forEach((one, i) => {
+    try {
+      conversations.push(read_conversation(one));
+    } catch (problem) {
+      problems.push(`Conversation ${i + 1} of ${given.conversations!.length} is left out: ${(problem as Error).message}.`);
+    }
+  });
+  if (!conversations.length && problems.length) throw new Error(`Nothing was imported. ${problems[0]}`);
+  return {conversations, problem: problems.slice(0, 3).join(' ') + (problems.length > 3 ? ` So are ${problems.length - 3} more.` : '')};
 }
 
 /** A name that file systems take. */

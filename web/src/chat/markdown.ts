@@ -1,38 +1,13 @@
 // Markdown of a model, which is not trusted. HTML in it is shown as text, pictures become links (nothing is fetched from elsewhere),
-// links go to http, https and mailto only, and what the parser makes of the rest passes the sanitiser.
+// links go to http, https and mailto only, and what the parser makes of the rest passes the sanitiser. What the parser cannot take
+// (nesting without end) is shown as it is.
 //
-// While an answer streams the text is split into blocks, and only those whose source changed are made anew: what stands does not flicker,
-// and a selection in it stays.
-import DOMPurify from 'dompurify';
+// While an answer streams only blocks whose source changed are made anew: what stands does not flicker, and a selection in it stays.
 import {marked} from 'marked';
-import {copy_text, el, icon_button} from '../page/dom';
-import {icon} from '../page/icons';
-import {highlighted} from './highlight';
-
-const kTags = ['a', 'blockquote', 'br', 'code', 'del', 'em', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'hr', 'li', 'ol', 'p', 'pre', 'span',
-               'strong', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul', 'input'];
-const kAttributes = ['href', 'title', 'align', 'start', 'class', 'type', 'checked', 'disabled'];
-
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
-}
-
-function sanitised(html: string): DocumentFragment {
-  const fragment = DOMPurify.sanitize(html, {
-    ALLOWED_TAGS: kTags, ALLOWED_ATTR: kAttributes, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false,
-    ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i, RETURN_DOM_FRAGMENT: true,
-  });
-  for (const link of fragment.querySelectorAll('a')) {
-    link.target = '_blank';
-    link.rel = 'noopener noreferrer nofollow';
-  }
-  for (const table of fragment.querySelectorAll('table')) {
-    const frame = el('div', {class: 'table-frame', tabindex: 0, role: 'region', 'aria-label': 'Table'});
-    table.replaceWith(frame);
-    frame.append(table);
-  }
-  return fragment;
-}
+import {el} from '../page/dom';
+import {CodeBlock} from './code_block';
+import {BlockReader, code_of, escaped, type SourceBlock} from './markdown_blocks';
+import {sanitised} from './sanitiser';
 
 class Renderer extends marked.Renderer {
   html(text: string): string {
@@ -46,29 +21,19 @@ class Renderer extends marked.Renderer {
 
 const kOptions: marked.MarkedOptions = {...marked.getDefaults(), renderer: new Renderer(), headerIds: false, mangle: false};
 
-/** A block of code with its language and a button that copies it. */
-class CodeBlock {
-  readonly element: HTMLElement;
-  #code = el('code');
-  #text = '';
-
-  constructor(language: string) {
-    const copy = icon_button(icon('copy'), 'Copy the code', async () => {
-      if (!await copy_text(this.#text)) return;
-      copy.replaceChildren(icon('check'));
-      setTimeout(() => copy.replaceChildren(icon('copy')), 1500);
-    });
-    this.element = el('figure', {class: 'code'}, el('figcaption', {}, el('span', {}, language || 'text'), copy),
-                      el('pre', {tabindex: 0, 'aria-label': `Code${language ? `, ${language}` : ''}`}, this.#code));
+/** Code in a list or a quotation is a block of code, too. */
+function open_code_blocks(fragment: DocumentFragment): DocumentFragment {
+  for (const pre of fragment.querySelectorAll('pre')) {
+    const language = /(?:^|\s)language-(\S+)/.exec(pre.firstElementChild?.className ?? '')?.[1] ?? '';
+    const code = new CodeBlock(language);
+    code.update((pre.textContent ?? '').replace(/\n$/, ''), language);
+    pre.replaceWith(code.element);
   }
+  return fragment;
+}
 
-  update(text: string, language: string): void {
-    if (text === this.#text) return;
-    this.#text = text;
-    const markup = highlighted(text, language);
-    if (markup === null) this.#code.textContent = text;
-    else this.#code.replaceChildren(sanitised(markup));
-  }
+function language_of(token: marked.Tokens.Code): string {
+  return (token.lang ?? '').trim().split(/\s/)[0].toLowerCase();
 }
 
 interface Block {
@@ -78,47 +43,58 @@ interface Block {
   code?: CodeBlock;
 }
 
-function language_of(token: marked.Tokens.Code): string {
-  return (token.lang ?? '').trim().split(/\s/)[0].toLowerCase();
-}
-
 /** The rendering of one growing text. */
 export class MarkdownView {
   readonly element = el('div', {class: 'markdown'});
+  #reader = new BlockReader();
   #blocks: Block[] = [];
   #text = '';
 
-  update(text: string): void {
+  update(given: string): void {
+    const text = given.includes('\r') ? given.replace(/\r\n?/g, '\n') : given;
     if (text === this.#text) return;
     this.#text = text;
-    // A line end more: without it code whose fence is not closed yet would be a paragraph in every other frame.
-    const tokens = marked.lexer(`${text}\n`, kOptions).filter(token => token.type !== 'space' && token.type !== 'def');
-    tokens.forEach((token, i) => this.#update_block(i, token));
-    for (const block of this.#blocks.splice(tokens.length)) block.element.remove();
+    try {
+      this.#draw(text);
+    } catch {
+      this.#reader.forget();
+      this.#blocks = [];
+      this.element.replaceChildren(el('div', {class: 'block plain'}, text));
+    }
   }
 
-  #update_block(index: number, token: marked.Token): void {
+  #draw(text: string): void {
+    const {from, blocks, anew} = this.#reader.read(text);
+    if (anew) this.#blocks = [];
+    if (!this.#blocks.length) this.element.replaceChildren();
+    blocks.forEach((block, i) => this.#update_block(from + i, block));
+    for (const block of this.#blocks.splice(from + blocks.length)) block.element.remove();
+  }
+
+  #update_block(index: number, given: SourceBlock): void {
     const before = this.#blocks[index];
+    const {token} = given;
     if (before && before.raw === token.raw && before.kind === token.type) return;
     if (before?.code && token.type === 'code' && before.kind === `code ${language_of(token)}`) {
       before.raw = token.raw;
-      return before.code.update(token.text, language_of(token));
+      return before.code.update(code_of(given), language_of(token));
     }
-    const block = this.#new_block(token);
+    const block = this.#new_block(given);
     if (before) before.element.replaceWith(block.element);
     else this.element.append(block.element);
     this.#blocks[index] = block;
   }
 
-  #new_block(token: marked.Token): Block {
+  #new_block(given: SourceBlock): Block {
+    const {token} = given;
     if (token.type === 'code') {
       const language = language_of(token);
       const code = new CodeBlock(language);
-      code.update(token.text, language);
+      code.update(code_of(given), language);
       return {raw: token.raw, kind: `code ${language}`, element: code.element, code};
     }
     const element = el('div', {class: 'block'});
-    element.append(sanitised(marked.parser([token], kOptions)));
+    element.append(open_code_blocks(sanitised(marked.parser([token], kOptions))));
     return {raw: token.raw, kind: token.type, element};
   }
 }

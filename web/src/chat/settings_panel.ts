@@ -62,18 +62,22 @@ export class SettingsPanel {
 
   #number(field: NumberField, settings: Settings): HTMLElement {
     const id = `setting-${field.name}`;
+    const hint = el('span', {class: 'hint', id: `${id}-hint`, role: 'status'}, field.hint);
     const input = el('input', {
       id, type: 'number', class: 'field', min: field.min, max: field.max, step: field.step, placeholder: 'default',
       value: settings.sampling[field.name] ?? '', 'aria-describedby': `${id}-hint`,
       oninput: () => {
         const value = input.value === '' ? null : Number(input.value);
-        const is_wrong = value !== null && !(value >= field.min && value <= field.max);
+        const is_whole = field.step !== 1 || value === null || Number.isInteger(value);
+        const is_wrong = input.validity.badInput || (value !== null && !(is_whole && value >= field.min && value <= field.max));
         input.setAttribute('aria-invalid', String(is_wrong));
+        hint.className = is_wrong ? 'problem' : 'hint';
+        hint.textContent = is_wrong ? `${field.step === 1 ? 'A whole number' : 'A number'} from ${field.min} to ${field.max}` : field.hint;
         if (!is_wrong) this.#change({sampling: {...this.chats.current.settings.sampling, [field.name]: value}});
       },
     });
     return el('div', {class: 'number-setting'}, el('label', {for: id}, field.label), input,
-              el('span', {class: 'hint', id: `${id}-hint`}, field.hint));
+              hint);
   }
 
   #thinking(settings: Settings): HTMLElement {

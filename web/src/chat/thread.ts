@@ -1,12 +1,12 @@
 // The messages of the open conversation. Follows the end while an answer grows, unless the user has scrolled away.
-import {el, icon_button, once_a_frame} from '../page/dom';
+import {el, icon_button, paced} from '../page/dom';
 import {icon, mark} from '../page/icons';
 import type {Chats} from './chats';
 import {path, type Message} from './conversation';
 import {MessageView} from './message_view';
 import {model_of} from './request';
 
-const kNearEnd = 80;  // pixels
+const kNearEnd = 80, kAtEnd = 2;  // pixels
 
 export class Thread {
   readonly element: HTMLElement;
@@ -16,20 +16,17 @@ export class Thread {
   #said = el('div', {class: 'off-screen', 'aria-live': 'polite', role: 'status'});
   #views = new Map<string, MessageView>();
   #follows = true;
+  #top = 0;  // where the view was scrolled to
 
   constructor(private chats: Chats, private empty: (model: string) => HTMLElement) {
     this.#scroller.append(this.#list);
     this.element = el('div', {class: 'thread-frame'}, this.#scroller, this.#to_end, this.#said);
-    this.#scroller.addEventListener('scroll', () => {
-      const left = this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight;
-      this.#follows = left < kNearEnd;
-      this.#to_end.hidden = this.#follows;
-    }, {passive: true});
+    this.#scroller.addEventListener('scroll', () => this.#scrolled(), {passive: true});
     chats.opened.on(() => this.#draw(true));
     chats.thread_changed.on(conversation => conversation === chats.current && this.#draw());
     chats.answering_changed.on(conversation => conversation === chats.current && this.#answering_changed());
     const changed = new Set<Message>();
-    const draw = once_a_frame(() => {
+    const draw = paced(() => {
       for (const message of changed) this.#views.get(message.id)?.update();
       changed.clear();
       this.#follow();
@@ -59,8 +56,20 @@ export class Thread {
     if (this.#follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
+  // Who scrolls up a little wants to read there, though the end is still near.
+  #scrolled(): void {
+    const {scrollHeight, scrollTop, clientHeight} = this.#scroller;
+    const left = scrollHeight - scrollTop - clientHeight;
+    if (left <= kAtEnd) this.#follows = true;
+    else if (scrollTop < this.#top) this.#follows = false;
+    else if (left < kNearEnd) this.#follows = true;
+    this.#top = scrollTop;
+    this.#to_end.hidden = this.#follows;
+  }
+
   #draw(is_other = false): void {
     const shown = path(this.chats.current);
+    const held = this.#held_button();
     const kept = new Map<string, MessageView>();
     for (const message of shown) {
       if (message.role === 'tool') continue;
@@ -69,13 +78,25 @@ export class Thread {
       before?.update();
     }
     for (const [id, view] of this.#views) if (kept.get(id) !== view) view.dispose();
+    const has_new_answer = this.chats.is_answering() && [...kept.keys()].some(id => !this.#views.has(id));
     this.#views = kept;
     const elements: Element[] = [...kept.values()].map(view => view.element);
     if (!elements.length) elements.push(this.empty(model_of(this.chats.current)));
-    const same = elements.length === this.#list.children.length && elements.every((node, i) => node === this.#list.children[i]);
-    if (!same) this.#list.replaceChildren(...elements);
+    // What stays is not touched: it may have the focus.
+    let same = 0;
+    while (same < elements.length && this.#list.children[same] === elements[same]) ++same;
+    while (this.#list.children.length > same) this.#list.lastElementChild!.remove();
+    this.#list.append(...elements.slice(same));
     this.#list.classList.toggle('empty', !kept.size);
-    if (is_other || this.chats.is_answering()) this.to_end();
+    if (held && document.activeElement === document.body) [...kept.values()][held.place]?.focus_button(held.name);
+    if (is_other || has_new_answer) this.to_end();
+  }
+
+  /** The button below a message that has the focus: its place among the messages, and what it is called. */
+  #held_button(): {place: number; name: string} | null {
+    const button = document.activeElement?.closest('.message footer button');
+    const place = [...this.#views.values()].findIndex(view => view.element.contains(button ?? null));
+    return button && place >= 0 ? {place, name: button.getAttribute('aria-label') ?? ''} : null;
   }
 
   #answering_changed(): void {

@@ -1,6 +1,6 @@
 // The live view of the scheduler. Watches the server's events only while it is shown; tries again when the server is gone.
 import {RequestFailed} from '../api/failure';
-import {key_changed} from '../api/http';
+import {key_changed, key_wanted} from '../api/http';
 import {el, icon_button, text_button} from '../page/dom';
 import {icon} from '../page/icons';
 import {plural} from '../page/numbers';
@@ -11,7 +11,9 @@ import {make_load} from './load';
 import {describe, Timeline} from './timeline';
 
 const kRetryMs = 2000;
-const kStillFrameMs = 500;  // between pictures where the user wants no motion
+const kStillFrameMs = 500;  // between pictures where nothing moves, or the user wants no motion
+const kDrawShare = 4;       // drawing takes at most one part in so many of the time
+const kHiddenMs = 60_000;   // a page that nobody sees looks on no longer: the server tells what others may want to know
 const kWindows = [100, 200, 500, 1000, 2000, 4000, 10_000, 30_000];
 
 export class EngineView {
@@ -25,7 +27,11 @@ export class EngineView {
   #watching: AbortController | null = null;
   #load: AbortController | null = null;
   #frame = 0;
-  #drawn_ms = 0;
+  #next_ms = 0;  // of the next picture
+  #report: Report | null = null;
+  #pointer: {x: number; y: number} | null = null;
+  #wants_calm = matchMedia('(prefers-reduced-motion: reduce)');
+  #hiding: ReturnType<typeof setTimeout> | undefined;
   #card = el('div', {class: 'hover-card', role: 'tooltip', hidden: true});
   #empty = el('div', {class: 'engine-empty'});
   #state = el('p', {class: 'quiet engine-state', role: 'status'});
@@ -43,6 +49,7 @@ export class EngineView {
       el('div', {class: 'timeline-frame'}, this.#canvas, this.#empty, this.#card), this.#legend(), this.#state);
     this.#listen();
     key_changed.on(() => this.#watching && this.#restart());
+    document.addEventListener('visibilitychange', () => this.#seen(!document.hidden));
   }
 
   shown(): void {
@@ -52,7 +59,17 @@ export class EngineView {
   hidden(): void {
     this.#watching?.abort();
     this.#watching = null;
+    this.#load?.abort();  // it is there to be looked at
+    this.#pointer = null;
+    clearTimeout(this.#hiding);
     cancelAnimationFrame(this.#frame);
+  }
+
+  #seen(is_seen: boolean): void {
+    clearTimeout(this.#hiding);
+    if (!this.#watching) return;
+    if (!is_seen) this.#hiding = setTimeout(() => this.#watching?.abort(), kHiddenMs);
+    else if (this.#watching.signal.aborted) this.#restart();
   }
 
   toggle_pause(): void {
@@ -92,11 +109,18 @@ export class EngineView {
       try {
         await watch_engine({hello: hello => this.#greet(hello), report: report => this.#take(report)}, signal);
         if (signal.aborted) return;
-        this.#state.textContent = 'The server ended the view; trying again.';
+        this.#state.textContent = 'The server ended the view. Trying again.';
       } catch (problem) {
         if (signal.aborted) return;
         if (!(problem instanceof RequestFailed)) throw problem;
-        this.#state.textContent = `${problem.failure.message} Trying again.`;
+        const message = problem.failure.message.replace(/\.?$/, '.');
+        this.#state.textContent = `${message} Trying again.`;
+        if (problem.failure.kind === 'unauthorized') {  // until there is another key
+          this.#state.replaceChildren(`${message} `, text_button('Enter a key', () => key_wanted.emit(), {class: 'link'}));
+          return;
+        }
+      } finally {
+        this.#figures.is_stale = true;
       }
       await new Promise(resolve => setTimeout(resolve, kRetryMs));
     }
@@ -104,7 +128,9 @@ export class EngineView {
 
   #greet(hello: Hello): void {
     this.#hello = hello;
+    if (this.#timeline.is_paused) this.toggle_pause();
     this.#history.clear();
+    this.#figures.is_stale = false;
     this.#timeline.hello = hello;
     this.#state.textContent = `${hello.model}: ${plural(hello.layers, 'layer')} on ${plural(hello.threads, 'thread')}, ` +
       `prefill policy ${hello.policy}, Hone ${hello.version}`;
@@ -112,21 +138,24 @@ export class EngineView {
 
   #take(report: Report): void {
     this.#history.add(report, performance.now());
+    this.#report = report;
     if (!this.#hello) return;
     this.#figures.update(this.#hello, report);
-    const busy = report.streams > 0 || report.waiting > 0;
     const label = `Steps of the last ${this.#timeline.window_ms / 1000} seconds. ${plural(report.streams, 'stream')} running, ` +
       `${report.waiting} waiting.`;
     if (this.#canvas.getAttribute('aria-label') !== label) this.#canvas.setAttribute('aria-label', label);
-    const newest = this.#history.steps.at(-1);
-    this.#empty.hidden = busy || (newest !== undefined && newest.t_ms > report.now_ms - this.#timeline.window_ms);
   }
 
   #animate(now: number): void {
-    if (this.#timeline.is_paused && now - this.#drawn_ms < kStillFrameMs) return;
-    if (matchMedia('(prefers-reduced-motion: reduce)').matches && now - this.#drawn_ms < kStillFrameMs) return;
-    this.#drawn_ms = now;
+    if (now < this.#next_ms) return;
+    const is_busy = (this.#report?.streams ?? 0) + (this.#report?.waiting ?? 0) > 0;
+    const is_idle = this.#timeline.is_empty && !is_busy;
+    this.#empty.hidden = !is_idle || this.#load !== null || this.#timeline.is_paused;
+    const began = performance.now();
     this.#timeline.draw();
+    if (this.#pointer) this.#point(this.#pointer.x, this.#pointer.y);
+    const is_still = this.#timeline.is_paused || is_idle || this.#wants_calm.matches;
+    this.#next_ms = now + (is_still ? kStillFrameMs : (kDrawShare - 1) * (performance.now() - began));
   }
 
   async #toggle_load(): Promise<void> {
@@ -163,14 +192,18 @@ export class EngineView {
         this.#timeline.pan((dragged_from - event.offsetX) / canvas.clientWidth);
         dragged_from = event.offsetX;
       }
+      this.#pointer = {x: event.offsetX, y: event.offsetY};
       this.#point(event.offsetX, event.offsetY);
     });
     canvas.addEventListener('pointerdown', event => {
       dragged_from = event.offsetX;
       canvas.setPointerCapture(event.pointerId);
     });
-    canvas.addEventListener('pointerup', () => (dragged_from = null));
-    canvas.addEventListener('pointerleave', () => (this.#card.hidden = true));
+    canvas.addEventListener('lostpointercapture', () => (dragged_from = null));  // also where the browser takes a touch for scrolling
+    canvas.addEventListener('pointerleave', () => {
+      this.#pointer = null;
+      this.#card.hidden = true;
+    });
     canvas.addEventListener('keydown', event => {
       if (event.key === 'ArrowLeft') this.pan(-0.25);
       if (event.key === 'ArrowRight') this.pan(0.25);

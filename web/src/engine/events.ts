@@ -2,6 +2,8 @@
 import {read_events} from '../api/event_stream';
 import {request} from '../api/http';
 
+const kSilenceMs = 40_000;  // the server lets no 15 seconds pass without a comment
+
 export interface Hello {
   version: string;
   model: string;
@@ -26,7 +28,7 @@ export interface Step {
   t_ms: number;  // of the server's clock
   ms: number;
   sequences: SequenceWork[];
-  training_ms: number;
+  training_ms: number;  // of the turn that training had behind the step
 }
 
 export interface Report {
@@ -49,9 +51,14 @@ export interface EngineListener {
   report: (report: Report) => void;
 }
 
+/** When a step and what came behind it were over. */
+export function end_of(step: Step): number {
+  return step.t_ms + step.ms + step.training_ms;
+}
+
 /** Until the server ends the stream (returns) or `signal` does; failures are RequestFailed. */
 export async function watch_engine(listener: EngineListener, signal: AbortSignal): Promise<void> {
-  for await (const event of read_events(await request('/v1/hone/events', {signal}))) {
+  for await (const event of read_events(await request('/v1/hone/events', {signal}), kSilenceMs)) {
     if (event.event === 'hello') listener.hello(JSON.parse(event.data) as Hello);
     else if (event.event === 'steps') listener.report(JSON.parse(event.data) as Report);
   }

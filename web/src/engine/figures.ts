@@ -37,6 +37,11 @@ export class Figures {
       .map(other => other.element));
   }
 
+  /** Whether they are of a while ago. */
+  set is_stale(stale: boolean) {
+    this.element.classList.toggle('stale', stale);
+  }
+
   update(hello: Hello, report: Report): void {
     this.#rate.set(rate(report.tokens_per_second), 'tokens/s');
     this.#prompts.set(rate(report.prompt_tokens_per_second), 'tokens/s');

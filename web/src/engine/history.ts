@@ -1,9 +1,10 @@
 // The steps of the last while, and a lane for every sequence. The server does not say that a sequence ended: its lane is free once steps go on
 // without it. Steps follow one another, so what shares a lane never overlaps; a sequence that comes back later gets another lane.
-import type {Report, SequenceWork, Step} from './events';
+import {end_of, type Report, type SequenceWork, type Step} from './events';
 
 const kKeepMs = 60_000;
 const kMostSteps = 40_000;
+const kMostLateMs = 1000;  // a report that is later than that tells that one of the clocks stood still
 const kRestSteps = 8, kRestMs = 1000;  // whichever comes first after a sequence's last step
 
 interface Lane {
@@ -24,7 +25,7 @@ export interface LaneStep extends Step {
 
 export class History {
   steps: LaneStep[] = [];
-  last: Report | null = null;
+  is_held = false;  // what is there stays, and nothing is added: somebody looks at it
   #lanes: Lane[] = [];
   #count = 0;
   begin_ms: number | null = null;  // the server's time of the first step: what the axis counts from
@@ -33,10 +34,14 @@ export class History {
 
   add(report: Report, received_ms: number): void {
     this.begin_ms ??= report.steps[0]?.t_ms ?? null;
-    this.last = report;
-    // The least delayed report tells best how the clocks differ; slow drift is followed.
-    this.#clock_offset = Math.max(this.#clock_offset - 0.05, report.now_ms - received_ms);
+    // The least delayed report tells best how the clocks differ; slow drift is followed, and a machine that slept.
+    const offset = report.now_ms - received_ms;
+    this.#clock_offset = offset < this.#clock_offset - kMostLateMs ? offset : Math.max(this.#clock_offset - 0.05, offset);
     this.#count += report.dropped;  // they went before those that are told
+    if (this.is_held) {
+      this.#count += report.steps.length;
+      return;
+    }
     for (const step of report.steps) {
       ++this.#count;
       this.steps.push({...step, number: this.#count, work: step.sequences.map(work => ({...work, lane: this.#lane_of(work.id, step)}))});
@@ -49,7 +54,6 @@ export class History {
 
   clear(): void {
     this.steps = [];
-    this.last = null;
     this.begin_ms = null;
     this.#lanes = [];
     this.#clock_offset = -Infinity;
@@ -70,16 +74,10 @@ export class History {
     let high = this.steps.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.steps[middle].t_ms + this.steps[middle].ms < t_ms) low = middle + 1;
+      if (end_of(this.steps[middle]) < t_ms) low = middle + 1;
       else high = middle;
     }
     return low;
-  }
-
-  /** Longest in the middle: what a step takes now. */
-  median_step_ms(): number {
-    const lately = this.steps.slice(-200).map(step => step.ms).sort((a, b) => a - b);
-    return lately[lately.length >> 1] ?? 0;
   }
 
   #lane_of(id: number, step: Step): number {

@@ -1,5 +1,6 @@
 // Some work for the engine to look at: streams that decode, and after a moment a long prompt beside them.
-import {request} from '../api/http';
+import {read_events} from '../api/event_stream';
+import {get_json, request} from '../api/http';
 import {base_model} from '../api/models';
 
 const kStreams = 4;
@@ -21,16 +22,16 @@ function words(amount: number, seed: number): string {
 async function complete(prompt: string | number[], max_tokens: number, signal: AbortSignal): Promise<void> {
   const body = {model: base_model()?.id, prompt, max_tokens, ignore_eos: true, temperature: 1, stream: true};
   const response = await request('/v1/completions', {method: 'POST', signal, body: JSON.stringify(body)});
-  const reader = response.body!.getReader();
-  while (!(await reader.read()).done);
+  const events = read_events(response);
+  while (!(await events.next()).done);
 }
 
 async function long_prompt(signal: AbortSignal): Promise<number[]> {
   const limit = base_model()?.max_model_len ?? kLongPromptTokens;
   const wanted = Math.min(kLongPromptTokens, Math.floor(limit * 0.75));
   const text = words(wanted, Date.now() % 100_000);
-  const response = await request('/tokenize', {method: 'POST', signal, body: JSON.stringify({prompt: text})});
-  return ((await response.json()) as {tokens: number[]}).tokens.slice(0, wanted);
+  const {tokens} = await get_json<{tokens: number[]}>('/tokenize', {method: 'POST', signal, body: JSON.stringify({prompt: text})});
+  return tokens.slice(0, wanted);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

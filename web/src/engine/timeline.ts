@@ -4,7 +4,7 @@
 import {once_a_frame} from '../page/dom';
 import {duration} from '../page/numbers';
 import {colour, theme_changed} from '../page/theme';
-import type {Hello} from './events';
+import {end_of, type Hello} from './events';
 import type {History, LaneStep, LaneWork} from './history';
 
 const kDelayMs = 350;  // reports come in bundles; so much behind, the picture moves evenly
@@ -43,6 +43,7 @@ export class Timeline {
   #lanes = 1;   // that the time shown needs
   #drawn = 1;   // of them, those that have room
   #lane_height = kMostLane;
+  #last: {pixel: number; kind: string; from: number; to: number}[] = [];  // drawn in each lane
   #context: CanvasRenderingContext2D;
   #redraw = once_a_frame(() => this.draw());
 
@@ -61,12 +62,20 @@ export class Timeline {
     return this.#paused_at !== null;
   }
 
+  /** Whether the time shown has nothing in it. */
+  get is_empty(): boolean {
+    const newest = this.history.steps.at(-1);
+    return !this.history.has_clock || newest === undefined || end_of(newest) < this.#right_edge() - this.window_ms;
+  }
+
   pause(): void {
+    this.history.is_held = true;
     this.#paused_at = this.#right_edge();
     this.#shift_ms = 0;
   }
 
   resume(): void {
+    this.history.is_held = false;
     this.#paused_at = null;
     this.#shift_ms = 0;
   }
@@ -110,6 +119,7 @@ export class Timeline {
     context.rect(kLeft, 0, width - kLeft, height);
     context.clip();
     let newest = 0;
+    this.#last.length = 0;
     for (let i = from; i < steps.length && steps[i].t_ms < end; ++i) {
       this.#draw_step(steps[i], begin, width, height);
       newest = steps[i].number;
@@ -130,7 +140,7 @@ export class Timeline {
     for (let i = this.history.first_after(t - pixel); i < steps.length && steps[i].t_ms <= t + pixel; ++i) {
       const step = steps[i];
       if (y > height - kAxis - kTrainingLane) {
-        if (step.training_ms > 0) return {step, work: null, x, y};
+        if (step.training_ms > 0 && t >= step.t_ms + step.ms - pixel && t <= end_of(step) + pixel) return {step, work: null, x, y};
         continue;
       }
       const work = lane < this.#drawn && step.work.find(other => other.lane === lane);
@@ -220,7 +230,7 @@ export class Timeline {
     const wide = Math.max(1, full - (full > 4 ? 1 : 0));
     const layers = Math.max(1, this.hello?.layers ?? 1);
     for (const work of step.work) {
-      if (work.lane >= this.#drawn) continue;
+      if (work.lane >= this.#drawn || this.#is_drawn(work, left)) continue;
       const lane_top = this.#lane_top(work.lane);
       const top = lane_top + this.#lane_height * (1 - work.layers[1] / layers);
       const high = this.#lane_height * (work.layers[1] - work.layers[0]) / layers;
@@ -230,10 +240,18 @@ export class Timeline {
       if (work.kind === 'prefill' && wide > 26 && high > 13) this.#label(label, left + wide / 2, top + high / 2);
     }
     if (step.training_ms > 0) {
-      const share = Math.min(1, step.training_ms / Math.max(step.ms, 1e-3));
+      const right = this.#x(end_of(step), begin, width);
       context.fillStyle = this.#colours.training;
-      context.fillRect(left + wide * (1 - share), height - kAxis - kTrainingLane, Math.max(1, wide * share), kTrainingLane - 6);
+      context.fillRect(left + full, height - kAxis - kTrainingLane, Math.max(1, right - left - full), kTrainingLane - 6);
     }
+  }
+
+  /** Whether the lane shows the same at this pixel already: a window of many seconds has more steps than pixels. */
+  #is_drawn(work: LaneWork, left: number): boolean {
+    const pixel = Math.floor(left), last = this.#last[work.lane];
+    if (last?.pixel === pixel && last.kind === work.kind && last.from === work.layers[0] && last.to === work.layers[1]) return true;
+    this.#last[work.lane] = {pixel, kind: work.kind, from: work.layers[0], to: work.layers[1]};
+    return false;
   }
 
   #label(text: string, x: number, y: number): void {
@@ -252,7 +270,8 @@ export class Timeline {
 export function describe(pointed: Pointed, layers: number): string[] {
   const {step, work} = pointed;
   const of_step = `Step ${step.number}: ${duration(step.ms)}, ${step.work.length} ${step.work.length === 1 ? 'sequence' : 'sequences'}`;
-  if (!work) return ['Training', `${duration(step.training_ms)} of a step of ${duration(step.ms)}`];
+  const beside = step.ms > 0 ? ` behind a step of ${duration(step.ms)}` : ', while nothing else ran';
+  if (!work) return ['Training', duration(step.training_ms) + beside];
   const through = work.layers[0] === 0 && work.layers[1] === layers ? `all ${layers} layers` : `layers ${work.layers[0] + 1} to ${work.layers[1]} of ${layers}`;
   const last = work.first + work.tokens - 1;
   const what = work.kind === 'decode' ? `position ${work.first}` : `${work.tokens} tokens, positions ${work.first} to ${last}`;

@@ -6,8 +6,9 @@ export function count(value: number): string {
 
 /** 30.5 B, 9.4 M, 12.3 k. */
 export function short_count(value: number): string {
+  const rounded = Number(value.toPrecision(3));  // first, so that 999,999 is 1 M
   for (const [size, unit] of [[1e12, ' T'], [1e9, ' B'], [1e6, ' M'], [1e3, ' k']] as const) {
-    if (value >= size) return (value / size).toPrecision(3).replace(/\.?0+$/, '') + unit;
+    if (rounded >= size) return `${Number((rounded / size).toPrecision(3))}${unit}`;
   }
   return String(Math.round(value));
 }
@@ -21,10 +22,11 @@ export function byte_count(value: number): string {
 
 /** 0.42 ms, 63 ms, 1.3 s, 2 min 5 s. */
 export function duration(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`;
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round(ms % 60_000 / 1000)} s`;
+  if (ms < 9.95) return `${ms.toFixed(ms < 0.995 ? 2 : 1)} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 export function rate(value: number): string {

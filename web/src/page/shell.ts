@@ -26,6 +26,8 @@ export class Shell {
   #main = el('main', {id: 'main', tabindex: -1});
   #bar = el('div', {class: 'bar-slot'});
   #side: HTMLElement;
+  #page = el('div', {class: 'page'});
+  #menu = icon_button(icon('menu'), 'Menu', () => this.#set_drawer(true), {class: 'icon-button menu-button', 'aria-expanded': 'false'});
   #shade = el('div', {class: 'shade', hidden: true, onclick: () => this.close_drawer()});
   #status = el('p', {class: 'server-status', role: 'status'});
   #theme = icon_button(icon('system'), 'Theme', () => this.#show_theme(next_theme()));
@@ -44,16 +46,23 @@ export class Shell {
       el('div', {class: 'brand'}, mark(), el('span', {}, 'Hone')), nav, conversations,
       el('div', {class: 'side-foot'}, this.#status, el('span', {class: 'spring'}), this.#theme,
          icon_button(icon('help'), 'Keyboard shortcuts', show_keys)));
-    const menu = icon_button(icon('menu'), 'Menu', () => this.#toggle_drawer(), {class: 'icon-button menu-button'});
     this.element = el('div', {class: 'shell'}, el('a', {class: 'skip', href: '#main', onclick: (event: Event) => {
       event.preventDefault();
       this.#main.focus();
     }}, 'Skip to the content'), this.#side, this.#shade,
-      el('div', {class: 'page'}, el('header', {class: 'bar'}, menu, this.#bar), this.#main));
+      this.#page);
+    this.#page.append(el('header', {class: 'bar'}, this.#menu, this.#bar), this.#main);
+    this.#side.addEventListener('keydown', event => {
+      if (event.key !== 'Escape' || this.#shade.hidden) return;
+      event.stopPropagation();
+      this.close_drawer();
+    });
+    matchMedia('(min-width: 861px)').addEventListener('change', () => this.close_drawer());
     this.#show_theme(chosen_theme());
     reachable.on(is => this.#show_status(is));
     key_changed.on(() => void this.#connect());
     addEventListener('hashchange', () => this.#route());
+    document.addEventListener('visibilitychange', () => document.hidden || void this.#connect());  // the server may serve something else by now
   }
 
   begin(): void {
@@ -66,18 +75,26 @@ export class Shell {
   }
 
   close_drawer(): void {
-    this.#side.classList.remove('open');
-    this.#shade.hidden = true;
+    this.#set_drawer(false);
   }
 
-  #toggle_drawer(): void {
-    this.#shade.hidden = !this.#side.classList.toggle('open');
+  /** While the drawer is open the rest of the page can only be closed to. */
+  #set_drawer(open: boolean): void {
+    const had_focus = this.#side.contains(document.activeElement);
+    const was_open = this.#side.classList.contains('open');
+    this.#side.classList.toggle('open', open);
+    this.#shade.hidden = !open;
+    this.#page.inert = open;
+    this.#menu.setAttribute('aria-expanded', String(open));
+    if (open) this.#links.get(this.current)?.focus();
+    else if (was_open && had_focus) this.#menu.focus();
   }
 
   #route(): void {
     const wanted = location.hash.slice(1) as ViewName;
-    const name: ViewName = wanted in this.#views ? wanted : 'chat';
+    const name: ViewName = Object.hasOwn(this.#views, wanted) ? wanted : 'chat';
     const before = this.#views[this.current], view = this.#views[name];
+    const had_focus = this.#main.contains(document.activeElement) || this.#bar.contains(document.activeElement);
     if (before !== view) before.hidden();
     this.current = name;
     document.title = name === 'chat' ? 'Hone' : `${kTitles[name]} - Hone`;
@@ -89,6 +106,7 @@ export class Shell {
     this.#main.replaceChildren(view.element);
     this.#bar.replaceChildren(view.bar);
     this.close_drawer();
+    if (had_focus && before !== view) this.#main.focus();
     view.shown();
   }
 
@@ -100,17 +118,19 @@ export class Shell {
     } catch (problem) {
       if (!(problem instanceof RequestFailed)) throw problem;
       if (problem.failure.kind !== 'unauthorized' || api_key()) this.#status.textContent = problem.failure.message;
-      if (problem.failure.kind !== 'unauthorized') this.#retry = setTimeout(() => void this.#connect(), kRetryMs);
+      if (problem.failure.kind !== 'unauthorized') this.#retry_later();
     }
   }
 
   #show_status(is_reachable: boolean): void {
     this.#status.textContent = is_reachable ? 'Connected' : 'Server gone';
     this.#status.classList.toggle('gone', !is_reachable);
-    if (!is_reachable) {
-      clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => void this.#connect(), kRetryMs);
-    }
+    if (!is_reachable) this.#retry_later();
+  }
+
+  #retry_later(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.#connect(), kRetryMs);
   }
 
   #show_theme(theme: Theme): void {

@@ -1,5 +1,6 @@
 // Light or dark: as the system has it, unless the user chose. The choice is kept in the browser.
 import {el} from './dom';
+import {browser_shelf} from './shelf';
 import {Signal} from './signal';
 
 export type Theme = 'system' | 'light' | 'dark';
@@ -9,8 +10,8 @@ const kOrder: Theme[] = ['system', 'light', 'dark'];
 export const theme_changed = new Signal<Theme>();
 
 export function chosen_theme(): Theme {
-  const kept = localStorage.getItem(kKey) as Theme | null;
-  return kept && kOrder.includes(kept) ? kept : 'system';
+  const kept = browser_shelf.get(kKey) as Theme;
+  return kOrder.includes(kept) ? kept : 'system';
 }
 
 function apply(theme: Theme): void {
@@ -26,7 +27,7 @@ export function begin_theme(): void {
 
 export function next_theme(): Theme {
   const theme = kOrder[(kOrder.indexOf(chosen_theme()) + 1) % kOrder.length];
-  localStorage.setItem(kKey, theme);
+  browser_shelf.set(kKey, theme);
   apply(theme);
   theme_changed.emit(theme);
   return theme;
