@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/trimmed.h"
+#include "base/stripped.h"
 #include "serve/http/ascii.h"
 
 namespace hone::serve {
@@ -16,7 +16,7 @@ template <class Fits>
 bool any_of_list(std::string_view list, const Fits& fits) {
     for (;;) {
         const size_t comma = list.find(',');
-        if (fits(trimmed(list.substr(0, comma), kOptionalBlanks))) return true;
+        if (fits(stripped(list.substr(0, comma), kOptionalBlanks))) return true;
         if (comma == std::string_view::npos) return false;
         list.remove_prefix(comma + 1);
     }
@@ -26,9 +26,9 @@ bool any_of_list(std::string_view list, const Fits& fits) {
 bool takes_gzip(const Request& request) {
     return any_of_list(request.header("Accept-Encoding"), [](std::string_view coding) {
         const size_t semicolon = coding.find(';');
-        if (!equal_ignoring_case(trimmed(coding.substr(0, semicolon), kOptionalBlanks), "gzip")) return false;
+        if (!equal_ignoring_case(stripped(coding.substr(0, semicolon), kOptionalBlanks), "gzip")) return false;
         if (semicolon == std::string_view::npos) return true;
-        const std::string_view weight = trimmed(coding.substr(semicolon + 1), kOptionalBlanks);
+        const std::string_view weight = stripped(coding.substr(semicolon + 1), kOptionalBlanks);
         const bool is_weight = equal_ignoring_case(weight.substr(0, 2), "q=");
         return is_weight && weight.substr(2).find_first_of("123456789") != std::string_view::npos;
     });

@@ -5,6 +5,8 @@
 #include <future>
 #include <thread>
 
+#include <gtest/gtest.h>
+
 #include "serve/http/answer_text.h"
 #include "serve/http/sse.h"
 #include "tests/serve/eventually.h"

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include <rapidcheck/gtest.h>
+#include <gtest/gtest.h>
 
 namespace hone::serve {
 namespace {

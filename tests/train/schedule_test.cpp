@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include <gtest/gtest.h>
+
 namespace hone::train {
 namespace {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/check.h"
-#include "base/trimmed.h"
+#include "base/stripped.h"
 #include "cli/eval/json_difference.h"
 
 namespace hone::cli {
@@ -81,11 +81,11 @@ std::string_view without_fence(std::string_view text) {
     constexpr std::string_view kFence = "```";
     if (!text.starts_with(kFence) || !text.ends_with(kFence)) return text;
     const size_t line = text.find('\n');
-    return line == text.npos ? text : trimmed(text.substr(line, text.size() - kFence.size() - line));
+    return line == text.npos ? text : stripped(text.substr(line, text.size() - kFence.size() - line));
 }
 
 std::optional<std::string> json_fault(const json::value& expected, std::string_view content) {
-    const auto got = text::parse_json(without_fence(trimmed(content)));
+    const auto got = text::parse_json(without_fence(stripped(content)));
     if (!got) return got.error().message;
     return json_difference(expected, *got);
 }
@@ -131,8 +131,8 @@ bool read_check(const text::JsonView& view, const json::object& given, Check& ch
 }
 
 std::optional<std::string> text_fault(const Check& check, const Answer& answer) {
-    const std::string_view text = trimmed(answer.content);
-    const auto is_text = [&](const std::string& wanted) { return trimmed(wanted) == text; };
+    const std::string_view text = stripped(answer.content);
+    const auto is_text = [&](const std::string& wanted) { return stripped(wanted) == text; };
     if (!check.exact.empty() && std::ranges::none_of(check.exact, is_text))
         return fmt::format("expected exactly {:?}", fmt::join(check.exact, " or "));
     for (const std::string& part : check.contains) {

@@ -48,7 +48,7 @@ bool takes_default_model(CLI::Option& option) {
 
 FlagEntry entry_of(CLI::Option& option) {
     FlagEntry flag{.variable = option.get_envname(), .description = option.get_description()};
-    if (option.get_type_size() != 0) {
+    if (option.get_items_expected_max() > 0) {  // otherwise a switch
         read_type(option.get_type_name(), flag);
         flag.fallback = option.get_default_str();
         flag.takes_several = option.get_expected_max() == CLI::detail::expected_max_vector_size;

@@ -30,7 +30,7 @@ class DeepSeekV3Reader final : public TokenReader {
         if (std::min(newline, lines.size()) > kLongestHead) return Step::broken;
         if (newline == lines.npos && !is_over) return Step::more;
         const size_t name_end = std::min(newline, lines.size());
-        const std::string_view name = trimmed(lines.substr(line, name_end - line));
+        const std::string_view name = stripped(lines.substr(line, name_end - line));
         if (name.empty()) return whole && !end.marker ? Step::more : Step::broken;
         used = std::min(name_end + 1, lines.size());
         const std::string_view rest = lines.substr(used);

@@ -13,7 +13,7 @@ class DeepSeekV31Reader final : public TokenReader {
 
   private:
     Step read_head(std::string_view head, OutputWriter& out) override {
-        const std::string_view name = trimmed(head);
+        const std::string_view name = stripped(head);
         if (name.empty()) return Step::broken;
         out.begin_call(name);
         return Step::next;

@@ -30,7 +30,7 @@ class KimiReader final : public TokenReader {
 
   private:
     Step read_head(std::string_view head, OutputWriter& out) override {
-        const std::string_view id = trimmed(head), name = name_in(id);
+        const std::string_view id = stripped(head), name = name_in(id);
         if (name.empty()) return Step::broken;
         out.begin_call(name, id);
         return Step::next;

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/trimmed.h"
+#include "base/stripped.h"
 
 namespace hone::text {
 

@@ -38,7 +38,7 @@ void ModelDialect::mark(TokenId token, std::string& text) const {
 bool ModelDialect::opens_reasoning(std::span<const TokenId> prompt) const {
     if (!reasons_) return false;
     const std::string tail = tokenizer_->decode(prompt.last(std::min(prompt.size(), kTailTokens)), false);
-    return trimmed(tail).ends_with(dialect_->think_begin);
+    return stripped(tail).ends_with(dialect_->think_begin);
 }
 
 bool ModelDialect::opens_reasoning(std::string_view begun_answer) const {

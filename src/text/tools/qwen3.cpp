@@ -52,7 +52,7 @@ class Qwen3Reader final : public CallReader {
   private:
     // All calls of the block, or none if one of them is no call.
     static bool tell(std::string_view value, OutputWriter& out) {
-        value = trimmed(value);
+        value = stripped(value);
         std::vector<std::string_view> entries{value};
         if (value.starts_with('[')) entries = json_elements(value);
         std::vector<JsonCall> calls;

@@ -123,7 +123,7 @@ std::string typed_value(std::string_view raw, const json::value* schema, const j
     Types types;
     add_types(schema, root, 0, types);
     if (types.none()) return quote_json(raw);
-    const std::string_view text = trimmed(raw);
+    const std::string_view text = stripped(raw);
     const bool says_null = is_word(text, "null") || is_word(text, "none");
     if (says_null && (types[null] || !types[string])) return "null";
     if (types[string] && (types & ~Types().set(string).set(null)).none()) return quote_json(raw);

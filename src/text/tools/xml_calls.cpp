@@ -205,7 +205,7 @@ XmlReader::Step XmlReader::read_tag(std::string_view text, size_t at, std::strin
     if (end == rest.npos || (tags_->quoted_names && end + 1 == rest.size() && rest[end] == closer))
         return rest.size() <= kLongestHead ? Step::more : Step::broken;
     if (end > kLongestHead) return Step::broken;
-    tag.name = trimmed(rest.substr(begin, end - begin));
+    tag.name = stripped(rest.substr(begin, end - begin));
     tag.end = at + beginning.size() + end + 1 + begin;
     const bool closed = rest[end] == closer && (!tags_->quoted_names || rest[end + 1] == '>');
     return closed && !tag.name.empty() ? Step::next : Step::broken;

@@ -62,7 +62,7 @@ class XmlGrammar {
     }
 
     bool can_be_written(std::string_view name) const {
-        return !name.empty() && name.size() < kLongestHead && trimmed(name) == name &&
+        return !name.empty() && name.size() < kLongestHead && stripped(name) == name &&
                name.find(tags_.quoted_names ? '"' : '>') == name.npos && name.find('\n') == name.npos;
     }
 
