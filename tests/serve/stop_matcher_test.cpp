@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include <rapidcheck/gtest.h>
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 namespace hone::serve {
 namespace {
