@@ -114,7 +114,7 @@ def test_the_tries_at_the_start_work_as_they_are_pasted(flags, tmp_path):
 def test_a_try_without_a_tokenizer_has_token_ids():
     with HoneServer("--shape", "tiny-moe", "--kv-memory", "1M", "--no-page") as server:
         tries, words = tries_at_the_start(server)
-        assert '"prompt": [1, 2, 3]' in tries[0] and "prompt=[1, 2, 3]" in tries[1] and "page" not in words
+        assert '"prompt": [1, 2, 3]' in tries[0] and "prompt=[1, 2, 3]" in tries[1] and f":{server.port}/ " not in words
 
 
 def test_a_port_in_use_is_told_before_the_model_is_loaded(server):

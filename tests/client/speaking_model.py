@@ -9,6 +9,7 @@ from conftest import MODEL
 FIRST_ID = 261  # behind the tokens that the golden tokenizer has
 START = 13      # the newline that ends the prompt
 WIDTH = 64      # of the model
+MOST_PIECES = 288 - FIRST_ID
 
 
 def _bf16(value):
@@ -34,6 +35,7 @@ def _write_rows(path, tensors):
 
 def make_speaking_model(folder, pieces, template):
     """Writes it to `folder`. Of the pieces that are not banned the first that follows the last said comes next."""
+    assert len(pieces) <= MOST_PIECES, f"{len(pieces)} pieces; the golden vocabulary has room for {MOST_PIECES}"
     for file in MODEL.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     tokenizer = json.loads((MODEL / "tokenizer.json").read_text())

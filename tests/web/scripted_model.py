@@ -11,9 +11,9 @@ SCRIPTS = {
     "weather": ['<tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n</tool_call>'],
     "after_tool": ["It is cold there."],
     "unclosed": ["```python\nx = 1"],
-    "recipe": ["1. Make:\n\n   ```sh\n   make all\n   ```\n\n", "```make\nall:\n\techo done\n```\n"],
-    "attack": ["<img src=x onerror=\"window.pwned=1\"> <script>window.pwned=2</script>\n\n",
-               "[link](javascript:window.pwned=3) [data](data:text/html,<script>1</script>) ![p](http://203.0.113.1/x.png)\n\n",
+    "recipe": ["1. Make:\n\n   ```sh\n   make all\n   ```\n\n```make\nall:\n\techo done\n```\n"],
+    "attack": ["<img src=x onerror=\"window.pwned=1\"> <script>window.pwned=2</script>\n\n"
+               "[link](javascript:window.pwned=3) [data](data:text/html,<script>1</script>) ![p](http://203.0.113.1/x.png)\n\n"
                "<svg><animate onbegin=window.pwned=4 attributeName=x></svg><math><mi//xlink:href=\"data:x,<script>window.pwned=5</script>\">\n\n",
                "`<b>`\n\n```html\n<iframe srcdoc=\"<script>parent.pwned=6</script>\"></iframe>\n```\n\n<style>body{display:none}</style>"],
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cwchar>
 #include <iostream>
+#include <memory>
 
 #include <fmt/format.h>
 #include <histedit.h>
@@ -120,17 +121,16 @@ class LineEditor::Terminal {
         if (fs::file_size(*file_, failure) > kLongestHistory && !failure) shorten();
     }
 
-    // In place of the file whole or not at all: who is killed meanwhile leaves the long one.
+    // In place of the file whole or not at all: who is killed meanwhile leaves the long one. libedit saves to files with
+    // a descriptor alone.
     void shorten() {
-        char* text = nullptr;
-        size_t size = 0;
-        std::FILE* const memory = ::open_memstream(&text, &size);
-        if (!memory) return;
+        const std::unique_ptr<std::FILE, int (*)(std::FILE*)> scratch(std::tmpfile(), &std::fclose);
         HistEvent event;
-        bool is_written = history(history_, &event, H_SAVE_FP, memory) >= 0;
-        is_written = std::fclose(memory) == 0 && is_written;
-        if (is_written) (void)write_file(*file_, {text, size}, S_IRUSR | S_IWUSR);  // else it stays long
-        std::free(text);
+        if (!scratch || history(history_, &event, H_SAVE_FP, scratch.get()) < 0) return;
+        std::string text(static_cast<size_t>(std::ftell(scratch.get())), '\0');
+        std::rewind(scratch.get());
+        if (std::fread(text.data(), 1, text.size(), scratch.get()) == text.size())
+            (void)write_file(*file_, text, S_IRUSR | S_IWUSR);  // otherwise it stays long
     }
 
     // A character of what is typed: 1, or 0 at the end, or -1 after Ctrl-C.
