@@ -102,9 +102,8 @@ void write_report(const train::Job& job) {
 Status stop(train::Job& job, const TrainFlags& flags) {
     if (const Status saved = job.save(); !saved) return saved;
     write_report(job);
-    const std::string line =
-        fmt::format("stopped at step {} of {}, which is saved; `hone train {}` goes on from there", job.state().step,
-                    job.plan().steps, flags.recipe);
+    const std::string line = fmt::format("stopped at step {} of {}, which is saved; `hone train {}` goes on from there",
+                                         job.state().step, job.plan().steps, flags.recipe);
     if (asked_to_stop != 0) return error("{}", line);
     if (!flags.json && !flags.quiet) fmt::print("{}\n", line);
     return ok();

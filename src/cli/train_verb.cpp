@@ -12,7 +12,8 @@ Status run_train(const TrainFlags& flags) {
     const auto activation_bytes = activation_bytes_of(flags.activation_memory);
     if (!activation_bytes) return activation_bytes.error();
     if (flags.stop_at > 0 && *kind != train::RecipeKind::job)
-        return error("{}: --stop-at counts the steps of one job, and this recipe is none; name the recipe of one", flags.recipe);
+        return error("{}: --stop-at counts the steps of one job, and this recipe is none; name the recipe of one",
+                     flags.recipe);
     TrainMachine machine{ThreadPool(thread_count(flags.machine)), **kernels, *activation_bytes};
     switch (*kind) {
         case train::RecipeKind::stages:

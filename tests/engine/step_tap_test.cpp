@@ -138,8 +138,7 @@ TEST_F(ShownSteps, HavePromptsFirst) {
     bool was_beside_all = false;
     for (const StepTap::Batch& batch : run_shown(tap)) {
         for (const StepPart& part : batch.parts) {
-            if (part.sequence == prompt.value)
-                row_layers += int64_t{part.tokens} * (part.end_layer - part.first_layer);
+            if (part.sequence == prompt.value) row_layers += int64_t{part.tokens} * (part.end_layer - part.first_layer);
         }
         was_beside_all |= batch.parts.size() == StepTap::kMostParts && batch.parts[0].sequence == prompt.value;
     }
