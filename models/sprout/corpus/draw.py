@@ -32,6 +32,11 @@ class Pool:
         return cls([x for i, x in enumerate(items) if i % every != every - 1],
                    [x for i, x in enumerate(items) if i % every == every - 1])
 
+    def add_training(self, items):
+        """More items that training has and suites do not."""
+        known = set(self.sides[0]) | set(self.sides[1])
+        self.sides = (self.sides[0] + tuple(x for x in items if x not in known), self.sides[1])
+
     @classmethod
     def lines(cls, text, every=6):
         return cls.split([line.strip() for line in text.strip().splitlines()], every)
@@ -40,6 +45,11 @@ class Pool:
 def is_held_out(number):
     """Numbers from 10 on belong to one of the sides; about one in eight is held out."""
     return number >= 10 and ((number * GOLDEN) & MASK) >> 61 == 0
+
+
+def is_held_out_word(text):
+    """Invented words belong to one of the sides, one in eight to the suites."""
+    return hashlib.blake2b(text.encode(), digest_size=1).digest()[0] % 8 == 3
 
 
 class Draw:

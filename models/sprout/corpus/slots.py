@@ -100,7 +100,7 @@ SENTENCES = Pool([
     "the {t} from {c} has come", "no {t} today", "{n} will be late", "thank you for the {t}", "keep the {t} {a}",
     "two more {t} parts are due", "do not open the {t}", "we start in {c}", "ask {n} about the {t}",
     "the {a} {t} is gone", "meet me at the {t}"
-], ["{n} has left {c}", "where is the {a} {t}", "remember the {t} for {n}", "the {t} needs paint", "wait for {n} here"])
+], ["{n} has left {c}", "nobody can find the {a} {t}", "remember the {t} for {n}", "the {t} needs paint", "wait for {n} here"])
 
 LABELLED_PHRASES = Pool([
     "with {l} {v}", "with a {l} of {v}", "with the {l} set to {v}", "{l} {v}", "using {v} as the {l}", "the {l} is {v}",

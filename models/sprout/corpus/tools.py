@@ -12,6 +12,7 @@ pack ship deliver collect sell rent lend borrow record play pause test build pla
 fill
 empty weigh charge replace requisition approve reject invite remind report translate register submit track enrol
 """)
+VERBS.add_training(words.more("verbs"))
 DESCRIPTIONS = Pool(
     [
         "{V} {a}.", "Use this to {v} {a}.", "{V} {a} for somebody.", "Tool to {v} {a}.", "{V} one {n}.",

@@ -1,16 +1,19 @@
 """Word lists, each in a part for training and a part for the suites, and values that are invented: words of syllables,
 names, dates, codes."""
+import pathlib
 import re
 
-from corpus.draw import HELD_OUT, Pool
+from corpus.draw import HELD_OUT, Pool, is_held_out_word
 
 CONSONANTS = "b d f g h j k l m n p r s t v w z".split()
 VOWELS = "a e i o u ai ou".split()
-CODAS = "n r l s m k t".split()
-# Open and closed syllables. A word falls into syllables in one way only, since each begins with one
-# consonant, so no word of one side is a word of the other.
-OPEN = Pool.split([c + v for c in CONSONANTS for v in VOWELS])
-CLOSED = Pool.split([c + v + coda for c in CONSONANTS for v in VOWELS[:5] for coda in CODAS])
+# Half of the syllables are plain ones, which read well; the others have whatever letters may stand together, so that no
+# piece of a word is new to a model that has to repeat it.
+PLAIN = [c + v for c in CONSONANTS for v in VOWELS] + [c + v + coda for c in CONSONANTS for v in VOWELS[:5] for coda in "nrlsmkt"]
+ONSETS = [*CONSONANTS, *"bl br c ch cl cr dr fl fr gl gr kl kr ph pl pr qu sc sh sk sl sm sn sp st str sw th tr tw wh x y".split()]
+NUCLEI = [*VOWELS, *"au ea ee ie io oa oo y".split()]
+CODAS = ["", "", *"b ck d f g k l ll m n nd ng nk nt p r rd rk rm rn rt s sh ss st t th x z".split()]
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 FIRST_NAMES = Pool.split("""
 Anna Ben Clara David Emma Felix Greta Hannah Ivan Julia Karl Lena Marco Nina Oscar Paula Quentin Rosa Simon Tara
@@ -93,6 +96,25 @@ NOUN_TAGS = Pool.split(
     "urgent draft travel finance garden kitchen school music sport health family office legal design spring "
     "summer autumn winter archive review public private weekly monthly local foreign internal beta")
 
+# What training has besides: many words, so that a model has to read those it has not seen instead of knowing them all.
+POOLS = {
+    "first_names": FIRST_NAMES,
+    "cities": CITIES,
+    "things": THINGS,
+    "adjectives": ADJECTIVES,
+    "labels": LABELS,
+}
+HELD_OUT_WORDS = {w for pool in [*POOLS.values(), COLOURS, COUNTABLE, NOUN_TAGS] for w in pool.sides[HELD_OUT]}
+
+
+def more(name):
+    path = pathlib.Path(__file__).parent / "lists" / f"{name}.txt"
+    return [w for w in path.read_text(encoding="ascii").split() if w not in HELD_OUT_WORDS]
+
+
+for name, pool in POOLS.items():
+    pool.add_training(more(name))
+
 # Real words, which no invented one may be: those of the other side are among them.
 REAL = {
     form
@@ -103,11 +125,22 @@ REAL = {
 }
 
 
+def syllable(draw):
+    if draw.chance(50):
+        return draw.one(PLAIN)
+    return draw.one(ONSETS) + draw.one(NUCLEI) + draw.one(CODAS)
+
+
+def letter_by_letter(draw):
+    """What can hardly be said, as names in programs are at times."""
+    return draw.one(CONSONANTS) + "".join(draw.one(LETTERS) for _ in range(draw.between(2, 7)))
+
+
 def syllables(draw, count):
-    """An invented word of so many syllables."""
+    """An invented word of so many syllables, or, now and then, of any letters. It belongs to the draw's side."""
     while True:
-        text = "".join(draw.pick(CLOSED if draw.chance(30) else OPEN) for _ in range(count))
-        if text not in REAL:
+        text = letter_by_letter(draw) if draw.chance(8) else "".join(syllable(draw) for _ in range(count))
+        if text not in REAL and is_held_out_word(text) == (draw.side == HELD_OUT):
             return text
 
 
