@@ -3,6 +3,8 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "cli/shell_quoted.h"
+
 namespace hone::cli {
 
 namespace {
@@ -19,22 +21,18 @@ std::string reachable(const std::string& host) {
     return host == "::" ? "::1" : host;
 }
 
-// A string as JSON and Python have it, where a shell's single quotes are around it.
+// As JSON and Python have it.
 std::string literal(const std::string& text) {
-    std::string out;
-    for (const char c : boost::json::serialize(boost::json::value(text)))
-        out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out;
+    return boost::json::serialize(boost::json::value(text));
 }
 
 std::string curl_example(const Welcome& server, const std::string& url) {
     const char* const route = server.reads_text ? "chat/completions" : "completions";
     const char* const prompt =
         server.reads_text ? R"("messages": [{"role": "user", "content": "Hello"}])" : R"("prompt": [1, 2, 3])";
-    return fmt::format(
-        "  curl {}/v1/{} -H 'Content-Type: application/json' {}\\\n"
-        "    -d '{{\"model\": {}, {}, \"max_tokens\": 32}}'\n",
-        url, route, server.wants_key ? "-H \"Authorization: Bearer $KEY\" " : "", literal(server.model), prompt);
+    const std::string body = fmt::format(R"({{"model": {}, {}, "max_tokens": 32}})", literal(server.model), prompt);
+    return fmt::format("  curl {}/v1/{} -H 'Content-Type: application/json' {}\\\n    -d {}\n", url, route,
+                       server.wants_key ? "-H \"Authorization: Bearer $KEY\" " : "", shell_quoted(body));
 }
 
 // Lines may break and be indented within the parentheses of print alone.
@@ -42,12 +40,13 @@ std::string python_example(const Welcome& server, const std::string& url) {
     const char* const call = server.reads_text ? "chat.completions" : "completions";
     const char* const prompt =
         server.reads_text ? R"(messages=[{"role": "user", "content": "Hello"}])" : "prompt=[1, 2, 3]";
-    return fmt::format(
-        "  python3 -c 'import os, openai; print(openai.OpenAI(base_url=\"{}/v1\", api_key={})\n"
+    const std::string code = fmt::format(
+        "import os, openai; print(openai.OpenAI(base_url=\"{}/v1\", api_key={})\n"
         "    .{}.create(model={}, {}, max_tokens=32)\n"
-        "    .choices[0].{})'\n",
+        "    .choices[0].{})",
         url, server.wants_key ? "os.environ[\"KEY\"]" : "\"none\"", call, literal(server.model), prompt,
         server.reads_text ? "message.content" : "text");
+    return fmt::format("  python3 -c {}\n", shell_quoted(code));
 }
 
 }  // namespace

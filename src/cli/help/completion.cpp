@@ -3,19 +3,13 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "cli/shell_quoted.h"
 
 namespace hone::cli {
 
 namespace {
 
 using Value = FlagEntry::Value;
-
-// In single quotes, as bash and zsh read them.
-std::string shell_quoted(std::string_view text) {
-    std::string out = "'";
-    for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-}
 
 // fish knows two escapes in single quotes.
 std::string fish_quoted(std::string_view text) {
