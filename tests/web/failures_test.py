@@ -1,5 +1,6 @@
 """What the page says when the server is gone, busy, closed, or cannot serve what was asked."""
 
+import contextlib
 import time
 
 from hone_server import HoneServer
@@ -9,6 +10,15 @@ FLAGS = ("--threads", 1, "--kv-memory", "64M")
 
 def failure(page, kind):
     return page.wait(lambda: page.find(f".failure.{kind}"), f"a failure of kind {kind}")
+
+
+@contextlib.contextmanager
+def full_server(model):
+    """A server, and the stream that takes its only place until it is closed."""
+    with HoneServer(model, *FLAGS, "--max-streams", 1, "--max-waiting", 0, "--max-context", 32768) as server:
+        stream = server.client().completions.create(model=model.name, prompt="flood", max_tokens=32000, stream=True)
+        next(iter(stream))
+        yield server, stream
 
 
 def test_a_server_that_dies_leaves_the_text(visit, endless_folder):
@@ -51,9 +61,7 @@ def test_a_retry_takes_nothing_that_follows(visit, endless_folder):
 
 
 def test_only_the_last_answer_is_asked_for_again(visit, endless_folder):
-    with HoneServer(endless_folder, *FLAGS, "--max-streams", 1, "--max-waiting", 0, "--max-context", 32768) as server:
-        stream = server.client().completions.create(model=endless_folder.name, prompt="flood", max_tokens=32000, stream=True)
-        next(iter(stream))
+    with full_server(endless_folder) as (server, stream):
         page = visit(server)
         page.may_complain = ["429"]
         page.say("One")
@@ -67,9 +75,7 @@ def test_only_the_last_answer_is_asked_for_again(visit, endless_folder):
 
 
 def test_a_full_server_is_asked_again(visit, endless_folder):
-    with HoneServer(endless_folder, *FLAGS, "--max-streams", 1, "--max-waiting", 0, "--max-context", 32768) as server:
-        stream = server.client().completions.create(model=endless_folder.name, prompt="flood", max_tokens=32000, stream=True)
-        next(iter(stream))
+    with full_server(endless_folder) as (server, stream):
         page = visit(server)
         page.may_complain = ["429"]
         page.keys(",")
