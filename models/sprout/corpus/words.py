@@ -112,8 +112,8 @@ def more(name):
     return [w for w in path.read_text(encoding="ascii").split() if w not in HELD_OUT_WORDS]
 
 
-for name, pool in POOLS.items():
-    pool.add_training(more(name))
+for _name, _pool in POOLS.items():
+    _pool.add_training(more(_name))
 
 # Real words, which no invented one may be: those of the other side are among them.
 REAL = {
