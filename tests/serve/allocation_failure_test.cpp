@@ -112,9 +112,10 @@ TEST_F(AllocationFailureTest, EndsTheRequestOnly) {
 TEST_F(AllocationFailureTest, AClientThatLeavesIsNoticed) {
     generator_.script("hello", 1, false);
     for (int failing = 0;; ++failing) {
+        const size_t told = generator_.told();
         Call call;
         send(call, noted(request("POST", "/v1/completions", R"({"prompt":"a","stream":true,"max_tokens":100})")));
-        call.wait("o");
+        ASSERT_TRUE(eventually([&] { return generator_.told() == told + 5; })) << failing;
         left_until_failure = failing;
         never_out_of_memory = false;
         call.go_away();

@@ -125,7 +125,7 @@ TEST_F(RequestLogTest, ACancelledRequestIsNotedAtItsEnd) {
     Call call;
     send(call,
          with_transfer(request("POST", "/v1/completions", R"({"prompt":"a","max_tokens":100,"stream":true})"), "gone"));
-    call.wait("o");
+    ASSERT_TRUE(eventually([&] { return generator_.told() == 5; }));
     call.go_away();
     const auto lines = wait_for_lines(1);
     ASSERT_EQ(lines.size(), 1u);
