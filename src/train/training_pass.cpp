@@ -92,12 +92,27 @@ std::span<const model::AdapterRun> TrainingPass::adapters_of(int64_t rows) {
     return {&adapter_, 1};
 }
 
-void TrainingPass::for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body) {
-    const auto rows = std::ssize(batch_.tokens);
-    for (int64_t first = 0; first < rows; first += logits_rows_) {
+void TrainingPass::for_head_blocks(Rows rows, FunctionRef<void(Rows block)> body) {
+    const auto most = static_cast<size_t>(logits_rows_);
+    for (; !rows.empty(); rows = rows.subspan(std::min(most, rows.size()))) {
         const Workspace::Scope scope(ops_.workspace);
-        body(first, std::min(logits_rows_, rows - first));
+        body(rows.first(std::min(most, rows.size())));
     }
+}
+
+TrainingPass::Rows TrainingPass::all_rows() {
+    head_rows_.resize(batch_.tokens.size());
+    std::iota(head_rows_.begin(), head_rows_.end(), 0);
+    return head_rows_;
+}
+
+TrainingPass::Rows TrainingPass::rows_with_gradient(MatrixView<const float> dlogprobs) {
+    head_rows_.clear();
+    for (int64_t row = 0; row < dlogprobs.rows; row++) {
+        if (std::ranges::any_of(dlogprobs.row_span(row), [](float d) { return d != 0; }))  // or not a number
+            head_rows_.push_back(static_cast<int32_t>(row));
+    }
+    return head_rows_;
 }
 
 TrainingPass::HeadBlock TrainingPass::head_of(MatrixView<const float> x, model::Pass& pass) {
@@ -186,13 +201,14 @@ void TrainingPass::run_layers(const PackedBatch& batch, bool goes_back) {
     }
 }
 
-void TrainingPass::read_logprobs(int64_t first, const HeadBlock& block, MatrixView<float> logprobs) const {
+void TrainingPass::read_logprobs(Rows rows, const HeadBlock& block, MatrixView<float> logprobs) const {
     const auto& [logits, normalisers] = block;
     for (int64_t i = 0; i < logits.rows; i++) {
+        const int32_t row = rows[static_cast<size_t>(i)];
         for (int64_t k = 0; k < logprobs.cols; k++) {
-            const int32_t target = batch_.targets.row(first + i)[k];
+            const int32_t target = batch_.targets.row(row)[k];
             CHECK(target >= 0 && target < logits.cols, "target {} of {}", target, logits.cols);
-            logprobs.row(first + i)[k] = normalisers[static_cast<size_t>(i)].logprob(logits.row(i)[target]);
+            logprobs.row(row)[k] = normalisers[static_cast<size_t>(i)].logprob(logits.row(i)[target]);
         }
     }
 }
@@ -207,8 +223,8 @@ void TrainingPass::forward(const PackedBatch& batch, MatrixView<float> logprobs,
     run_layers(batch, goes_back);
     if (logprobs.cols == 0) return;
     model::Pass pass = pass_over(nullptr);
-    for_head_blocks([&](int64_t first, int64_t count) {
-        read_logprobs(first, head_of(inputs_.back().rows_from(first, count), pass), logprobs);
+    for_head_blocks(all_rows(), [&](Rows rows) {
+        read_logprobs(rows, head_of(inputs_.back().rows_from(rows.front(), std::ssize(rows)), pass), logprobs);
     });
 }
 
@@ -217,9 +233,10 @@ void TrainingPass::run(const PackedBatch& batch, MatrixView<float> logprobs, Mat
     check_shape(batch, dlogprobs);
     run_layers(batch, true);
     run_back(
-        [&](int64_t first, const HeadBlock& block) {
-            read_logprobs(first, block, logprobs);
-            return target_gradients(first, block, dlogprobs);
+        rows_with_gradient(dlogprobs),
+        [&](Rows rows, const HeadBlock& block) {
+            read_logprobs(rows, block, logprobs);
+            return target_gradients(rows, block, dlogprobs);
         },
         math::Way::forward);
 }
@@ -232,27 +249,35 @@ void TrainingPass::logits(int64_t first, MatrixView<float> logits) {
 }
 
 void TrainingPass::backward(MatrixView<const float> dlogprobs) {
-    run_back([&](int64_t first, const HeadBlock& block) { return target_gradients(first, block, dlogprobs); });
+    run_back(rows_with_gradient(dlogprobs),
+             [&](Rows rows, const HeadBlock& block) { return target_gradients(rows, block, dlogprobs); });
 }
 
-MatrixView<float> TrainingPass::target_gradients(int64_t first, const HeadBlock& block,
-                                                 MatrixView<const float> dlogprobs) {
-    const int64_t rows = block.logits.rows;
-    math::logprobs_backward(ops_, block.normalisers, batch_.targets.rows_from(first, rows),
-                            dlogprobs.rows_from(first, rows), block.logits);
+// Some rows of a matrix, one after the other.
+template <typename T>
+static MatrixView<T> gathered(std::span<const int32_t> rows, MatrixView<const T> from, Workspace& workspace) {
+    const auto out = workspace.matrix<T>(std::ssize(rows), from.cols);
+    for (size_t i = 0; i < rows.size(); i++)
+        std::copy_n(from.row(rows[i]), from.cols, out.row(static_cast<int64_t>(i)));
+    return out;
+}
+
+MatrixView<float> TrainingPass::target_gradients(Rows rows, const HeadBlock& block, MatrixView<const float> dlogprobs) {
+    math::logprobs_backward(ops_, block.normalisers, gathered(rows, batch_.targets, ops_.workspace),
+                            gathered(rows, dlogprobs, ops_.workspace), block.logits);
     return block.logits;
 }
 
 void TrainingPass::backward_from_logits(LogitsLoss loss) {
-    run_back([&](int64_t first, const HeadBlock& block) {
+    run_back(all_rows(), [&](Rows rows, const HeadBlock& block) {
         const auto dlogits = ops_.workspace.matrix<float>(block.logits.rows, block.logits.cols);
         std::fill_n(dlogits.data, dlogits.rows * dlogits.cols, 0.0f);
-        loss(first, block.logits, dlogits);
+        loss(rows.front(), block.logits, dlogits);
         return dlogits;
     });
 }
 
-void TrainingPass::run_back(BlockGradient gradient_of, math::Way head_way) {
+void TrainingPass::run_back(Rows rows, BlockGradient gradient_of, math::Way head_way) {
     CHECK(!inputs_.empty() && goes_back_, "backward without forward");
     const Workspace::Scope scope(ops_.workspace);
     const math::WayScope way(ops_, math::Way::again);
@@ -265,19 +290,25 @@ void TrainingPass::run_back(BlockGradient gradient_of, math::Way head_way) {
     const model::RouterGradientTap router_gradient_tap(balance);
     if (options_.aux_coefficient != 0) pass.router_gradient_tap = &router_gradient_tap;
     const MatrixView<float> dx = inputs_.back();  // of the residual stream, from the head down, in its place
-    for_head_blocks([&](int64_t first, int64_t count) {
-        const auto x = dx.rows_from(first, count), dx_block = ops_.workspace.matrix<float>(count, dx.cols);
-        std::fill_n(dx_block.data, count * dx.cols, 0.0f);
+    for_head_blocks(rows, [&](Rows some) {
+        const auto x = gathered<float>(some, dx, ops_.workspace);
+        const auto dx_block = ops_.workspace.matrix<float>(x.rows, x.cols);
+        std::fill_n(dx_block.data, x.rows * x.cols, 0.0f);
         const HeadBlock block = [&] {
             const math::WayScope computed(ops_, head_way);
             return head_of(x, pass);
         }();
         const math::PhaseScope phase(ops_, math::Phase::head);
-        tape.set_gradient(block.logits, gradient_of(first, block));
+        tape.set_gradient(block.logits, gradient_of(some, block));
         tape.set_gradient(x, dx_block);
         tape.run_back();
-        math::copy(ops_, dx_block, x);
+        for (size_t i = 0; i < some.size(); i++)
+            std::copy_n(dx_block.row(static_cast<int64_t>(i)), dx.cols, dx.row(some[i]));
     });
+    for (int64_t row = 0, next = 0; row < dx.rows; row++) {
+        const bool crosses = next < std::ssize(rows) && rows[static_cast<size_t>(next)] == row;
+        crosses ? (void)next++ : (void)std::fill_n(dx.row(row), dx.cols, 0.0f);
+    }
     pass.adapters = adapters_of(dx.rows);
     for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {
         const Workspace::Scope layer_scope(ops_.workspace);

@@ -57,7 +57,8 @@ class TrainingPass {
     // without `goes_back` there is none, and nothing is kept for it.
     void forward(const PackedBatch& batch, math::MatrixView<float> logprobs, bool goes_back = true);
     // Both ways where the gradients for the log-probabilities, dlogprobs [T, K], are known beforehand: the bits of
-    // forward() and backward(), but the head is computed once.
+    // forward() and backward(), but the head is computed once, and for the rows alone that have a gradient which is not
+    // zero; logprobs of the others stay as they are.
     void run(const PackedBatch& batch, math::MatrixView<float> logprobs, math::MatrixView<const float> dlogprobs);
     // The load-balancing loss of the batch over all its rows and all layers together; 0 for a model without experts.
     double aux_loss() const { return math::aux_loss(load_); }
@@ -65,7 +66,8 @@ class TrainingPass {
     math::MatrixView<const int64_t> selections() const {
         return {selections_.data(), model_.spec().layers, model_.spec().experts};
     }
-    // Adds the gradients for those of the log-probabilities, dlogprobs [T, K], to the weights'. Once after forward().
+    // Adds the gradients for those of the log-probabilities, dlogprobs [T, K], to the weights'. Once after forward(). Rows
+    // of zeros do not cross the head: prompts cost nothing there.
     void backward(math::MatrixView<const float> dlogprobs);
     // The same for a loss of the logits themselves, which sees them block after block.
     void backward_from_logits(LogitsLoss loss);
@@ -86,22 +88,27 @@ class TrainingPass {
     model::Pass pass_over(math::Tape* tape);
     // The adapter's runs for `rows` rows: one, or none without an adapter. Valid until the next call.
     std::span<const model::AdapterRun> adapters_of(int64_t rows);
-    // Calls body(first row, rows) for blocks of rows whose logits may be held together.
-    void for_head_blocks(FunctionRef<void(int64_t first, int64_t rows)> body);
+    // Calls body(some of the rows) for blocks of `rows` whose logits may be held together.
+    using Rows = std::span<const int32_t>;
+    void for_head_blocks(Rows rows, FunctionRef<void(Rows block)> body);
+    // All rows of the batch; and those with a gradient. Valid until the next call of either.
+    Rows all_rows();
+    Rows rows_with_gradient(math::MatrixView<const float> dlogprobs);
     // Some rows through the head, in the workspace.
     struct HeadBlock {
         math::MatrixView<float> logits;              // [rows, vocabulary]
         std::span<math::LogNormaliser> normalisers;  // a row each
     };
     HeadBlock head_of(math::MatrixView<const float> x, model::Pass& pass);
-    // Those of the rows from `first` on, of the targets.
-    void read_logprobs(int64_t first, const HeadBlock& block, math::MatrixView<float> logprobs) const;
+    // Those of the targets of the block's rows.
+    void read_logprobs(Rows rows, const HeadBlock& block, math::MatrixView<float> logprobs) const;
     // The gradient of a block of logits, in their place, for that of their targets' log-probabilities.
-    math::MatrixView<float> target_gradients(int64_t first, const HeadBlock& block,
+    math::MatrixView<float> target_gradients(Rows rows, const HeadBlock& block,
                                              math::MatrixView<const float> dlogprobs);
-    // Back from the head to the embedding. The gradient of a block of logits, in their place or another.
-    using BlockGradient = FunctionRef<math::MatrixView<float>(int64_t first, const HeadBlock& block)>;
-    void run_back(BlockGradient gradient_of, math::Way head_way = math::Way::again);
+    // Back from the head, which `rows` cross alone, to the embedding. The gradient of a block of logits, in their place or
+    // another.
+    using BlockGradient = FunctionRef<math::MatrixView<float>(Rows rows, const HeadBlock& block)>;
+    void run_back(Rows rows, BlockGradient gradient_of, math::Way head_way = math::Way::again);
 
     const model::Model& model_;
     math::OpContext& ops_;
@@ -111,7 +118,7 @@ class TrainingPass {
     model::AdapterRun adapter_;
 
     PackedBatch batch_;
-    std::vector<int32_t> positions_, pages_;
+    std::vector<int32_t> positions_, pages_, head_rows_;
     std::vector<math::AttentionSegment> segments_;  // a document each
     math::Workspace kept_;                          // what forward() leaves for backward()
     std::optional<math::Workspace::Scope> kept_scope_;
