@@ -39,10 +39,17 @@ def run(folder, *arguments, **environment):
 @pytest.fixture(scope="module")
 def samples():
     """Domain -> records that training may see."""
-    return {
+    out = {
         name: [domain.sample(Draw(TRAIN, "test", name, i)).record() for i in range(RECORDS)]
         for name, (domain, _) in make_corpus.DOMAINS.items()
     }
+    for name in make_corpus.CONVERSATIONS:
+        out[name] += conversations(name)
+    return out
+
+
+def conversations(name):
+    return [make_corpus.CONVERSATIONS[name](Draw(TRAIN, "test", "several", name, i)).record() for i in range(RECORDS // 3)]
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +240,44 @@ def test_every_check_takes_the_answer_that_it_was_made_from():
                 assert calls == ([check["tool_call"]] if check["tool_call"] else [])
             if "calls" in check:
                 assert calls == [{"name": c["name"], "arguments": c["arguments"]} for c in check["calls"]]
+
+
+def leaves(value):
+    """What stands in a JSON value, as a text tells it."""
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in leaves(part)]
+    if isinstance(value, list):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [] if value is None or isinstance(value, bool) else [str(value)]
+
+
+@pytest.mark.parametrize("name", ["tools", "no_tool"])
+def test_each_call_of_several_is_what_its_request_asks_for(name):
+    calls = 0
+    for record in conversations(name):
+        schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in record["tools"]}
+        for before, message in zip(record["messages"], record["messages"][1:]):
+            for call in message.get("tool_calls", []):
+                calls += 1
+                arguments, schema = call["function"]["arguments"], schemas[call["function"]["name"]]
+                assert set(schema["required"]) <= set(arguments) <= set(schema["properties"])
+                assert before["role"] == "user"
+                for leaf in leaves(arguments):
+                    assert leaf in before["content"], (leaf, before["content"])
+    assert calls > 400
+
+
+def test_each_of_several_notes_has_the_values_of_its_json():
+    notes = 0
+    for record in conversations("extract"):
+        keys = [list(json.loads(m["content"])) for m in record["messages"] if m["role"] == "assistant"]
+        assert all(k == keys[0] for k in keys)
+        for i, message in enumerate(record["messages"]):
+            if message["role"] == "assistant":
+                notes += 1
+                for leaf in leaves(json.loads(message["content"])):
+                    assert leaf in record["messages"][i - 1]["content"], (leaf, record["messages"][i - 1])
+    assert notes > 2 * RECORDS // 3
 
 
 def test_a_field_that_a_note_does_not_tell_could_not_be_read_from_it():

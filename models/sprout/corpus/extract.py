@@ -112,6 +112,11 @@ def riddle(absent, given, text):
 
 
 def sample(draw):
+    return begin(draw)[0]
+
+
+def begin(draw):
+    """A sample, and how to make more notes for what it asks for."""
     count = draw.weighted([2, 3, 4, 5], [28, 36, 24, 12])
     in_form = draw.chance(25)
     fields = slots.slots(draw, count, "note", draw.one(["snake", "snake", "camel"]), 0 if in_form else 50)
@@ -123,10 +128,10 @@ def sample(draw):
     given = [f for f in fields if f not in absent]
     text = label_lines(draw, given) if in_form else note(draw, given, thing)
     if riddle(absent, given, text):
-        return sample(draw)
+        return begin(draw)
     value = {f.key: None if f in absent else f.value for f in fields}
     shape = draw.weighted(["lines", "inline", "template", "schema"], [30, 20, 25, 25])
-    described = fields
+    described, outer = fields, None
     if shape in ("template", "schema") and len(fields) >= 4 and draw.chance(40):
         outer, value = nested(draw, fields, value)
         described = fields[:-2] + [outer]
@@ -149,4 +154,30 @@ def sample(draw):
     else:
         messages = [user(marked + "\n" + ask)]
     messages.append(assistant(dump(value)))
-    return Sample(messages, {"json": value}, max_tokens=256)
+    return Sample(messages, {"json": value}, max_tokens=256), lambda: another(draw, fields, item, outer, in_form)
+
+
+def another(draw, fields, item, outer, in_form):
+    """A note with other values, and its JSON."""
+    thing = words.thing(draw)
+    now = [slots.Slot(f.key, f.schema, thing, "", f.label) if f is item else slots.again(draw, f) for f in fields]
+    absent = [f for f in now if draw.chance(20)][:1]
+    given = [f for f in now if f not in absent]
+    text = label_lines(draw, given) if in_form else note(draw, given, thing)
+    if riddle(absent, given, text):
+        return another(draw, fields, item, outer, in_form)
+    value = {f.key: None if f in absent else f.value for f in now}
+    if outer:
+        inner = {f.key: value.pop(f.key) for f in now[-2:]}
+        value[outer.key] = inner
+    return text, value
+
+
+def conversation(draw):
+    """More notes for the same fields: what was asked for holds until something else is."""
+    first, more = begin(draw)
+    for _ in range(draw.weighted([0, 1, 2, 3, 4], [20, 20, 20, 20, 20])):
+        text, value = more()
+        text = draw.pick(NOTE_MARKS).format(text) if draw.chance(40) else text
+        first.messages += [user(text), assistant(dump(value))]
+    return first

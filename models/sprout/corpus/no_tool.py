@@ -23,6 +23,14 @@ def sample(draw):
     if not others:
         return sample(draw)
     toolset = [tools.random_tool(draw, a) for a in others]
+    text, answer, decisive = exchange(draw, wanted)
+    messages = scenes.system_turn(draw, 15) + [user(text), assistant(answer)]
+    contains = [decisive] if isinstance(decisive, str) else list(decisive)
+    return Sample(messages, {"tool_call": None, "contains": contains}, toolset)
+
+
+def exchange(draw, wanted):
+    """A request that no tool is for, if none does anything with what is `wanted`; the answer, and what decides."""
     kind = draw.weighted(["action", "errand", "help", "talk", "scene", "unknown"], [44, 14, 12, 10, 12, 8])
     if kind == "action":
         fields = tools.slots.slots(draw, draw.weighted([0, 1, 2], [30, 45, 25]), wanted.noun)
@@ -43,6 +51,4 @@ def sample(draw):
     else:
         scene = scenes.Scene(draw)
         text, answer, decisive = scene.story + " " + scene.question, scene.long, scene.short
-    messages = scenes.system_turn(draw, 15) + [user(text), assistant(answer)]
-    contains = [decisive] if isinstance(decisive, str) else list(decisive)
-    return Sample(messages, {"tool_call": None, "contains": contains}, toolset)
+    return text, answer, decisive

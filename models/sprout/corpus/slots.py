@@ -10,10 +10,11 @@ from corpus.draw import Pool
 
 
 class Slot:
-    __slots__ = ("key", "schema", "value", "phrase", "label", "kind")
+    __slots__ = ("key", "schema", "value", "phrase", "label", "kind", "labelled")
 
-    def __init__(self, key, schema, value, phrase, label, kind=None):
+    def __init__(self, key, schema, value, phrase, label, kind=None, labelled=False):
         self.key, self.schema, self.value, self.phrase, self.label, self.kind = key, schema, value, phrase, label, kind
+        self.labelled = labelled
 
 
 # Kind -> keys, descriptions, phrases for requests ("Book a room for Mara").
@@ -207,10 +208,36 @@ def labelled(draw, noun, style="snake", label=None):
     else:
         value, schema = sentence(draw), {"type": "string"}
         return Slot(key, schema | {"description": description}, value,
-                    filled(draw.pick(phrases), label, f'"{value}"'), label, "text")
+                    filled(draw.pick(phrases), label, f'"{value}"'), label, "text", True)
     if draw.chance(80):
         schema = schema | {"description": description}
-    return Slot(key, schema, value, filled(draw.pick(phrases), label, shown(value)), label, kind)
+    return Slot(key, schema, value, filled(draw.pick(phrases), label, shown(value)), label, kind, True)
+
+
+def again(draw, slot):
+    """The slot with another value, in another phrase."""
+    kind = slot.kind
+    if not slot.labelled:
+        value = VALUES[kind](draw)
+        return Slot(slot.key, slot.schema, value, draw.pick(TYPED[kind][2]).format(value), slot.label, kind)
+    phrases, quote = LABELLED_PHRASES, ""
+    if kind == "integer":
+        value = draw.number(2, draw.one([60, 400, 9000]))
+    elif kind == "number":
+        value = words.price(draw)
+    elif kind == "enum":
+        value = draw.one(slot.schema["enum"])
+    elif kind == "boolean":
+        value = draw.chance(50)
+        phrases = TRUE_PHRASES if value else FALSE_PHRASES
+    elif kind == "list":
+        value, phrases = distinct_words(draw, draw.between(2, 3)), LIST_PHRASES
+    elif kind == "text":
+        value, quote = sentence(draw), '"'
+    else:
+        value = {"word": words.word, "code": words.code}[kind](draw)
+    told = quote + shown(value) + quote
+    return Slot(slot.key, slot.schema, value, filled(draw.pick(phrases), slot.label, told), slot.label, kind, True)
 
 
 def distinct_words(draw, count):

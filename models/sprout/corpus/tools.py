@@ -119,8 +119,8 @@ def slots_text(draw, fields):
     return text
 
 
-def call_sample(draw, tool_count):
-    chosen, *others = actions(draw, tool_count)
+def told_call(draw, chosen):
+    """Tool, arguments and a request for an action."""
     count = draw.weighted([1, 2, 3, 4], [25, 40, 25, 10])
     fields = slots.slots(draw, count + (1 if draw.chance(25) else 0), chosen.noun, key_style(chosen))
     given, optional = fields[:count], fields[count:]
@@ -128,11 +128,16 @@ def call_sample(draw, tool_count):
     told = " ".join(f.phrase for f in given)
     optional = [f for f in optional if not slots.could_be_read(f, told, any(g.kind == "text" for g in given))]
     tool = chosen.tool(draw, given, optional)
-    tools = draw.shuffled([tool] + [random_tool(draw, other) for other in others])
     order = [f for key in tool["function"]["parameters"]["properties"] for f in given if f.key == key]
     arguments = {f.key: f.value for f in order}
-    request = chosen.fill(draw.pick(REQUESTS), slots_text(draw, given))
-    return tools, chosen, arguments, request
+    return tool, arguments, lambda: chosen.fill(draw.pick(REQUESTS), slots_text(draw, given))
+
+
+def call_sample(draw, tool_count):
+    chosen, *others = actions(draw, tool_count)
+    tool, arguments, request = told_call(draw, chosen)
+    tools = draw.shuffled([tool] + [random_tool(draw, other) for other in others])
+    return tools, chosen, arguments, request()
 
 
 def sample(draw):
