@@ -39,10 +39,6 @@ std::string hash_of(std::span<const model::SmallFile> files) {
     return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
 }
 
-std::string_view pattern_of(const TokenizerRecipe& recipe) {
-    return recipe.split_digits ? text::patterns::kQwen2 : text::patterns::kLlama3;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<TokenizerJob>> TokenizerJob::open(TokenizerRecipe recipe, const Options& options) {
@@ -53,7 +49,9 @@ Result<std::unique_ptr<TokenizerJob>> TokenizerJob::open(TokenizerRecipe recipe,
     auto index = RecordIndex::build(known.files, options.quiet);
     if (!index) return known.mistake("data.files", fmt::format("cannot be read: {}", index.error().message));
     job->index_ = std::move(*index);
-    job->pattern_ = text::make_scanner(pattern_of(known));
+    auto pattern = text::make_pattern(known.pattern, text::RegexDialect::kOniguruma);
+    if (!pattern) return known.mistake("pattern", fmt::format("is no regular expression: {}", pattern.error().message));
+    job->pattern_ = std::move(*pattern);
     job->added_ = text::AddedTokens(job->added_tokens(0), nullptr);
     if (options.restart) return job;
     const fs::path final = known.output / "final";
@@ -257,7 +255,7 @@ Status TokenizerJob::write(const text::TrainedBpe& bpe) const {
                                            {"single_word", token.single_word}, {"special", token.special}};
     }
     config->content = json::serialize(written) + "\n";
-    files.push_back({"tokenizer.json", text::tokenizer_json(bpe, added, pattern_of(recipe_))});
+    files.push_back({"tokenizer.json", text::tokenizer_json(bpe, added, recipe_.pattern)});
     if (const auto tokenizer = text::Tokenizer::load(in_memory(files)); !tokenizer) return tokenizer.error();
     files.push_back({kStateName, state() + "\n"});
     size_t bytes = 0;

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "text/tokenizer/pattern.h"
 #include "text/tokenizer/vocabulary.h"
 #include "train/noted_table.h"
 
@@ -64,7 +65,10 @@ Result<TokenizerRecipe> parse_tokenizer_recipe(std::string_view text, const std:
     root.choice("kind", {"tokenizer"});
     recipe.output = root.path("output");
     read_added_tokens(root, recipe);
-    recipe.split_digits = root.flag("split_digits", true);
+    const bool split_digits = root.flag("split_digits", true);
+    recipe.pattern = root.text("pattern", std::string(split_digits ? text::patterns::kQwen2 : text::patterns::kLlama3));
+    if (root.has("pattern") && root.has("split_digits"))
+        root.mistake("split_digits", "is part of \"pattern\"; give one of them");
     recipe.min_frequency = static_cast<uint64_t>(root.integer("min_frequency", 1, int64_t{1} << 40, 2));
     read_config_files(root, recipe);
     NotedTable data = root.table("data");

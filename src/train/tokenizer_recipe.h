@@ -12,7 +12,9 @@ struct TokenizerRecipe : RecipeText {
     std::vector<std::string> special_tokens;  // added tokens that decoded text leaves out
     std::vector<std::string> added_tokens;    // those that it shows
     std::string eos_token;                    // empty: that of tokenizer_config.json, if any
-    bool split_digits = true;                 // each digit a word; otherwise up to three
+    // How text is cut into words, which no token goes beyond: a regular expression as tokenizer.json has it, whose matches
+    // and what lies between them are words.
+    std::string pattern;
     uint64_t min_frequency = 2;
     std::vector<std::filesystem::path> config_files;
     std::vector<std::filesystem::path> files;

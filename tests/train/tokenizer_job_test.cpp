@@ -115,6 +115,22 @@ TEST_F(TokenizerJobTest, digits_stay_together_where_they_shall) {
     EXPECT_EQ((*made)->encode("2048").size(), 2U);  // 204, 8
 }
 
+TEST_F(TokenizerJobTest, words_are_cut_as_the_recipe_says) {
+    const auto with = [&](const char* more) { return mistake(usual(more)); };
+    ASSERT_EQ(with("pattern = ' the(?!\\p{L})|\\p{L}+|\\s+'\n"), "");
+    const auto made = text::Tokenizer::load(fs::path(folder_.path()) / "out/final");
+    const auto river = (*made)->encode("river"), quoted = (*made)->encode("\"river"),
+               after_blank = (*made)->encode(" river");
+    ASSERT_EQ(river.size(), 1U);
+    EXPECT_EQ(quoted, (std::vector<int32_t>{(*made)->encode("\"")[0], river[0]}));
+    EXPECT_EQ(after_blank, (std::vector<int32_t>{(*made)->encode(" ")[0], river[0]}));
+    EXPECT_EQ((*made)->encode(" the garden").size(), 3U);  // the blank belongs to the first word alone
+
+    EXPECT_NE(with("pattern = '('\n").find("pattern is no regular expression: "), std::string::npos)
+        << with("pattern = '('\n");
+    EXPECT_NE(with("pattern = 'a'\nsplit_digits = true\n").find("give one of them"), std::string::npos);
+}
+
 TEST_F(TokenizerJobTest, texts_need_no_config_files) {
     write("data.jsonl", R"({"text": "a b a b"})"
                         "\n");
