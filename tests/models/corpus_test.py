@@ -21,7 +21,7 @@ make_corpus = importlib.util.module_from_spec(importlib.util.spec_from_loader("m
 sys.dont_write_bytecode = True
 loader.exec_module(make_corpus)
 
-from corpus import arithmetic, extract, help, preferences, small_talk, slots, text, tool_loops, unknown, words, world  # noqa: E402
+from corpus import arithmetic, extract, help, phrases, preferences, small_talk, slots, text, tool_loops, unknown, words, world  # noqa: E402
 from corpus.draw import HELD_OUT, TRAIN, Draw, Pool, is_held_out  # noqa: E402
 
 # Texts with numbers that come out of something else: sums, lengths, documents.
@@ -109,6 +109,21 @@ def test_parts_of_a_pool_have_nothing_in_common():
         assert not set(pool.sides[0]) & set(pool.sides[1])
 
 
+def test_each_file_of_phrases_is_of_a_pool_and_has_its_placeholders():
+    pools = {f"{module.__name__.rsplit('.', 1)[-1]}.{name}": pool
+             for module in make_corpus.PHRASED for name, pool in phrases.named_pools(module)}
+    files = list(phrases.FOLDER.iterdir())
+    assert len(files) > 70
+    for path in files:
+        lines = path.read_text(encoding="ascii").splitlines()
+        assert len(set(lines)) == len(lines) and "" not in lines, path.name
+        train, held_out = pools[path.name.removesuffix(".txt")].sides
+        of_code = [item for item in (*train, *held_out) if item.replace("\n", "\\n") not in lines]
+        known = {name for item in of_code for name in re.findall(r"\{\w*\}", item)}
+        for line in lines:
+            assert set(re.findall(r"\{\w*\}", line)) <= known, f"{path.name}: {line}"
+
+
 def test_no_name_or_code_of_a_suite_is_in_training(trained_text):
     known = words_of(trained_text)
     for name in make_corpus.SUITES:
@@ -135,7 +150,7 @@ def test_no_number_of_a_suite_is_in_training(samples, plain_texts):
 def as_expression(template):
     """What a template may have become; nothing where too little of it is its own to be told from others."""
     own = re.sub(r"\{\{?\w*\}?\}", "", template)
-    if len(re.sub(r"\W", "", own)) < 8:
+    if len(re.sub(r"\W", "", own)) < 9:
         return None
     return r"[^\n]{1,80}?".join(re.escape(part) for part in re.split(r"\{\w+\}", template))
 
@@ -343,7 +358,7 @@ def test_few_words_and_politeness_are_not_wished_for_together():
 def test_a_stands_before_consonants_and_plurals_are_english(samples, plain_texts):
     told = [asked(r) for name in ("unknown", "no_tool", "tools", "extract") for r in samples[name]]
     for line in told + plain_texts["sentences"]:
-        assert not re.search(r"\b[Aa] [aeiou]\w", line), line
+        assert not re.search(rf"\b[Aa] {words.VOWEL}\w", line), line
     assert [words.plural(w) for w in "fox box knife battery key torch mouse".split()] == [
         "foxes", "boxes", "knives", "batteries", "keys", "torches", "mice"
     ]

@@ -65,6 +65,12 @@ def as_schema(fields):
     return dump({"type": "object", "properties": properties, "required": list(properties)})
 
 
+def as_sentence(slot):
+    """The phrase; a value that begins it is written as it is."""
+    phrase = slot.phrase.removeprefix("and ")
+    return (phrase if phrase.startswith(slots.shown(slot.value)) else words.sentence_start(phrase)) + "."
+
+
 def note(draw, given, thing):
     text = words.with_articles(draw.pick(SUBJECTS).format(t=thing, a="a", A="A", j=draw.pick(words.ADJECTIVES)))
     told = [f for f in draw.shuffled(given) if f.phrase]
@@ -75,7 +81,7 @@ def note(draw, given, thing):
     if style == 0:
         return text + (" " if slots.goes_on(told[0]) else ": ") + ", ".join(phrases) + "."
     if style == 1:
-        return text + ". " + " ".join(words.sentence_start(p.removeprefix("and ")) + "." for p in phrases)
+        return text + ". " + " ".join(as_sentence(f) for f in told)
     return text + "; " + "; ".join(phrases)
 
 

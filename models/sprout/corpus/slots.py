@@ -249,13 +249,19 @@ def distinct_words(draw, count):
     return out
 
 
-# First words of phrases that go on with a sentence.
-JOINING = set("with without for on in at by under over near and using from as since until of to saying having where "
-              "taking around right not starting reachable writing because due dated filed located beginning that which".split())
+# First words of phrases that go on with a sentence, beside those in -ing that add or take away nothing.
+JOINING = set("""
+about accompanied ahead along as at based because before bound but by catalogued coded complete dated down due during e-mailed
+filed following for forwarded free from given headed identified in labelled like linked listed located mailed marked minus near
+not numbered of on once out over pencilled plus promptly punctually reachable recorded registered right scheduled serial
+since situated slated so sometime tagged that tied timed to under until up via when where which while whose with within
+without worded and around
+""".split())
 
 
 def goes_on(slot):
-    return slot.phrase.split(" ")[0] in JOINING
+    word = slot.phrase.split(" ")[0]
+    return word in JOINING or word.endswith("ing") and word not in ("including", "leaving")
 
 
 def could_be_read(slot, text, quoted):

@@ -216,13 +216,17 @@ def listed(items, last="and"):
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + f" {last} " + items[-1]
 
 
+# Letters that sound like a vowel: not the u of use, unit and Europe, or the o of one.
+VOWEL = r"(?!uni(?![mn])|us[aeu]|uk|ut[ei]|ur[aeiou]|eu|one\b)[aeiou]"
+
+
 def article(noun):
-    return ("an " if noun[0] in "aeiou" else "a ") + noun
+    return ("an " if re.match(VOWEL, noun) else "a ") + noun
 
 
 def with_articles(text):
     """`a` in front of a vowel becomes `an`: for patterns whose word is not known when they are written."""
-    return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
+    return re.sub(rf"\b([Aa]) (?={VOWEL})", r"\1n ", text)
 
 
 PLURALS = {"knife": "knives", "shelf": "shelves", "mouse": "mice", "sheep": "sheep", "wolf": "wolves"}
