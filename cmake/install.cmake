@@ -8,13 +8,13 @@ add_custom_command(
 # The program finds the built-in model and its suites beside it (cli/default_model.h).
 install(TARGETS hone RUNTIME DESTINATION bin)
 install(FILES ${PROJECT_SOURCE_DIR}/models/sprout/sprout.hone DESTINATION share/hone OPTIONAL)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/models/sprout/evals DESTINATION share/hone OPTIONAL FILES_MATCHING PATTERN "*.jsonl")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/models/sprout/evals DESTINATION share/hone FILES_MATCHING PATTERN "*.jsonl")
 
 install(DIRECTORY ${PROJECT_BINARY_DIR}/manual/man1 DESTINATION share/man)
 install(FILES ${PROJECT_BINARY_DIR}/manual/hone.bash DESTINATION share/bash-completion/completions RENAME hone)
 install(FILES ${PROJECT_BINARY_DIR}/manual/hone.fish DESTINATION share/fish/vendor_completions.d)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION share/doc/hone)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION share/doc/hone FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION share/doc/hone FILES_MATCHING PATTERN "*.md" PATTERN "*.png")
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION share/doc/hone RENAME copyright OPTIONAL)
 install(CODE "set(source ${PROJECT_SOURCE_DIR})\nset(build ${PROJECT_BINARY_DIR})")
 install(SCRIPT ${PROJECT_SOURCE_DIR}/cmake/install_by_prefix.cmake)
@@ -29,11 +29,13 @@ set(CPACK_PACKAGE_NAME hone)
 set(CPACK_PACKAGE_CONTACT ${builder})
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "server and trainer of open-weight mixture-of-experts language models")
 set(CPACK_PACKAGE_DESCRIPTION
-    "Hone serves Qwen3, Qwen3-MoE, OLMoE and MiniMax-M2 checkpoints in bf16 or INT4 on CPUs, over an API like OpenAI's, and \
-trains them on the same copy of the weights with the same arithmetic.\n\
+    "Hone serves Qwen3, Qwen3-MoE, OLMoE and MiniMax-M2 checkpoints in bf16 or\n\
+INT4 on CPUs, over an API like OpenAI's, and trains them on the same copy of\n\
+the weights with the same arithmetic.\n\
 .\n\
-The package has the program, its manual pages, completions for bash, zsh and fish, and a systemd service that is not \
-started before it is enabled (systemctl enable --now hone).")
+The package has the program, its manual pages, completions for bash, zsh and\n\
+fish, and a systemd service that is not started before it is enabled\n\
+(systemctl enable --now hone).")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
