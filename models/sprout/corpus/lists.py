@@ -7,7 +7,7 @@ from corpus import scenes, words
 from corpus.draw import Pool
 from corpus.record import Sample, assistant, user
 
-FORMS = Pool(["{l}", "{l}", "{l}", "[{l}]", "({l})"], ["<{l}>", "{{{l}}}"])
+FORMS = Pool(["{l}"] * 15 + ["[{l}]", "({l})"] * 4, ["<{l}>", "{{{l}}}"])
 SORT_NUMBERS = Pool([
     "Sort these numbers: {l}", "Sort from smallest to largest: {l}", "Put in ascending order: {l}", "Sort {l}",
     "Order the numbers {l}", "Arrange {l} from small to large.", "Sort the list {l} in ascending order.",

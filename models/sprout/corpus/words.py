@@ -96,6 +96,13 @@ NOUN_TAGS = Pool.split(
     "urgent draft travel finance garden kitchen school music sport health family office legal design spring "
     "summer autumn winter archive review public private weekly monthly local foreign internal beta")
 
+# Days that are none, beside five of the week: which day it was is to be read, not known.
+WEEKDAYS.add_training("""
+Easter Christmas Midsummer Halloween Thanksgiving Whitsun payday Hollday Brimday Kolsday Frantday Pelday Vunsday Garmday
+Trisday Loopday Nimday Zelsday Morkday Quinday Bastday Ulmday Fersday Drenday Stilday Kambday Rovday Hexday Jolsday Wendelday
+Thulday Skanday Ondersday Plumday Crosday Irmday Yelday Bronsday Dulsday Faxday Gelsday Hornday Kinsday
+""".split())
+
 # What training has besides: many words, so that a model has to read those it has not seen instead of knowing them all.
 POOLS = {
     "first_names": FIRST_NAMES,
@@ -103,8 +110,10 @@ POOLS = {
     "things": THINGS,
     "adjectives": ADJECTIVES,
     "labels": LABELS,
+    "colours": COLOURS,
+    "noun_tags": NOUN_TAGS,
 }
-HELD_OUT_WORDS = {w for pool in [*POOLS.values(), COLOURS, COUNTABLE, NOUN_TAGS] for w in pool.sides[HELD_OUT]}
+HELD_OUT_WORDS = {w for pool in [*POOLS.values(), COUNTABLE] for w in pool.sides[HELD_OUT]}
 
 
 def more(name):
