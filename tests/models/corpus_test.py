@@ -150,7 +150,7 @@ def test_no_number_of_a_suite_is_in_training(samples, plain_texts):
 def as_expression(template):
     """What a template may have become; nothing where too little of it is its own to be told from others."""
     own = re.sub(r"\{\{?\w*\}?\}", "", template)
-    if len(re.sub(r"\W", "", own)) < 9:
+    if len(re.sub(r"\W", "", own)) < 8:
         return None
     return r"[^\n]{1,80}?".join(re.escape(part) for part in re.split(r"\{\w+\}", template))
 

@@ -163,6 +163,19 @@ def typed(draw, kind, style="snake"):
     return Slot(key, schema, value, draw.pick(phrases).format(value), key, kind)
 
 
+# Of labelled slots; an enum's is one of its options.
+LABELLED_VALUES = {
+    "integer": lambda draw: draw.number(2, draw.one([60, 400, 9000])),
+    "number": words.price,
+    "word": words.word,
+    "code": words.code,
+    "boolean": lambda draw: draw.chance(50),
+    "list": lambda draw: draw.some(words.NOUN_TAGS, draw.between(2, 3)) if draw.chance(50) else distinct_words(
+        draw, draw.between(2, 3)),
+    "text": sentence,
+}
+
+
 def label_words(draw):
     return draw.pick(words.LABELS).replace("_", " ") if draw.chance(55) else words.word(draw)
 
@@ -186,27 +199,24 @@ def labelled(draw, noun, style="snake", label=None):
     description = filled(draw.pick(LABELLED_DESCRIPTIONS), label, noun=noun)
     phrases = LABELLED_PHRASES
     if kind == "integer":
-        value, schema = draw.number(2, draw.one([60, 400, 9000])), {"type": "integer"}
+        value, schema = LABELLED_VALUES[kind](draw), {"type": "integer"}
     elif kind == "number":
-        value, schema = words.price(draw), {"type": "number"}
-    elif kind == "word":
-        value, schema = words.word(draw), {"type": "string"}
-    elif kind == "code":
-        value, schema = words.code(draw), {"type": "string"}
+        value, schema = LABELLED_VALUES[kind](draw), {"type": "number"}
+    elif kind in ("word", "code"):
+        value, schema = LABELLED_VALUES[kind](draw), {"type": "string"}
     elif kind == "enum":
         pool = draw.one([words.COLOURS, words.ADJECTIVES, words.NOUN_TAGS, None])
         options = draw.some(pool, draw.between(2, 3)) if pool else distinct_words(draw, draw.between(2, 4))
         value, schema = draw.one(options), {"type": "string", "enum": options}
     elif kind == "boolean":
-        value, schema = draw.chance(50), {"type": "boolean"}
+        value, schema = LABELLED_VALUES[kind](draw), {"type": "boolean"}
         description = draw.pick(BOOLEAN_DESCRIPTIONS).format(l=label)
         phrases = TRUE_PHRASES if value else FALSE_PHRASES
     elif kind == "list":
-        value = draw.some(words.NOUN_TAGS, draw.between(2, 3)) if draw.chance(50) else distinct_words(
-            draw, draw.between(2, 3))
+        value = LABELLED_VALUES[kind](draw)
         schema, phrases = {"type": "array", "items": {"type": "string"}}, LIST_PHRASES
     else:
-        value, schema = sentence(draw), {"type": "string"}
+        value, schema = LABELLED_VALUES["text"](draw), {"type": "string"}
         return Slot(key, schema | {"description": description}, value,
                     filled(draw.pick(phrases), label, f'"{value}"'), label, "text", True)
     if draw.chance(80):
@@ -220,23 +230,13 @@ def again(draw, slot):
     if not slot.labelled:
         value = VALUES[kind](draw)
         return Slot(slot.key, slot.schema, value, draw.pick(TYPED[kind][2]).format(value), slot.label, kind)
-    phrases, quote = LABELLED_PHRASES, ""
-    if kind == "integer":
-        value = draw.number(2, draw.one([60, 400, 9000]))
-    elif kind == "number":
-        value = words.price(draw)
-    elif kind == "enum":
-        value = draw.one(slot.schema["enum"])
-    elif kind == "boolean":
-        value = draw.chance(50)
+    value = draw.one(slot.schema["enum"]) if kind == "enum" else LABELLED_VALUES[kind](draw)
+    phrases = LABELLED_PHRASES
+    if kind == "boolean":
         phrases = TRUE_PHRASES if value else FALSE_PHRASES
     elif kind == "list":
-        value, phrases = distinct_words(draw, draw.between(2, 3)), LIST_PHRASES
-    elif kind == "text":
-        value, quote = sentence(draw), '"'
-    else:
-        value = {"word": words.word, "code": words.code}[kind](draw)
-    told = quote + shown(value) + quote
+        phrases = LIST_PHRASES
+    told = f'"{value}"' if kind == "text" else shown(value)
     return Slot(slot.key, slot.schema, value, filled(draw.pick(phrases), slot.label, told), slot.label, kind, True)
 
 
