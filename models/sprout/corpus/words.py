@@ -238,7 +238,8 @@ def with_articles(text):
     return re.sub(rf"\b([Aa]) (?={VOWEL})", r"\1n ", text)
 
 
-PLURALS = {"knife": "knives", "shelf": "shelves", "mouse": "mice", "sheep": "sheep", "wolf": "wolves"}
+PLURALS = {"knife": "knives", "shelf": "shelves", "mouse": "mice", "wolf": "wolves", "goose": "geese", "ox": "oxen"}
+PLURALS |= {animal: animal for animal in "sheep moose deer fish jellyfish goldfish starfish salmon trout squid bison".split()}
 
 
 def plural(noun):
