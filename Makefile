@@ -7,7 +7,6 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 RELEASE = build/release
 SPROUT = models/sprout/sprout.hone
-TINY_MODEL = tests/golden/models/qwen3_moe
 
 .PHONY: help packages build program serve install deb sprout test test-reference asan tsan format clean
 
@@ -15,7 +14,7 @@ help:
 	@echo 'make serve [MODEL=DIR] [PORT=8080]   install what is missing, build, serve'
 	@echo 'make install [PREFIX=/usr/local]     build, install (as root); DESTDIR=DIR puts everything below DIR'
 	@echo 'make deb                             build a Debian package: build/deb/hone_VERSION_ARCHITECTURE.deb'
-	@echo 'make sprout                          make the embedded model anew: corpus, training (hours; goes on when interrupted), pack'
+	@echo 'make sprout                          make the embedded model anew: corpus, training (two hours; goes on when interrupted), pack'
 	@echo 'make test                            install what is missing, build, run all tests'
 	@echo 'make test-reference                  compare exported models with transformers and peft (downloads torch)'
 	@echo 'make build                           build/release/hone'
@@ -33,19 +32,9 @@ program: packages
 	@cmake --preset release
 	@cmake --build --preset release --target hone
 
-# Without MODEL the program takes sprout, as it does alone, where its file has been made.
+# Without MODEL the program takes sprout.
 serve: program
-ifneq ($(MODEL),)
 	@$(RELEASE)/hone serve $(MODEL) --port $(PORT) $(SERVE_FLAGS)
-else ifneq ($(wildcard $(SPROUT)),)
-	@$(RELEASE)/hone serve --port $(PORT) $(SERVE_FLAGS)
-else
-	@echo
-	@echo 'No MODEL=DIR given, and no $(SPROUT): serving $(TINY_MODEL),'
-	@echo 'a tiny checkpoint with RANDOM weights for trying the server. It answers with noise. For real answers:'
-	@echo 'make serve MODEL=DIR with a Qwen3, Qwen3-MoE or OLMoE checkpoint.'
-	@$(RELEASE)/hone serve $(TINY_MODEL) --port $(PORT) $(SERVE_FLAGS)
-endif
 
 install: program
 	@DESTDIR='$(DESTDIR)' cmake --install $(RELEASE) --prefix '$(PREFIX)'
@@ -62,6 +51,7 @@ $(SPROUT_CORPUS): models/sprout/make_corpus $(wildcard models/sprout/corpus/*.py
 sprout: build $(SPROUT_CORPUS)
 	@$(RELEASE)/hone train models/sprout/recipe.toml
 	@$(RELEASE)/hone pack build/sprout/qat/final $(SPROUT) --weights int4
+	@models/sprout/record $(RELEASE)/hone
 
 test: build
 	@tools/install_packages $$(grep -v '^#' tools/debian_test_packages.txt)

@@ -7,7 +7,7 @@ add_custom_command(
 
 # The program finds the built-in model and its suites beside it (cli/default_model.h).
 install(TARGETS hone RUNTIME DESTINATION bin)
-install(FILES ${PROJECT_SOURCE_DIR}/models/sprout/sprout.hone DESTINATION share/hone OPTIONAL)
+install(FILES ${PROJECT_SOURCE_DIR}/models/sprout/sprout.hone DESTINATION share/hone)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/models/sprout/evals DESTINATION share/hone FILES_MATCHING PATTERN "*.jsonl")
 
 install(DIRECTORY ${PROJECT_BINARY_DIR}/manual/man1 DESTINATION share/man)
@@ -33,9 +33,9 @@ set(CPACK_PACKAGE_DESCRIPTION
 INT4 on CPUs, over an API like OpenAI's, and trains them on the same copy of\n\
 the weights with the same arithmetic.\n\
 .\n\
-The package has the program, its manual pages, completions for bash, zsh and\n\
-fish, and a systemd service that is not started before it is enabled\n\
-(systemctl enable --now hone).")
+The package has the program, sprout (a small model to try it with), manual\n\
+pages, completions for bash, zsh and fish, and a systemd service that is not\n\
+started before it is enabled (systemctl enable --now hone).")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)

@@ -1,6 +1,7 @@
 """`make install`: what lies where, and that it works from there."""
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -44,10 +45,9 @@ def test_files_are_where_a_system_looks_for_them(local):
     verbs = ["", "-serve", "-chat", "-train", "-bench", "-bench-limits", "-help"]
     wanted = {"bin/hone", "lib/systemd/system/hone.service", "etc/default/hone", "share/bash-completion/completions/hone",
               "share/fish/vendor_completions.d/hone.fish", "share/zsh/site-functions/_hone", "share/doc/hone/README.md",
-              "share/doc/hone/docs/training.md", "share/hone/evals/help.jsonl"}
+              "share/doc/hone/docs/training.md", "share/doc/hone/docs/images/page.png", "share/hone/sprout.hone",
+              "share/hone/evals/help.jsonl"}
     wanted |= {f"share/man/man1/hone{verb}.1.gz" for verb in verbs}
-    if (SOURCES / "models/sprout/sprout.hone").exists():
-        wanted.add("share/hone/sprout.hone")
     found = files_below(local)
     assert wanted <= found
     rest = {path for path in found - wanted if not path.startswith(("share/man/man1/hone-", "share/doc/hone/",
@@ -62,10 +62,10 @@ def test_the_program_runs_from_there_and_has_its_own_manual(local):
     assert all(name in page.replace("\\-", "-") for name in re.findall(r"--[\w-]+", told))
 
 
-def test_the_program_looks_for_the_built_in_model_beside_it(local):
-    done = run(local / "bin/hone", "inspect", "sprout")
-    place = local / "share/hone/sprout.hone"
-    assert done.returncode == 0 if place.exists() else str(place.parent) in done.stderr
+def test_the_program_finds_the_built_in_model_beside_it(local):
+    done = run(local / "bin/hone", "inspect", "sprout", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"] == str(local / "share/hone/sprout.hone")
 
 
 def test_the_service_starts_the_program_of_its_prefix(local):
