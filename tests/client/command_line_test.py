@@ -37,7 +37,7 @@ def test_version():
 
 
 MISTAKES = [
-    (["serve", "/no/such"], "/no/such"), (["serve"], "MODEL"), (["serve", MODEL, "--weights", "nonsense"], "--weights"),
+    (["serve", "/no/such"], "/no/such"), (["serve", MODEL, "--weights", "nonsense"], "--weights"),
     (["serve", MODEL, "--nonsense"], "--nonsense"), (["serve", MODEL, "--port", "70000"], "0 to 65535"),
     (["serve", MODEL, "--port", "x"], "--port"), (["serve", MODEL, "--threads", "-1"], "--threads"),
     (["serve", MODEL, "--kv-memory", "lots"], "--kv-memory"), (["serve", MODEL, "--kv-memory", "1K"], "--kv-memory"),
