@@ -305,9 +305,12 @@ void TrainingPass::run_back(Rows rows, BlockGradient gradient_of, math::Way head
         for (size_t i = 0; i < some.size(); i++)
             std::copy_n(dx_block.row(static_cast<int64_t>(i)), dx.cols, dx.row(some[i]));
     });
-    for (int64_t row = 0, next = 0; row < dx.rows; row++) {
-        const bool crosses = next < std::ssize(rows) && rows[static_cast<size_t>(next)] == row;
-        crosses ? (void)next++ : (void)std::fill_n(dx.row(row), dx.cols, 0.0f);
+    auto crossing = rows.begin();
+    for (int64_t row = 0; row < dx.rows; row++) {
+        if (crossing != rows.end() && *crossing == row)
+            crossing++;
+        else
+            std::fill_n(dx.row(row), dx.cols, 0.0f);
     }
     pass.adapters = adapters_of(dx.rows);
     for (int32_t i = model_.spec().layers - 1; i >= 0; i--) {

@@ -15,6 +15,7 @@ using math::OpContext;
 using math::Workspace;
 
 constexpr int kIterations = 5;
+constexpr auto kFormat = math::WeightFormat::f32;
 
 template <class A, class B>
 void check_same_shape(const MatrixView<A>& a, const MatrixView<B>& b) {
@@ -34,11 +35,9 @@ void transpose(OpContext& context, MatrixView<const float> x, MatrixView<float> 
     });
 }
 
-// y = a b^T.
-void product(OpContext& context, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> y) {
-    constexpr auto kFormat = math::WeightFormat::f32;
+// b [n, k] as the weight of y = a b^T.
+math::Weight packed_rows(OpContext& context, MatrixView<const float> b) {
     constexpr int64_t kPart = 64;  // rows that pack_weight takes at a time
-    Workspace::Scope scope(context.workspace);
     const auto packed =
         context.workspace.vector<std::byte>(static_cast<int64_t>(math::packed_bytes(kFormat, b.rows, b.cols)));
     std::memset(packed.data(), 0, packed.size());
@@ -46,8 +45,33 @@ void product(OpContext& context, MatrixView<const float> a, MatrixView<const flo
         const int64_t first = part * kPart;
         math::pack_weight(kFormat, b.rows, b.cols, first, std::min(kPart, b.rows - first), b.row(first), packed.data());
     });
-    const math::Weight weight{kFormat, static_cast<int32_t>(b.rows), static_cast<int32_t>(b.cols), packed.data()};
-    math::linear(context, a, weight, y);
+    return {kFormat, static_cast<int32_t>(b.rows), static_cast<int32_t>(b.cols), packed.data()};
+}
+
+// b [k, n] as the weight of y = a b, which is packed as it lies in memory.
+math::Weight packed_columns(OpContext& context, MatrixView<const float> b) {
+    constexpr int64_t kColumns = math::kF32Panel.columns;
+    const int64_t panels = (b.cols + kColumns - 1) / kColumns, panel_bytes = math::kF32Panel.panel_bytes(b.rows);
+    std::byte* packed = context.workspace.vector<std::byte>(panels * panel_bytes).data();
+    math::for_tiles(context, panels, b.rows * b.cols, [&](int64_t panel, int) {
+        const int64_t column = panel * kColumns;
+        context.kernels.gemm.pack_columns_f32.run(b.data + column, b.stride, b.rows,
+                                                  std::min(kColumns, b.cols - column), packed + panel * panel_bytes);
+    });
+    return {kFormat, static_cast<int32_t>(b.cols), static_cast<int32_t>(b.rows), packed};
+}
+
+// y = a b.
+void product(OpContext& context, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> y) {
+    Workspace::Scope scope(context.workspace);
+    math::linear(context, a, packed_columns(context, b), y);
+}
+
+// y = a b^T.
+void product_with_transposed(OpContext& context, MatrixView<const float> a, MatrixView<const float> b,
+                             MatrixView<float> y) {
+    Workspace::Scope scope(context.workspace);
+    math::linear(context, a, packed_rows(context, b), y);
 }
 
 // x = a x + b A x + c A^2 x with A = x x^T, which is symmetric to the bit: a product of an element and its mirror image
@@ -57,17 +81,15 @@ void newton_schulz_iteration(OpContext& context, MatrixView<float> x) {
     Workspace::Scope scope(context.workspace);
     const auto gram = context.workspace.matrix<float>(x.rows, x.rows);
     const auto polynomial = context.workspace.matrix<float>(x.rows, x.rows);
-    const auto transposed = context.workspace.matrix<float>(x.cols, x.rows);
     const auto y = context.workspace.matrix<float>(x.rows, x.cols);
-    product(context, x, x, gram);
+    product_with_transposed(context, x, x, gram);
     product(context, gram, gram, polynomial);
     for_rows(context, x.rows, x.rows, [&](int64_t i) {
         for (int64_t j = 0; j < x.rows; j++) {
             polynomial.row(i)[j] = kB * gram.row(i)[j] + kC * polynomial.row(i)[j];
         }
     });
-    transpose(context, x, transposed);
-    product(context, polynomial, transposed, y);
+    product(context, polynomial, x, y);
     for_rows(context, x.rows, x.cols, [&](int64_t i) {
         for (int64_t j = 0; j < x.cols; j++) x.row(i)[j] = kA * x.row(i)[j] + y.row(i)[j];
     });
