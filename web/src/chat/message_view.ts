@@ -18,7 +18,7 @@ function facts(message: Message): string {
   if (message.model) out.push(message.model);
   const tokens = message.usage?.completion_tokens ?? message.tokens?.length;
   if (tokens) out.push(plural(tokens, 'token'));
-  if (tokens && message.decode_ms !== undefined && message.decode_ms >= kMeasurableMs)
+  if (tokens && tokens > 1 && message.decode_ms && message.decode_ms >= kMeasurableMs)
     out.push(`${rate((tokens - 1) / message.decode_ms * 1000)} tokens/s`);
   if (message.first_token_ms !== undefined) out.push(`first after ${duration(message.first_token_ms)}`);
   if (message.finish === 'length') out.push('cut at the most tokens');
