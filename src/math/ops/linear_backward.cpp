@@ -124,13 +124,7 @@ WeightProduct weight_product(const GemmKernels& kernels, GradientOperands operan
 
 WeightProduct::PackedInput WeightProduct::pack_input(OpContext& context, MatrixView<const float> x) const {
     const int64_t panels = (x.cols + panel.columns - 1) / panel.columns, panel_bytes = panel.panel_bytes(x.rows);
-    std::byte* data = context.workspace.vector<std::byte>(panels * panel_bytes).data();
-    for_tiles(context, panels, x.rows * x.cols, [&](int64_t i, int) {
-        const int64_t column = i * panel.columns;
-        pack.run(x.data + column, x.stride, x.rows, std::min<int64_t>(panel.columns, x.cols - column),
-                 data + i * panel_bytes);
-    });
-    return {x.rows, x.cols, panels, panel_bytes, data};
+    return {x.rows, x.cols, panels, panel_bytes, packed_columns(context, panel, pack, x)};
 }
 
 void WeightProduct::add(OpContext& context, const PackedInput& x, MatrixView<const float> dy,

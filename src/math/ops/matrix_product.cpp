@@ -54,6 +54,18 @@ BackwardProduct backward_product(const GemmKernels& kernels, WeightFormat format
     __builtin_unreachable();
 }
 
+std::byte* packed_columns(OpContext& context, const PanelLayout& panel, GemmKernels::PackColumns pack,
+                          MatrixView<const float> x) {
+    const int64_t panels = (x.cols + panel.columns - 1) / panel.columns, panel_bytes = panel.panel_bytes(x.rows);
+    std::byte* data = context.workspace.vector<std::byte>(panels * panel_bytes).data();
+    for_tiles(context, panels, x.rows * x.cols, [&](int64_t i, int) {
+        const int64_t column = i * panel.columns;
+        pack.run(x.data + column, x.stride, x.rows, std::min<int64_t>(panel.columns, x.cols - column),
+                 data + i * panel_bytes);
+    });
+    return data;
+}
+
 int64_t panel_count(const Weight& weight) {
     const int64_t columns = panel_columns(weight.format);
     return (weight.n + columns - 1) / columns;

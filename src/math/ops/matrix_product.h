@@ -26,6 +26,10 @@ struct BackwardProduct {
 };
 BackwardProduct backward_product(const GemmKernels& kernels, WeightFormat format);
 
+// x [k, n] packed as the matrix [n, k] whose rows are its columns; in the context's workspace.
+std::byte* packed_columns(OpContext& context, const PanelLayout& panel, GemmKernels::PackColumns pack,
+                          MatrixView<const float> x);
+
 // The panels that hold n outputs, the last one perhaps partly.
 int64_t panel_count(const Weight& weight);
 // Where a panel begins.

@@ -5,6 +5,7 @@
 
 #include "math/ops/activation.h"
 #include "math/ops/linear.h"
+#include "math/ops/matrix_product.h"
 #include "math/ops/parallel.h"
 #include "train/optimisers/gradient_norm.h"
 
@@ -48,23 +49,11 @@ math::Weight packed_rows(OpContext& context, MatrixView<const float> b) {
     return {kFormat, static_cast<int32_t>(b.rows), static_cast<int32_t>(b.cols), packed.data()};
 }
 
-// b [k, n] as the weight of y = a b, which is packed as it lies in memory.
-math::Weight packed_columns(OpContext& context, MatrixView<const float> b) {
-    constexpr int64_t kColumns = math::kF32Panel.columns;
-    const int64_t panels = (b.cols + kColumns - 1) / kColumns, panel_bytes = math::kF32Panel.panel_bytes(b.rows);
-    std::byte* packed = context.workspace.vector<std::byte>(panels * panel_bytes).data();
-    math::for_tiles(context, panels, b.rows * b.cols, [&](int64_t panel, int) {
-        const int64_t column = panel * kColumns;
-        context.kernels.gemm.pack_columns_f32.run(b.data + column, b.stride, b.rows,
-                                                  std::min(kColumns, b.cols - column), packed + panel * panel_bytes);
-    });
-    return {kFormat, static_cast<int32_t>(b.cols), static_cast<int32_t>(b.rows), packed};
-}
-
 // y = a b.
 void product(OpContext& context, MatrixView<const float> a, MatrixView<const float> b, MatrixView<float> y) {
     Workspace::Scope scope(context.workspace);
-    math::linear(context, a, packed_columns(context, b), y);
+    const std::byte* packed = math::packed_columns(context, math::kF32Panel, context.kernels.gemm.pack_columns_f32, b);
+    math::linear(context, a, {kFormat, static_cast<int32_t>(b.cols), static_cast<int32_t>(b.rows), packed}, y);
 }
 
 // y = a b^T.
