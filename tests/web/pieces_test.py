@@ -11,7 +11,7 @@ import pytest
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 MODULES = ("page/numbers", "chat/exchange", "chat/reading", "chat/conversation", "chat/request", "api/event_stream", "engine/history",
-           "chat/markdown_blocks")
+           "chat/markdown_blocks", "chat/message_facts")
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +139,12 @@ def test_results_belong_to_the_calls_before_them(run):
     shown = [message("a", "", "user", "x"), message("b", "a", "assistant", "", calls=[call]), message("c", "b", "tool", "first", call_id="call_0"),
              message("d", "c", "assistant", "", calls=[call]), message("e", "d", "tool", "second", call_id="call_0")]
     assert run(f"const shown = {json.dumps(shown)}; return [1, 3].map(i => p.results_behind(shown, i).get('call_0'))") == ["first", "second"]
+
+
+def test_an_answer_that_came_at_once_has_no_rate(run):
+    answer = {"model": "sprout", "usage": {"completion_tokens": 50}, "first_token_ms": 26}
+    facts = [run(f"return p.message_facts({json.dumps(answer | {'decode_ms': ms})})") for ms in (99, 100)]
+    assert facts == ["sprout · 50 tokens · first after 26 ms", "sprout · 50 tokens · 490 tokens/s · first after 26 ms"]
 
 
 def test_an_answer_is_continued_where_it_ends(run):

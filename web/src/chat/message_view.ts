@@ -2,29 +2,14 @@
 import {copy_button} from '../page/copy_button';
 import {el, icon_button, text_button} from '../page/dom';
 import {icon} from '../page/icons';
-import {duration, plural, rate} from '../page/numbers';
+import {duration} from '../page/numbers';
 import type {Chats} from './chats';
 import {branch_of, can_continue, path, results_behind, type Message} from './conversation';
 import {failure_view, type Way} from './failure_view';
 import {MarkdownView} from './markdown';
+import {message_facts} from './message_facts';
 import {TokenView} from './token_view';
 import {answered_calls, growing_calls, open_calls} from './tool_card';
-
-// Shorter answers come in a burst or two: what the browser measured between them is no rate.
-const kMeasurableMs = 100;
-
-function facts(message: Message): string {
-  const out = [];
-  if (message.model) out.push(message.model);
-  const tokens = message.usage?.completion_tokens ?? message.tokens?.length;
-  if (tokens) out.push(plural(tokens, 'token'));
-  if (tokens && tokens > 1 && message.decode_ms && message.decode_ms >= kMeasurableMs)
-    out.push(`${rate((tokens - 1) / message.decode_ms * 1000)} tokens/s`);
-  if (message.first_token_ms !== undefined) out.push(`first after ${duration(message.first_token_ms)}`);
-  if (message.finish === 'length') out.push('cut at the most tokens');
-  if (message.finish === 'stopped') out.push('stopped');
-  return out.join(' · ');
-}
 
 function thinking_label(message: Message, is_running: boolean): string {
   if (message.reasoning_ms !== undefined) return `Thought for ${duration(message.reasoning_ms)}`;
@@ -208,6 +193,6 @@ export class MessageView {
       this.#footer.append(icon_button(icon('tokens'), 'Token view', () => this.toggle_tokens(),
                                       {'aria-pressed': String(this.#tokens !== null), class: 'icon-button tokens-button'}));
     }
-    this.#footer.append(el('span', {class: 'facts'}, facts(message)));
+    this.#footer.append(el('span', {class: 'facts'}, message_facts(message)));
   }
 }
