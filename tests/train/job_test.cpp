@@ -1,105 +1,27 @@
-// Jobs from their recipes: each kind learns, a job that was interrupted ends with the same bits as one that was not, and
-// what makes it another job is refused.
+// Jobs from their recipes: each kind learns, tells how far it is, ends when it should, and names what is wrong.
 #include "train/job.h"
-
-#include <fstream>
 
 #include <gtest/gtest.h>
 
-#include "math/kernels/self_test.h"
-#include "tests/golden_folder.h"
-#include "tests/math/test_context.h"
-#include "tests/temporary_folder.h"
+#include "tests/train/jobs.h"
 
 namespace hone::train {
 namespace {
 
-namespace fs = std::filesystem;
-
-// A folder with data, recipes and outputs of jobs on a golden model.
-class Jobs {
-  public:
-    Jobs() {
-        std::ofstream data(path() / "data.jsonl");
-        for (int i = 0; i < 24; i++) {
-            data << "{\"tokens\": [";
-            for (int j = 0; j < 8 + i % 5; j++) data << (j ? ", " : "") << (3 + (i * 7 + j * 5) % 60);
-            data << "]}\n";
-        }
-    }
-    fs::path path() const { return fs::path(folder_.path()).lexically_normal(); }
-
-    Result<std::unique_ptr<Job>> open(const std::string& text, const JobOptions& options = {.quiet = true},
-                                      int threads = 2) {
-        auto recipe = parse_recipe(text, "r.toml", path());
-        if (!recipe) return recipe.error();
-        pools_.push_back(std::make_unique<ThreadPool>(threads));
-        return Job::open(std::move(*recipe), options, *pools_.back(), *math::runnable_kernel_tables().back());
-    }
-    std::unique_ptr<Job> opened(const std::string& text, const JobOptions& options = {.quiet = true}, int threads = 2) {
-        auto job = open(text, options, threads);
-        CHECK(job.ok(), "{}", job.error().message);
-        return std::move(*job);
-    }
-    std::string mistake(const std::string& text) {
-        const auto job = open(text);
-        return job ? "" : job.error().message;
-    }
-
-  private:
-    TemporaryFolder folder_;
-    std::vector<std::unique_ptr<ThreadPool>> pools_;
-};
-
-std::string recipe(const std::string& output, const std::string& head = "kind = 'sft'", const std::string& train = "",
-                   const std::string& rest = "") {
-    const std::string model = (golden_folder() / "training/models/moe").string();
-    return fmt::format(
-        "{}\nmodel = '{}'\noutput = '{}'\nseed = 5\n[train]\nsteps = 12\ntokens = 32\n{}\n"
-        "[data]\nfiles = ['data.jsonl']\n[optimiser]\nlearning_rate = 3e-3\n[evaluation]\nrecords = 3\nevery = 5\n"
-        "[checkpoint]\nevery_steps = 4\n{}",
-        head, model, output, train, rest);
+std::string with_epochs(std::string text, int epochs) {
+    return text.replace(text.find("steps = 12"), 10, fmt::format("epochs = {}", epochs));
 }
 
-std::vector<double> run(Job& job, int64_t most = 1 << 20) {
-    std::vector<double> losses;
-    for (int64_t i = 0; i < most && !job.is_finished(); i++) {
-        auto event = job.advance();
-        CHECK(event.ok(), "{}", event.error().message);
-        losses.push_back(event->step.loss.loss);
-    }
-    return losses;
+void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
+    std::ofstream(path) << fmt::format("{}\n", fmt::join(lines, "\n"));
 }
 
-std::vector<std::vector<float>> values_of(const Job& job) {
-    std::vector<std::vector<float>> values;
-    for (const Parameter& parameter : job.parameters())
-        values.emplace_back(parameter.values.begin(), parameter.values.end());
-    return values;
-}
-
-void expect_same(const Job& a, const std::vector<std::vector<float>>& expected) {
-    for (size_t i = 0; i < expected.size(); i++)
-        math::expect_same_bits(a.parameters()[i].values, expected[i], a.parameters()[i].name);
-}
-
-std::string text_of(const fs::path& path) {
+std::vector<std::string> lines_of(const fs::path& path) {
     std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
 }
-
-// The metrics without times, which differ from run to run.
-std::string metrics_of(const fs::path& output) {
-    std::string metrics = text_of(output / "metrics.jsonl"), kept;
-    for (size_t at = 0; at < metrics.size();) {
-        const size_t seconds = std::min(metrics.find(",\"seconds\":", at), metrics.size());
-        kept += metrics.substr(at, seconds - at);
-        at = seconds == metrics.size() ? seconds : metrics.find_first_of(",}", seconds + 1);
-    }
-    return kept;
-}
-
-const std::string kTrainings[] = {"", "what = 'full'", "what = 'full'\nqat = 'experts'\naccumulate = 2"};
 
 TEST(Job, TrainsAndLeavesItsResult) {
     Jobs jobs;
@@ -117,33 +39,6 @@ TEST(Job, TrainsAndLeavesItsResult) {
         const std::string metrics = text_of(jobs.path() / output / "metrics.jsonl");
         EXPECT_EQ(std::ranges::count(metrics, '\n'), 12 + 3);
         EXPECT_NE(metrics.find("evaluation_loss"), std::string::npos);
-    }
-}
-
-TEST(Job, GoesOnWithTheSameBitsWhereverItStopped) {
-    for (const std::string& train : kTrainings) {
-        Jobs jobs;
-        const auto whole = jobs.opened(recipe("whole", "kind = 'sft'", train));
-        run(*whole);
-        const auto expected = values_of(*whole);
-        // Stops behind checkpoints that are a step or more old, with another number of threads, and by itself.
-        for (const int64_t steps : {5, 1, 6}) {
-            const auto part = jobs.opened(recipe("parts", "kind = 'sft'", train), {.quiet = true}, 1);
-            run(*part, steps);
-            if (steps == 1) {
-                EXPECT_TRUE(part->save());
-            }
-        }
-        auto last = jobs.opened(recipe("parts", "kind = 'sft'", train));
-        EXPECT_EQ(last->state().step, 8);
-        run(*last);
-        expect_same(*last, expected);
-        EXPECT_EQ(metrics_of(jobs.path() / "parts"), metrics_of(jobs.path() / "whole"));
-        EXPECT_EQ(last->state().best_loss, whole->state().best_loss);
-        last.reset();
-        const auto again = jobs.opened(recipe("parts", "kind = 'sft'", train));
-        EXPECT_TRUE(again->is_finished());
-        expect_same(*again, expected);
     }
 }
 
@@ -169,35 +64,6 @@ TEST(Job, EstimatesWhatIsKeptOfExperts) {
     ASSERT_GT(inner, 0u);
     EXPECT_GE(estimate(size_t{1} << 30) - estimate(0), 32 * sizeof(float) * row);
     EXPECT_EQ(estimate(1000) - estimate(0), 1000u);
-}
-
-// A process that is killed between the last checkpoint and its result leaves that of the shorter run.
-TEST(Job, AnOlderResultIsNotTheFinishedOne) {
-    for (const std::string& train : {kTrainings[0], kTrainings[1]}) {
-        Jobs jobs;
-        std::string text = recipe("out", "kind = 'sft'", train);
-        const fs::path final = jobs.path() / "out/final";
-        const auto with_steps = [&](int steps) {
-            std::string changed = text;
-            return changed.replace(changed.find("steps = 12"), 10, fmt::format("steps = {}", steps));
-        };
-        auto job = jobs.opened(with_steps(4));
-        run(*job);
-        EXPECT_FALSE(job->has_result());
-        ASSERT_TRUE(job->finish(true));
-        EXPECT_TRUE(job->has_result());
-        const std::string file = train.empty() ? "adapter_model.safetensors" : "model.safetensors";
-        const std::string of_four = text_of(final / file);
-        job.reset();
-        run(*jobs.opened(with_steps(8)));
-        job = jobs.opened(with_steps(8));
-        EXPECT_TRUE(job->is_finished());
-        EXPECT_FALSE(job->has_result());
-        EXPECT_EQ(text_of(final / file), of_four);
-        ASSERT_TRUE(job->finish(true));
-        EXPECT_TRUE(job->has_result());
-        EXPECT_NE(text_of(final / file), of_four);
-    }
 }
 
 // Ranks and alphas of PEFT's patterns have no place in Tinker's layout.
@@ -313,35 +179,6 @@ TEST(Job, AnEvaluationThatIsNotFiniteIsNeverTheBest) {
     EXPECT_EQ(job->state().evaluations_since_best, 3);
 }
 
-TEST(Job, RefusesToGoOnAsAnother) {
-    Jobs jobs;
-    run(*jobs.opened(recipe("out")), 4);
-    const std::string advice = "; set it back, choose another output, or start anew with --restart";
-    const std::string output = (jobs.path() / "out").string();
-    EXPECT_EQ(jobs.mistake(recipe("out", "kind = 'pretrain'")),
-              output + ": kind is \"pretrain\" in the recipe, but was \"sft\" when this job began" + advice);
-    EXPECT_EQ(jobs.mistake(recipe("out", "kind = 'sft'", "", "keep = 9\n")), "");
-    std::ofstream(jobs.path() / "data.jsonl", std::ios::app) << "{\"tokens\": [3, 4]}\n";
-    EXPECT_EQ(jobs.mistake(recipe("out")),
-              output + ": the contents of data.files or evaluation.files have changed since this job began" + advice);
-    EXPECT_EQ(jobs.opened(recipe("out", "kind = 'pretrain'"), {.restart = true, .quiet = true})->state().step, 0);
-}
-
-std::vector<std::string> lines_of(const fs::path& path) {
-    std::ifstream file(path);
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(file, line);) lines.push_back(line);
-    return lines;
-}
-
-void write_lines(const fs::path& path, const std::vector<std::string>& lines) {
-    std::ofstream(path) << fmt::format("{}\n", fmt::join(lines, "\n"));
-}
-
-std::string with_epochs(std::string text, int epochs) {
-    return text.replace(text.find("steps = 12"), 10, fmt::format("epochs = {}", epochs));
-}
-
 TEST(Job, ReadsAllDataBeforeItBegins) {
     Jobs jobs;
     const fs::path file = jobs.path() / "data.jsonl";
@@ -388,37 +225,6 @@ TEST(Job, NothingToTrainOnIsAnError) {
     EXPECT_EQ(jobs.mistake(text).find("evaluation: none of the 24 records has"), 0u) << jobs.mistake(text);
 }
 
-TEST(Job, SavesWhereTheDataBreakUnderneath) {
-    for (const bool breaks_evaluation : {false, true}) {
-        Jobs jobs;
-        const fs::path file = jobs.path() / (breaks_evaluation ? "own.jsonl" : "data.jsonl");
-        fs::copy_file(jobs.path() / "data.jsonl", jobs.path() / "own.jsonl");
-        std::string text = recipe("out");
-        text.replace(text.find("every_steps = 4"), 15, "every_steps = 0");
-        text.replace(text.find("records = 3"), 11, "files = ['own.jsonl']");
-        auto job = jobs.opened(text);
-        run(*job, 2);
-        const std::string content = text_of(file);
-        fs::resize_file(file, 0);
-        std::string failure;
-        while (failure.empty() && !job->is_finished()) {
-            const auto event = job->advance();
-            if (!event) failure = event.error().message;
-        }
-        const int64_t step = job->state().step;
-        EXPECT_GE(step, 2);
-        EXPECT_NE(failure.find(fmt::format("; step {} is saved, set the data back to go on from it", step)),
-                  std::string::npos)
-            << failure;
-        job.reset();
-        std::ofstream(file) << content;
-        job = jobs.opened(text);
-        EXPECT_EQ(job->state().step, step);
-        run(*job);
-        EXPECT_TRUE(job->is_finished());
-    }
-}
-
 TEST(Job, APlanTellsHowFarTheJobIs) {
     Jobs jobs;
     const JobOptions plan{.only_plan = true, .quiet = true};
@@ -434,47 +240,6 @@ TEST(Job, APlanTellsHowFarTheJobIs) {
         jobs.opened(recipe("out", "kind = 'pretrain'"), {.restart = true, .only_plan = true, .quiet = true});
     EXPECT_EQ(anew->plan().saved_step, 0);
     EXPECT_EQ(anew->plan().refusal, "");
-}
-
-// A path may move; what it leads to may not change. The adapter is also the reference.
-TEST(Job, TheAdapterToBeginWithIsKnownByItsContents) {
-    Jobs jobs;
-    auto first = jobs.opened(recipe("first"));
-    run(*first, 3);
-    ASSERT_TRUE(first->finish(true));
-    fs::rename(jobs.path() / "first/final", jobs.path() / "a");
-    run(*first, 1);
-    ASSERT_TRUE(first->finish(true));
-    fs::rename(jobs.path() / "first/final", jobs.path() / "b");
-    const auto text = [](const char* init) {
-        return recipe("out", "kind = 'sft'", "", fmt::format("[lora]\ninit = '{}'\n", init));
-    };
-    run(*jobs.opened(text("a")), 4);
-    const std::string refused = (jobs.path() / "out").string() +
-                                ": the adapter of lora.init is another than when this job began; set it back, choose "
-                                "another output, or start anew with --restart";
-    EXPECT_EQ(jobs.mistake(text("b")), refused);
-    EXPECT_EQ(jobs.mistake(text("")), refused);
-    fs::rename(jobs.path() / "a", jobs.path() / "moved");
-    EXPECT_EQ(jobs.opened(text("moved"))->state().step, 4);
-}
-
-TEST(Job, WhatTokensAreMadeByIsKnownByItsContents) {
-    Jobs jobs;
-    fs::copy(golden_folder() / "training/models/moe", jobs.path() / "model");
-    const std::string golden = (golden_folder() / "training/models/moe").string();
-    std::string text = recipe("out");
-    text.replace(text.find(golden), golden.size(), "model");
-    run(*jobs.opened(text), 4);
-    fs::rename(jobs.path() / "model", jobs.path() / "moved");
-    text.replace(text.find("model = 'model'"), 15, "model = 'moved'");
-    EXPECT_EQ(jobs.mistake(text), "");
-    std::ofstream(jobs.path() / "moved/chat_template.jinja") << "{{ messages }}";
-    EXPECT_EQ(jobs.mistake(text).find(
-                  (jobs.path() / "out").string() +
-                  ": the tokenizer or the chat template of model is another than when this job began; set it back"),
-              0u)
-        << jobs.mistake(text);
 }
 
 // What only model and data show to be wrong has its line too.
@@ -495,49 +260,6 @@ TEST(Job, MistakesInTheRecipeNameTheLine) {
     text.replace(text.find("data.jsonl"), 10, "none.jsonl");
     EXPECT_EQ(jobs.mistake(text),
               "r.toml:11: data.files names " + (jobs.path() / "none.jsonl").string() + ": there is no such file");
-}
-
-// Beginning anew would write over what may be put right.
-TEST(Job, DamagedCheckpointsAreNotBegunOver) {
-    Jobs jobs;
-    const fs::path checkpoints = jobs.path() / "out/checkpoints";
-    run(*jobs.opened(recipe("out")), 8);
-    for (const char* step : {"step-00000004", "step-00000008"})
-        std::ofstream(checkpoints / step / "state.json", std::ios::app) << " ";
-    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
-    const std::string refused = jobs.mistake(recipe("out"));
-    EXPECT_EQ(refused.find((jobs.path() / "out").string() +
-                           ": no checkpoint in it is whole; put one back that is, choose another output, or start "
-                           "anew with --restart. The newest: " +
-                           (checkpoints / "step-00000008/state.json").string() + ": damaged"),
-              0u)
-        << refused;
-    EXPECT_TRUE(fs::exists(checkpoints / "step-00000004"));
-    EXPECT_EQ(text_of(jobs.path() / "out/metrics.jsonl"), metrics);
-    EXPECT_EQ(jobs.opened(recipe("out"), {.restart = true, .quiet = true})->state().step, 0);
-    EXPECT_FALSE(fs::exists(checkpoints / "step-00000004"));
-}
-
-TEST(Job, AMistakeInTheRecipeOfARestartCostsNothing) {
-    Jobs jobs;
-    auto job = jobs.opened(recipe("out"));
-    run(*job);
-    ASSERT_TRUE(job->finish(true));
-    job.reset();
-    const JobOptions restart{.restart = true, .quiet = true};
-    const fs::path kept[] = {jobs.path() / "out/final/adapter_model.safetensors",
-                             jobs.path() / "out/checkpoints/step-00000012/state.json"};
-    std::string late = recipe("out");  // what is known only when all is open
-    late.insert(late.find("[evaluation]"), "[schedule]\ndecay = 'linear'\nwarmup_steps = 99\n");
-    for (const std::string& text :
-         {late, recipe("out", "kind = 'sft'", "what = 'full'", "[balance]\nbias_rate = 1\n")}) {
-        EXPECT_FALSE(jobs.open(text, restart).ok());
-        for (const fs::path& file : kept) EXPECT_TRUE(fs::exists(file)) << file;
-    }
-    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
-    EXPECT_EQ(std::ranges::count(metrics, '\n'), 12 + 3);
-    EXPECT_EQ(jobs.opened(recipe("out"), restart)->state().step, 0);
-    for (const fs::path& file : kept) EXPECT_FALSE(fs::exists(file)) << file;
 }
 
 TEST(Job, AGradientThatIsNeverFiniteEndsIt) {
