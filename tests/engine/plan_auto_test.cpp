@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/schedule/policy.h"
 #include "engine/schedule/time_budget.h"
+#include "tests/engine/schedule_fixture.h"
 
 namespace hone::engine {
 namespace {
@@ -27,23 +27,12 @@ class PlanAutoTest : public testing::Test {
                        .most_rows = 1 << 20};
     }
     SequenceId arrive(int32_t length, int64_t arrival_ns = 0) {
-        SequenceState sequence;
-        sequence.id = {++last_id};
-        sequence.tokens.resize(static_cast<size_t>(length));
-        std::iota(sequence.tokens.begin(), sequence.tokens.end(), static_cast<int32_t>(100'000 * last_id));
+        SequenceState sequence = prompt_of({++last_id}, length);
         sequence.arrival_ns = arrival_ns;
         enqueue(state, std::move(sequence));
         return {last_id};
     }
-    Plan step() {
-        Plan plan = plan_auto(state);
-        commit(state, plan);
-        for (const Segment& segment : plan.segments) {
-            const SequenceState& sequence = state.running.at(segment.sequence);
-            if (sequence.computed == sequence.length()) append_token(state, sequence.id, 7);
-        }
-        return plan;
-    }
+    Plan step() { return take_step(state, plan_auto); }
     int64_t cost(const Plan& plan) const { return state.costs.of(state.shape, plan.segments); }
 
     PagePool pool = std::move(*PagePool::create(64, 400));

@@ -9,6 +9,27 @@
 
 namespace hone::engine {
 
+// A prompt unlike any other.
+inline SequenceState prompt_of(SequenceId id, int32_t length) {
+    SequenceState sequence;
+    sequence.id = id;
+    sequence.tokens.resize(static_cast<size_t>(length));
+    std::iota(sequence.tokens.begin(), sequence.tokens.end(),
+              static_cast<int32_t>(100'000 * id.value));
+    return sequence;
+}
+
+// Plans and commits a step; sequences that are computed to their end draw token 7.
+inline Plan take_step(ScheduleState& state, Policy policy) {
+    Plan plan = policy(state);
+    commit(state, plan);
+    for (const Segment& segment : plan.segments) {
+        const SequenceState& sequence = state.running.at(segment.sequence);
+        if (sequence.computed == sequence.length()) append_token(state, sequence.id, 7);
+    }
+    return plan;
+}
+
 class ScheduleTest : public testing::Test {
   protected:
     static constexpr int32_t kLayers = 6;
@@ -21,12 +42,8 @@ class ScheduleTest : public testing::Test {
         enqueue(state, std::move(sequence));
         return {last_id};
     }
-    // A prompt unlike any other.
     SequenceId arrive(int32_t length, uint32_t tenant = 0) {
-        SequenceState sequence;
-        sequence.id = {++last_id};
-        sequence.tokens.resize(static_cast<size_t>(length));
-        std::iota(sequence.tokens.begin(), sequence.tokens.end(), static_cast<int32_t>(1000 * last_id));
+        SequenceState sequence = prompt_of({++last_id}, length);
         sequence.tenant = tenant;
         enqueue(state, std::move(sequence));
         return {last_id};
@@ -42,16 +59,7 @@ class ScheduleTest : public testing::Test {
             while (!sequences->empty()) remove_sequence(state, sequences->begin()->first);
         }
     }
-    // Plans and commits a step; sequences that are computed to their end draw token 7.
-    Plan step(Policy policy = plan_chunked) {
-        Plan plan = policy(state);
-        commit(state, plan);
-        for (const Segment& segment : plan.segments) {
-            const SequenceState& sequence = state.running.at(segment.sequence);
-            if (sequence.computed == sequence.length()) append_token(state, sequence.id, 7);
-        }
-        return plan;
-    }
+    Plan step(Policy policy = plan_chunked) { return take_step(state, policy); }
 
     PagePool pool = std::move(*PagePool::create(64, 16));
     PrefixTree tree{pool};

@@ -10,6 +10,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Whether one client more is refused, as there are too many, before long.
+bool refuses_another(const Listener& listener) {
+    return eventually([&] {
+        RawClient another(listener.port());
+        return another.read_all(0.5).starts_with("HTTP/1.1 429");
+    });
+}
+
+// Whether one client more is answered before long.
+bool serves_another(const Listener& listener) {
+    return eventually([&] {
+        RawClient another(listener.port());
+        return another.send(post("/echo", "hi")) && another.read_until("hi", 1).starts_with("HTTP/1.1 200");
+    });
+}
+
 TEST_F(ListenerTest, ClosesSlowlorisConnections) {
     start({.header_seconds = 0.3, .body_seconds = 0.3, .idle_seconds = 0.3});
     RawClient header(listener_->port()), body(listener_->port()), idle(listener_->port());
@@ -150,33 +166,21 @@ TEST_F(ListenerTest, RefusesConnectionsBeyondTheLimit) {
     start({.max_connections = 2});
     RawClient first(listener_->port()), second(listener_->port());
     for (RawClient* client : {&first, &second}) ASSERT_TRUE(client->send("GET /echo HT"));  // neither is idle
-    EXPECT_TRUE(eventually([&] {
-        RawClient third(listener_->port());
-        return third.read_all(0.5).starts_with("HTTP/1.1 429");
-    }));
+    EXPECT_TRUE(refuses_another(*listener_));
     second.close();
-    EXPECT_TRUE(eventually([&] {
-        RawClient again(listener_->port());
-        return again.send(post("/echo", "hi")) && again.read_until("hi", 1).starts_with("HTTP/1.1 200");
-    }));
+    EXPECT_TRUE(serves_another(*listener_));
 }
 
 TEST_F(ListenerTest, AcceptsOnAfterThereWasNoMemoryToRefuseAConnection) {
     start({.max_connections = 1});
     RawClient only(listener_->port());
     ASSERT_TRUE(only.send("GET /echo HT"));
-    EXPECT_TRUE(eventually([&] {
-        RawClient second(listener_->port());
-        return second.read_all(0.5).starts_with("HTTP/1.1 429");
-    }));
+    EXPECT_TRUE(refuses_another(*listener_));
     lacks_memory_ = true;
     RawClient refused(listener_->port());
     EXPECT_TRUE(eventually([&] { return !lacks_memory_; }));
     only.close();
-    EXPECT_TRUE(eventually([&] {
-        RawClient again(listener_->port());
-        return again.send(post("/echo", "hi")) && again.read_until("hi", 1).starts_with("HTTP/1.1 200");
-    }));
+    EXPECT_TRUE(serves_another(*listener_));
 }
 
 TEST_F(ListenerTest, TheLongestIdleConnectionMakesWay) {

@@ -50,16 +50,16 @@ TEST(Job, AnOlderResultIsNotTheFinishedOne) {
         ASSERT_TRUE(job->finish(true));
         EXPECT_TRUE(job->has_result());
         const std::string file = train.empty() ? "adapter_model.safetensors" : "model.safetensors";
-        const std::string of_four = text_of(final / file);
+        const std::string of_four = model::read_file(final / file);
         job.reset();
         run(*jobs.opened(with_steps(8)));
         job = jobs.opened(with_steps(8));
         EXPECT_TRUE(job->is_finished());
         EXPECT_FALSE(job->has_result());
-        EXPECT_EQ(text_of(final / file), of_four);
+        EXPECT_EQ(model::read_file(final / file), of_four);
         ASSERT_TRUE(job->finish(true));
         EXPECT_TRUE(job->has_result());
-        EXPECT_NE(text_of(final / file), of_four);
+        EXPECT_NE(model::read_file(final / file), of_four);
     }
 }
 
@@ -87,7 +87,7 @@ TEST(Job, SavesWhereTheDataBreakUnderneath) {
         text.replace(text.find("records = 3"), 11, "files = ['own.jsonl']");
         auto job = jobs.opened(text);
         run(*job, 2);
-        const std::string content = text_of(file);
+        const std::string content = model::read_file(file);
         fs::resize_file(file, 0);
         std::string failure;
         while (failure.empty() && !job->is_finished()) {
@@ -156,7 +156,7 @@ TEST(Job, DamagedCheckpointsAreNotBegunOver) {
     run(*jobs.opened(recipe("out")), 8);
     for (const char* step : {"step-00000004", "step-00000008"})
         std::ofstream(checkpoints / step / "state.json", std::ios::app) << " ";
-    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
+    const std::string metrics = model::read_file(jobs.path() / "out/metrics.jsonl");
     const std::string refused = jobs.mistake(recipe("out"));
     EXPECT_EQ(refused.find((jobs.path() / "out").string() +
                            ": no checkpoint in it is whole; put one back that is, choose another output, or start "
@@ -165,7 +165,7 @@ TEST(Job, DamagedCheckpointsAreNotBegunOver) {
               0u)
         << refused;
     EXPECT_TRUE(fs::exists(checkpoints / "step-00000004"));
-    EXPECT_EQ(text_of(jobs.path() / "out/metrics.jsonl"), metrics);
+    EXPECT_EQ(model::read_file(jobs.path() / "out/metrics.jsonl"), metrics);
     EXPECT_EQ(jobs.opened(recipe("out"), {.restart = true, .quiet = true})->state().step, 0);
     EXPECT_FALSE(fs::exists(checkpoints / "step-00000004"));
 }
@@ -186,7 +186,7 @@ TEST(Job, AMistakeInTheRecipeOfARestartCostsNothing) {
         EXPECT_FALSE(jobs.open(text, restart).ok());
         for (const fs::path& file : kept) EXPECT_TRUE(fs::exists(file)) << file;
     }
-    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
+    const std::string metrics = model::read_file(jobs.path() / "out/metrics.jsonl");
     EXPECT_EQ(std::ranges::count(metrics, '\n'), 12 + 3);
     EXPECT_EQ(jobs.opened(recipe("out"), restart)->state().step, 0);
     for (const fs::path& file : kept) EXPECT_FALSE(fs::exists(file)) << file;

@@ -36,7 +36,7 @@ TEST(Job, TrainsAndLeavesItsResult) {
         ASSERT_TRUE(job->finish(true));
         EXPECT_TRUE(fs::exists(jobs.path() / output / "final" /
                                (train.empty() ? "adapter_model.safetensors" : "model.safetensors")));
-        const std::string metrics = text_of(jobs.path() / output / "metrics.jsonl");
+        const std::string metrics = model::read_file(jobs.path() / output / "metrics.jsonl");
         EXPECT_EQ(std::ranges::count(metrics, '\n'), 12 + 3);
         EXPECT_NE(metrics.find("evaluation_loss"), std::string::npos);
     }
@@ -83,7 +83,7 @@ TEST(Job, ResultsOfAnAdapterWithRanksOfItsOwnAreInPeftsLayout) {
     const auto written = model::read_adapter(jobs.path() / "out/final");
     ASSERT_TRUE(written.ok()) << written.error().message;
     EXPECT_EQ(std::ranges::count(written->factors, 7, &model::AdapterFactors::alpha), 1);
-    EXPECT_NE(text_of(jobs.path() / "out/final/adapter_config.json").find("LORA"), std::string::npos);
+    EXPECT_NE(model::read_file(jobs.path() / "out/final/adapter_config.json").find("LORA"), std::string::npos);
 }
 
 // The teacher is what another job left behind.
@@ -149,7 +149,7 @@ TEST(Job, KeepsTheBestOfEvaluationsThatMayEndIt) {
     run(*shorter);
     ASSERT_TRUE(shorter->finish(true));
     const fs::path file = "adapter_model.safetensors";
-    EXPECT_EQ(text_of(jobs.path() / "out/best" / file), text_of(jobs.path() / "short/final" / file));
+    EXPECT_EQ(model::read_file(jobs.path() / "out/best" / file), model::read_file(jobs.path() / "short/final" / file));
 }
 
 // JSON has no infinities, and nothing is less than what is no number.
@@ -169,7 +169,7 @@ TEST(Job, AnEvaluationThatIsNotFiniteIsNeverTheBest) {
     }
     ASSERT_FALSE(was_finite);
     EXPECT_TRUE(job->is_stopped_early());
-    const std::string metrics = text_of(jobs.path() / "out/metrics.jsonl");
+    const std::string metrics = model::read_file(jobs.path() / "out/metrics.jsonl");
     for (const char* word : {"null", "NaN", "Infinity", "1e99999"})
         EXPECT_EQ(metrics.find(word), std::string::npos) << metrics;
     const auto state = job->state();

@@ -6,6 +6,7 @@
 #include "math/kernels/self_test.h"
 #include "tests/golden_folder.h"
 #include "tests/math/test_context.h"
+#include "tests/model/checkpoint_files.h"
 #include "tests/temporary_folder.h"
 #include "train/job.h"
 
@@ -80,14 +81,9 @@ inline void expect_same(const Job& a, const std::vector<std::vector<float>>& exp
         math::expect_same_bits(a.parameters()[i].values, expected[i], a.parameters()[i].name);
 }
 
-inline std::string text_of(const fs::path& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // The metrics without times, which differ from run to run.
 inline std::string metrics_of(const fs::path& output) {
-    std::string metrics = text_of(output / "metrics.jsonl"), kept;
+    std::string metrics = model::read_file(output / "metrics.jsonl"), kept;
     for (size_t at = 0; at < metrics.size();) {
         const size_t seconds = std::min(metrics.find(",\"seconds\":", at), metrics.size());
         kept += metrics.substr(at, seconds - at);
