@@ -219,14 +219,17 @@ class ScriptedGenerator final : public Generator {
                 auto event = next_event(id, it->second);
                 const bool finished = event && event->finish.has_value();
                 if (finished && event->finish == engine::FinishReason::cancelled) ++cancellations_;
-                const engine::EventSink sink = it->second.sink;
-                it = finished ? running_.erase(it) : std::next(it);
-                if (!event) continue;
+                if (!event) {
+                    ++it;
+                    continue;
+                }
                 progressed = true;
+                const engine::EventSink sink = it->second.sink;
                 lock.unlock();
                 const bool fell_over = !deliver(sink, std::move(*event));
                 lock.lock();
                 ++told_;
+                it = finished ? running_.erase(it) : std::next(it);  // who sees nothing running sees every event told
                 if (fell_over && !finished) cancelled_.insert(id);
             }
             if (!progressed) changed_.wait_for(lock, std::chrono::milliseconds(1));

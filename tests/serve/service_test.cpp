@@ -411,6 +411,7 @@ TEST_F(ServiceTest, TemplateErrorsAreTheClients) {
 TEST_F(ServiceTest, MetricsAreInPrometheusFormat) {
     start();
     ASSERT_EQ(post("/v1/completions", R"({"prompt":"abc"})").status, 200);
+    ASSERT_TRUE(eventually([&] { return generator_.metrics().running == 0; }));
     handlers_.observe("/v1/completions", 200);
     handlers_.observe("/no/such/path", 404);
     const Answer answer = ask(request("GET", "/metrics"));
