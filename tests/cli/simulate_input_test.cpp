@@ -8,6 +8,7 @@
 
 #include "cli/simulate/cost_file.h"
 #include "cli/simulate/workload.h"
+#include "tests/temporary_folder.h"
 
 namespace hone::cli {
 namespace {
@@ -180,7 +181,8 @@ class TraceFile : public testing::Test {
         const auto requests = read(text);
         return requests ? "" : requests.error().message.substr(path_.size());
     }
-    const std::string path_ = testing::TempDir() + "simulate_trace.jsonl";
+    const TemporaryFolder folder_;
+    const std::string path_ = folder_.path() + "/trace.jsonl";
 };
 
 TEST_F(TraceFile, lines_become_requests) {
