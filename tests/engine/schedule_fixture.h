@@ -14,8 +14,7 @@ inline SequenceState prompt_of(SequenceId id, int32_t length) {
     SequenceState sequence;
     sequence.id = id;
     sequence.tokens.resize(static_cast<size_t>(length));
-    std::iota(sequence.tokens.begin(), sequence.tokens.end(),
-              static_cast<int32_t>(100'000 * id.value));
+    std::iota(sequence.tokens.begin(), sequence.tokens.end(), static_cast<int32_t>(100'000 * id.value));
     return sequence;
 }
 
