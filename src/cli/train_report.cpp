@@ -66,8 +66,8 @@ Status write_train_report(const train::Recipe& recipe, const std::string& model)
     if (!curves.aux.points.empty()) page += curves_chart("Load-balancing loss", {curves.aux});
     if (!curves.accuracy.points.empty()) page += curves_chart("Pairs told apart", {curves.accuracy});
     page += "<h2>Recipe</h2>\n<table>\n";
-    for (const auto& [key, value, line] : recipe.values)
-        page += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escaped(key), escaped(value));
+    for (const train::RecipeValue& each : recipe.values)
+        page += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escaped(each.key), escaped(each.value));
     page += "</table>\n</html>\n";
     auto file = AtomicFile::create(recipe.output / "report.html");
     if (!file) return file.error();

@@ -39,7 +39,7 @@ void for_each_field(State& state, auto&& visit) {
 
 std::string to_json(const JobState& state) {
     json::object object, recipe;
-    for (const auto& [key, value, line] : state.recipe) recipe[key] = value;
+    for (const RecipeValue& each : state.recipe) recipe[each.key] = each.value;
     object["recipe"] = std::move(recipe);
     for_each_field(state, [&](const char* name, const auto& member) { object[name] = member; });
     if (state.best_loss) object["best_loss"] = *state.best_loss;

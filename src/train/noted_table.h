@@ -68,7 +68,8 @@ class NotedTable {
     }
     template <class T>
     T noted(std::string_view key, T value) {
-        values_.push_back({fmt::format("{}{}", path_, key), fmt::format("{}", value), table_.line_at(key)});
+        values_.push_back(
+            {fmt::format("{}{}", path_, key), fmt::format("{}", value), table_.line_at(key), !table_.has(key)});
         return value;
     }
 

@@ -274,12 +274,15 @@ Status check_same_job(const RecipeText& recipe, std::span<const RecipeValue> beg
         const auto shown = [](const std::string* value) { return value ? fmt::format("\"{}\"", *value) : "not there"; };
         return error("{} is {} in the recipe, but was {} when this job began", key, shown(now), shown(before));
     };
-    for (const auto& [key, value, line] : recipe.values) {
-        const std::string* before = value_of(begun, key);
-        if (!may_change(key) && (!before || *before != value)) return differs(key, before, &value);
+    for (const RecipeValue& now : recipe.values) {
+        const std::string* before = value_of(begun, now.key);
+        const bool is_new_key = !before && now.is_default;  // whose default is what was done before there was the key
+        if (!may_change(now.key) && !is_new_key && (!before || *before != now.value))
+            return differs(now.key, before, &now.value);
     }
-    for (const auto& [key, value, line] : begun) {
-        if (!may_change(key) && !value_of(recipe.values, key)) return differs(key, &value, nullptr);
+    for (const RecipeValue& before : begun) {
+        if (!may_change(before.key) && !value_of(recipe.values, before.key))
+            return differs(before.key, &before.value, nullptr);
     }
     return ok();
 }

@@ -76,7 +76,8 @@ struct DistillOptions {
 // A key with the value that holds, given or not, as text.
 struct RecipeValue {
     std::string key, value;
-    int line = 0;  // of the key, or of its table, in the recipe
+    int line = 0;             // of the key, or of its table, in the recipe
+    bool is_default = false;  // the recipe does not have the key
 };
 
 // What every recipe is beside the values of its keys.

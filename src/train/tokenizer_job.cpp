@@ -22,8 +22,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr uint64_t kTile = 64, kBlock = 8192;  // records
-constexpr size_t kLongestConfig = size_t{16} << 20;
-constexpr const char* kStateName = "training.json";  // in OUTPUT/final: what it was made from
+constexpr size_t kLongestConfigFile = size_t{16} << 20;
+constexpr const char* kOriginName = "training.json";  // in OUTPUT/final: what it was made from
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 
 FileSet in_memory(std::span<const model::SmallFile> files) {
@@ -69,7 +69,7 @@ Result<std::unique_ptr<TokenizerJob>> TokenizerJob::open(TokenizerRecipe recipe,
 
 Status TokenizerJob::read_config_files() {
     for (const fs::path& file : recipe_.config_files) {
-        auto content = read_text_file(file, kLongestConfig);
+        auto content = read_text_file(file, kLongestConfigFile);
         if (!content) return recipe_.mistake("config_files", fmt::format("has {}", content.error().message));
         config_files_.push_back({file.filename(), std::move(*content)});
     }
@@ -162,13 +162,13 @@ std::vector<text::AddedToken> TokenizerJob::added_tokens(text::TokenId first) co
 // What makes OUTPUT/final the result of this job.
 std::string TokenizerJob::state() const {
     json::object recipe;
-    for (const auto& [key, value, line] : recipe_.values) recipe[key] = value;
+    for (const RecipeValue& each : recipe_.values) recipe[each.key] = each.value;
     return json::serialize(
         json::object{{"recipe", std::move(recipe)}, {"data", index_->content_hash()}, {"config_files", config_hash_}});
 }
 
 Status TokenizerJob::look_at_output() const {
-    const std::string name = (fs::path("final") / kStateName).string();
+    const std::string name = (fs::path("final") / kOriginName).string();
     const auto text = read_text_file(recipe_.output / name);
     if (!text) return error("there is a final folder in it that no training of a tokenizer has written");
     try {
@@ -257,7 +257,7 @@ Status TokenizerJob::write(const text::TrainedBpe& bpe) const {
     config->content = json::serialize(written) + "\n";
     files.push_back({"tokenizer.json", text::tokenizer_json(bpe, added, recipe_.pattern)});
     if (const auto tokenizer = text::Tokenizer::load(in_memory(files)); !tokenizer) return tokenizer.error();
-    files.push_back({kStateName, state() + "\n"});
+    files.push_back({kOriginName, state() + "\n"});
     size_t bytes = 0;
     for (const auto& [name, content] : files) bytes += content.size();
     return write_folder(recipe_.output / "final", bytes, AtomicFolder::Existing::replace,

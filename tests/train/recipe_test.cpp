@@ -176,5 +176,17 @@ TEST(Recipe, a_changed_key_makes_another_job) {
               "dpo.beta is not there in the recipe, but was \"0.1\" when this job began");
 }
 
+// A job that an older Hone began, which did not know the key.
+TEST(Recipe, a_new_key_with_its_default_changes_no_job) {
+    const Recipe now = parsed(std::string(kLeast));
+    std::vector<RecipeValue> begun = now.values;
+    std::erase_if(begun, [](const RecipeValue& value) { return value.key == "data.too_long"; });
+    ASSERT_EQ(begun.size() + 1, now.values.size());
+    EXPECT_TRUE(check_same_job(now, begun)) << check_same_job(now, begun).error().message;
+    const Recipe written = parsed(std::string(kLeast) + "too_long = 'skip'\n");
+    EXPECT_EQ(check_same_job(written, begun).error().message,
+              "data.too_long is \"skip\" in the recipe, but was not there when this job began");
+}
+
 }  // namespace
 }  // namespace hone::train
