@@ -165,7 +165,12 @@ TEST_F(ListenerTest, AnswersForHandlersThatForget) {
 TEST_F(ListenerTest, RefusesConnectionsBeyondTheLimit) {
     start({.max_connections = 2});
     RawClient first(listener_->port()), second(listener_->port());
-    for (RawClient* client : {&first, &second}) ASSERT_TRUE(client->send("GET /echo HT"));  // neither is idle
+    std::vector<ExchangePtr> exchanges;  // neither client is idle, or one would make way
+    for (RawClient* client : {&first, &second}) {
+        is_held_ = false;
+        ASSERT_TRUE(client->send(post("/hold", "")));
+        exchanges.push_back(held());
+    }
     EXPECT_TRUE(refuses_another(*listener_));
     second.close();
     EXPECT_TRUE(serves_another(*listener_));
@@ -174,7 +179,8 @@ TEST_F(ListenerTest, RefusesConnectionsBeyondTheLimit) {
 TEST_F(ListenerTest, AcceptsOnAfterThereWasNoMemoryToRefuseAConnection) {
     start({.max_connections = 1});
     RawClient only(listener_->port());
-    ASSERT_TRUE(only.send("GET /echo HT"));
+    ASSERT_TRUE(only.send(post("/hold", "")));
+    held();
     EXPECT_TRUE(refuses_another(*listener_));
     lacks_memory_ = true;
     RawClient refused(listener_->port());
