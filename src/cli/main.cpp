@@ -13,12 +13,6 @@
 
 namespace hone::cli {
 
-int report(const Status& result) {
-    if (result) return 0;
-    fmt::print(stderr, "hone: {}\n", result.error().message);
-    return 1;
-}
-
 // Letters to insert, drop or change that make one word the other.
 static size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<size_t> row(b.size() + 1);

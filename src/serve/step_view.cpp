@@ -11,7 +11,7 @@ using engine::StepFacts;
 using engine::StepPart;
 
 // Seconds over which rates and gaps are told, the gaps that are kept, and how long a sequence without a token is known.
-constexpr double kRateSeconds = 1, kGapSeconds = 10, kForgetSeconds = 60;
+constexpr double kTokenRateSeconds = 1, kGapSeconds = 10, kForgetSeconds = 60;
 constexpr size_t kMostGaps = 8192;
 
 void append_part(std::string& out, const StepPart& part) {
@@ -46,7 +46,7 @@ void StepView::begin(const engine::EngineMetrics& metrics, double now) {
 // One sample is older than the window, so that a rate is over all of it.
 void StepView::add_sample(const engine::EngineMetrics& metrics, double now) {
     samples_.push_back({now, metrics.generated_tokens, metrics.prefill.row_layers});
-    while (samples_.size() > 2 && samples_[1].at <= now - kRateSeconds) samples_.pop_front();
+    while (samples_.size() > 2 && samples_[1].at <= now - kTokenRateSeconds) samples_.pop_front();
 }
 
 // Between two tokens of a sequence there is a gap only where none may have come that was not told.

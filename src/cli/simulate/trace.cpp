@@ -8,7 +8,7 @@ namespace hone::cli {
 namespace {
 
 constexpr int32_t kMostTokens = 1 << 24;
-constexpr uint64_t kFirstPrefix = uint64_t{1} << 40, kFirstText = uint64_t{1} << 41;
+constexpr uint64_t kFirstPrefix = uint64_t{1} << 40, kFirstTracedText = uint64_t{1} << 41;
 
 // Reads the fields of one line; the first mistake sticks.
 class TraceLine {
@@ -59,7 +59,8 @@ Result<SimulatedRequest> parse_line(std::string_view text, int64_t index) {
     const auto object = model::parse_json_object(text, "the line");
     if (!object) return object.error();
     TraceLine line(*object);
-    SimulatedRequest request{.seconds = line.seconds("arrival"), .text = kFirstText + static_cast<uint64_t>(index)};
+    SimulatedRequest request{.seconds = line.seconds("arrival"),
+                             .text = kFirstTracedText + static_cast<uint64_t>(index)};
     request.after = static_cast<int32_t>(line.whole("after", 1, index, 0)) - 1;
     request.prompt_tokens = static_cast<int32_t>(line.whole("prompt_tokens", 1, kMostTokens));
     request.output_tokens = static_cast<int32_t>(line.whole("output_tokens", 1, kMostTokens));

@@ -15,7 +15,7 @@ constexpr int32_t kRowsAhead = 4;  // how far rows of the batch are fetched ahea
 
 // A document's rows of one query head, a tile for each block of its keys: some tasks go through their blocks together, so
 // that a tile grows with the document's length, not with its square, and heads that share keys are different tiles.
-struct Task {
+struct BackwardTask {
     const AttentionSegment* segment;
     int32_t head;
     int64_t first_row = 0, first_sum = 0;  // of the scratch
@@ -65,19 +65,19 @@ class BackwardCall {
   private:
     // The longest first: those that have a block of keys come before those that have not.
     void plan() {
-        tasks_ = context_.workspace.vector<Task>(std::ssize(segments_) * results_.heads);
+        tasks_ = context_.workspace.vector<BackwardTask>(std::ssize(segments_) * results_.heads);
         size_t next = 0;
         for (const auto& segment : segments_) {
             for (int32_t head = 0; head < results_.heads; head++) tasks_[next++] = {&segment, head};
         }
-        std::ranges::stable_sort(tasks_, std::greater(), &Task::rows);
+        std::ranges::stable_sort(tasks_, std::greater(), &BackwardTask::rows);
     }
 
     // Gives tasks their places, those that are under way together beside each other, from 0 on. Rows and sums that it takes.
     std::pair<int64_t, int64_t> lay_out() {
         constexpr int64_t kLongestPerThread = 2;
         int64_t rows = 0, sums = 0, most_rows = 0, most_sums = 0;
-        for (Task& task : tasks_) {
+        for (BackwardTask& task : tasks_) {
             const int64_t room = kLongestPerThread * context_.pool.threads() * tasks_.front().scratch_rows();
             if (rows + task.scratch_rows() > room) rows = sums = 0;
             task.first_row = std::exchange(rows, rows + task.scratch_rows());
@@ -108,7 +108,7 @@ class BackwardCall {
                 .dv = workspace.vector<float>(sums * stride_)};
     }
 
-    Scratch scratch_of(const Task& task) const {
+    Scratch scratch_of(const BackwardTask& task) const {
         const auto part = [&](auto all, int64_t row_size) {
             return all.subspan(static_cast<size_t>(task.first_row * row_size),
                                static_cast<size_t>(task.scratch_rows() * row_size));
@@ -130,12 +130,13 @@ class BackwardCall {
                 .dv = sums(all_.dv)};
     }
 
-    void run_together(std::span<const Task> tasks) const {
+    void run_together(std::span<const BackwardTask> tasks) const {
         for (int32_t key = 0; key < tasks.front().rows(); key += kBlockKeys) {
-            const auto past = std::ranges::partition_point(tasks, [&](const Task& task) { return task.rows() > key; });
+            const auto past =
+                std::ranges::partition_point(tasks, [&](const BackwardTask& task) { return task.rows() > key; });
             const auto count = past - tasks.begin();
             int64_t rows = 0;
-            for (const Task& task : tasks.first(static_cast<size_t>(count))) rows += task.rows() - key;
+            for (const BackwardTask& task : tasks.first(static_cast<size_t>(count))) rows += task.rows() - key;
             constexpr int64_t kProductsPerUnit = 4;
             for_tiles(context_, count, rows * kBlockKeys * head_dim_ / kProductsPerUnit,
                       [&](int64_t i, int) { run_keys(tasks[static_cast<size_t>(i)], key); });
@@ -144,7 +145,7 @@ class BackwardCall {
     }
 
     // A block of keys, from `key` on.
-    void run_keys(const Task& task, int32_t key) const {
+    void run_keys(const BackwardTask& task, int32_t key) const {
         const Scratch scratch = scratch_of(task);
         if (key == 0) {
             load_keys(task, scratch);
@@ -159,11 +160,11 @@ class BackwardCall {
     }
 
     // What the heads have summed up for a block of keys, to their KV heads, those of one ascending.
-    void add_keys(std::span<const Task> tasks, int32_t key) const {
-        const auto kv_head = [&](const Task& task) { return task.head / group_; };
+    void add_keys(std::span<const BackwardTask> tasks, int32_t key) const {
+        const auto kv_head = [&](const BackwardTask& task) { return task.head / group_; };
         for_tiles(context_, std::ssize(tasks), std::ssize(tasks) * kBlockKeys * head_dim_ * 2, [&](int64_t i, int) {
             const auto first = static_cast<size_t>(i);
-            const auto shares = [&](const Task& task) {
+            const auto shares = [&](const BackwardTask& task) {
                 return task.segment == tasks[first].segment && kv_head(task) == kv_head(tasks[first]);
             };
             if (first > 0 && shares(tasks[first - 1])) return;  // with that
@@ -177,11 +178,11 @@ class BackwardCall {
         });
     }
 
-    const bf16* keys(const Task& task, int32_t page) const {
+    const bf16* keys(const BackwardTask& task, int32_t page) const {
         return layer_.keys(task.segment->pages[static_cast<size_t>(page)], task.head / group_);
     }
 
-    void load_keys(const Task& task, const Scratch& scratch) const {
+    void load_keys(const BackwardTask& task, const Scratch& scratch) const {
         for (int32_t page = 0; page < task.pages(); page++) {
             const bf16* keys = this->keys(task, page);
             kernels_.transpose_pairs.run(keys, head_dim_ / 2, kPageTokens / 2, 2 * kPageTokens,
@@ -192,7 +193,7 @@ class BackwardCall {
         }
     }
 
-    void load_rows(const Task& task, const Scratch& scratch) const {
+    void load_rows(const BackwardTask& task, const Scratch& scratch) const {
         const int32_t rows = task.rows(), head = task.head;
         const auto load = [&](MatrixView<const float> x, int32_t i, std::span<bf16> rounded, std::span<bf16> pairs) {
             const float* row = x.row(task.segment->first_row + i) + column(head);
@@ -213,7 +214,7 @@ class BackwardCall {
     }
 
     // Query rows from `row` against a block of keys.
-    void run_block(const Task& task, int32_t key, int32_t row, const Scratch& scratch) const {
+    void run_block(const BackwardTask& task, int32_t key, int32_t row, const Scratch& scratch) const {
         const int32_t rows = std::min(kAttentionGradientRows, task.segment->rows - row);
         const int32_t end = std::min(key + kBlockKeys, row + rows);
         for (int32_t first = key; first < end; first += kPageTokens) {
@@ -264,7 +265,7 @@ class BackwardCall {
     int32_t group_;
     float scale_, score_scale_;
 
-    std::span<Task> tasks_;
+    std::span<BackwardTask> tasks_;
     Scratch all_;
 };
 

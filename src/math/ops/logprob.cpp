@@ -28,7 +28,7 @@ void target_row_backward(const KernelTable& kernels, const LogNormaliser& normal
     }
 }
 
-constexpr int64_t kWork = 4;  // of a logit: an exponential
+constexpr int64_t kLogitWork = 4;  // of a logit: an exponential
 
 }  // namespace
 
@@ -47,7 +47,7 @@ void logprobs(OpContext& context, MatrixView<const float> logits, std::span<cons
               std::span<float> out) {
     CHECK(static_cast<int64_t>(targets.size()) == logits.rows && out.size() == targets.size(),
           "{} targets and {} results for {} rows", targets.size(), out.size(), logits.rows);
-    for_row_blocks(context, logits.rows, kWork * logits.cols, [&](int64_t first, int64_t count, int) {
+    for_row_blocks(context, logits.rows, kLogitWork * logits.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t i = first; i < first + count; i++) {
             const int32_t target = targets[static_cast<size_t>(i)];
             CHECK(target >= 0 && target < logits.cols, "target {} of {}", target, logits.cols);
@@ -67,7 +67,7 @@ void all_logprobs(const KernelTable& kernels, std::span<const float> logits, flo
 void log_normalisers(OpContext& context, MatrixView<const float> logits, float temperature,
                      std::span<LogNormaliser> out) {
     CHECK_EQ(static_cast<int64_t>(out.size()), logits.rows);
-    for_row_blocks(context, logits.rows, kWork * logits.cols, [&](int64_t first, int64_t count, int) {
+    for_row_blocks(context, logits.rows, kLogitWork * logits.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t i = first; i < first + count; i++) {
             out[static_cast<size_t>(i)] = log_normaliser(context.kernels, logits.row_span(i), temperature);
         }
@@ -79,7 +79,7 @@ void logprobs_backward(OpContext& context, std::span<const LogNormaliser> normal
     CHECK_EQ(static_cast<int64_t>(normalisers.size()), logits.rows);
     CHECK(targets.rows == logits.rows && dlogprobs.rows == logits.rows && targets.cols == dlogprobs.cols,
           "[{}, {}] and [{}, {}] for {} rows", targets.rows, targets.cols, dlogprobs.rows, dlogprobs.cols, logits.rows);
-    for_row_blocks(context, logits.rows, kWork * logits.cols, [&](int64_t first, int64_t count, int) {
+    for_row_blocks(context, logits.rows, kLogitWork * logits.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t i = first; i < first + count; i++) {
             target_row_backward(context.kernels, normalisers[static_cast<size_t>(i)], targets.row_span(i),
                                 dlogprobs.row_span(i), logits.row_span(i));
@@ -92,7 +92,7 @@ void all_logprobs_backward(OpContext& context, std::span<const LogNormaliser> no
     CHECK_EQ(static_cast<int64_t>(normalisers.size()), logits.rows);
     CHECK(dlogprobs.rows == logits.rows && dlogprobs.cols == logits.cols, "[{}, {}] for [{}, {}]", dlogprobs.rows,
           dlogprobs.cols, logits.rows, logits.cols);
-    for_row_blocks(context, logits.rows, kWork * logits.cols, [&](int64_t first, int64_t count, int) {
+    for_row_blocks(context, logits.rows, kLogitWork * logits.cols, [&](int64_t first, int64_t count, int) {
         for (int64_t i = first; i < first + count; i++) {
             const float total = context.kernels.rows.sum.run(dlogprobs.row(i), logits.cols);
             replace_by_gradient(context.kernels, normalisers[static_cast<size_t>(i)], dlogprobs.row(i), total,

@@ -15,7 +15,7 @@ namespace {
 
 // A multiple of every format's step, so that a chunk begins where a step does.
 constexpr size_t kChunkBytes = static_cast<size_t>(math::kInt4Panel.step_bytes) * 1024;
-constexpr int64_t kBlockRows = 64;
+constexpr int64_t kTileRows = 64;
 
 // The random bits kept, and those set, in a word of two bf16 or one fp32: any sign and mantissa, exponent -7 or -6.
 struct WordMask {
@@ -93,7 +93,7 @@ void fill_packed(const PlannedWeight& weight, uint64_t seed, uint32_t stream, si
 // Rows of a weight with paddings (or a vector): fp32 values, then packed.
 void fill_rows(const PlannedWeight& weight, uint64_t seed, uint32_t stream, int64_t first_row, std::byte* block) {
     const WeightSlot& slot = weight.slot;
-    const int64_t rows = std::min<int64_t>(kBlockRows, slot.n - first_row);
+    const int64_t rows = std::min<int64_t>(kTileRows, slot.n - first_row);
     std::vector<float> values(static_cast<size_t>(rows * slot.k), slot.role == WeightRole::norm ? 1.0f : 0.0f);
     if (!weight.format) {
         std::memcpy(block + static_cast<size_t>(first_row) * sizeof(float), values.data(),
@@ -106,20 +106,20 @@ void fill_rows(const PlannedWeight& weight, uint64_t seed, uint32_t stream, int6
     math::pack_weight(*weight.format, slot.n, slot.k, first_row, rows, values.data(), block);
 }
 
-struct Tile {
+struct RandomTile {
     uint32_t weight;
     size_t begin;  // byte of the packed form, or row
     bool by_rows;
 };
 
-std::vector<Tile> cut_into_tiles(const WeightPlan& plan, const WeightGroup& group) {
-    std::vector<Tile> tiles;
+std::vector<RandomTile> cut_into_tiles(const WeightPlan& plan, const WeightGroup& group) {
+    std::vector<RandomTile> tiles;
     for (size_t i = group.first; i < group.last; i++) {
         const PlannedWeight& weight = plan.weights[i];
         if (weight.twin) continue;
         const bool by_rows = !weight.format || !fills_its_panels(weight);
         const size_t end = by_rows ? static_cast<size_t>(weight.slot.n) : weight.bytes;
-        const size_t step = by_rows ? kBlockRows : kChunkBytes;
+        const size_t step = by_rows ? kTileRows : kChunkBytes;
         for (size_t at = 0; at < end; at += step) tiles.push_back({static_cast<uint32_t>(i), at, by_rows});
     }
     return tiles;
@@ -128,9 +128,9 @@ std::vector<Tile> cut_into_tiles(const WeightPlan& plan, const WeightGroup& grou
 }  // namespace
 
 void fill_random(const WeightPlan& plan, const WeightGroup& group, uint64_t seed, std::byte* out, ThreadPool& pool) {
-    const std::vector<Tile> tiles = cut_into_tiles(plan, group);
+    const std::vector<RandomTile> tiles = cut_into_tiles(plan, group);
     pool.parallel_for(static_cast<int64_t>(tiles.size()), [&](int64_t i, int) {
-        const Tile& tile = tiles[static_cast<size_t>(i)];
+        const RandomTile& tile = tiles[static_cast<size_t>(i)];
         const PlannedWeight& weight = plan.weights[tile.weight];
         std::byte* own = out + (weight.offset - group.begin);
         if (tile.by_rows) {

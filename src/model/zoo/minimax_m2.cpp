@@ -15,7 +15,7 @@ namespace hone::model {
 namespace {
 
 // Fields that may say that the checkpoint computes something else.
-void refuse_other_functions(ConfigReader& config) {
+void refuse_other_routing(ConfigReader& config) {
     const auto layers = config.integers("attn_type_list");
     config.require(std::ranges::all_of(layers, [](int32_t type) { return type == 1; }),
                    "attn_type_list: only 1 (full attention) is supported for this architecture");
@@ -41,7 +41,7 @@ class MinimaxM2 final : public PreNormDecoder {
   public:
     void read(ConfigReader& config, const boost::json::object& object) {
         read_shared_fields(config, object, {.has_partial_rotary = true});
-        refuse_other_functions(config);
+        refuse_other_routing(config);
         feed_forward_name_ = "block_sparse_moe";
         attention_.qk_norm = QkNorm::all_heads;
         moe_ = read_moe(config, spec_, "num_local_experts", "intermediate_size");

@@ -135,7 +135,6 @@ std::optional<ApiError> parse_chat_request(const json::object& body, const Reque
     const auto top = fields.integer("top_logprobs", 0, rules.max_logprobs);
     if (top && !request.logprobs) fields.refuse("top_logprobs", "is only allowed with 'logprobs': true");
     if (request.logprobs) request.sampling.top_logprobs = static_cast<int32_t>(top.value_or(0));
-    constexpr int64_t kMaxInt = std::numeric_limits<int32_t>::max();
     auto limit = fields.integer("max_completion_tokens", 1, kMaxInt);
     const auto older_name = fields.integer("max_tokens", 1, kMaxInt);
     if (!limit) limit = older_name;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,9 @@
 #include "text/json_view.h"
 
 namespace hone::serve {
+
+// The most that a count of a request may be.
+inline constexpr int32_t kMaxInt = std::numeric_limits<int32_t>::max();
 
 // Parses a request body that must be a JSON object: UTF-8, nested at most 64 deep, the last of equal keys counts.
 std::optional<ApiError> parse_json_object(std::string_view body, boost::json::value& out);

@@ -12,7 +12,6 @@ namespace json = boost::json;
 namespace {
 
 constexpr size_t kMaxConfigBytes = size_t{4} << 20;
-constexpr int32_t kMaxInt = std::numeric_limits<int32_t>::max();
 
 std::optional<float> as_float(std::optional<double> number) {
     return number ? std::optional(static_cast<float>(*number)) : std::nullopt;

@@ -11,7 +11,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr int32_t kMaxInt = std::numeric_limits<int32_t>::max();
 constexpr size_t kMaxStopStrings = 16;
 constexpr size_t kMaxStopBytes = 16384;  // together
 constexpr size_t kMaxSaltBytes = 256;

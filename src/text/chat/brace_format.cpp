@@ -126,7 +126,7 @@ class BraceFormatter {
         }
         for (const Keyword& argument : arguments_.keyword)
             if (argument.name == name) return argument.value;
-        return rendering_.fail(ErrorClass::key, "{}", quoted(name));
+        return rendering_.fail(ErrorClass::key, "{}", python_quoted(name));
     }
 
     Rendering& rendering_;

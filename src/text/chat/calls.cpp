@@ -24,7 +24,8 @@ bool Evaluator::spread(const ArgumentsSyntax& syntax, std::vector<Value>& positi
         if (rendering_.failed()) return false;
         for (const Keyword& given : keyword)
             if (given.name == entry.key.text())
-                rendering_.fail(ErrorClass::type, "got multiple values for keyword argument {}", quoted(given.name));
+                rendering_.fail(ErrorClass::type, "got multiple values for keyword argument {}",
+                                python_quoted(given.name));
         if (!rendering_.spend(keyword.size())) return false;
         keyword.push_back({entry.key.text(), entry.value});
     }
@@ -118,16 +119,16 @@ bool Evaluator::bind_special(const MacroSyntax& syntax, const Arguments& argumen
         rendering_.fail(
             ErrorClass::type,
             "macro {} was invoked with two values for the special caller argument. This is most likely a bug.",
-            quoted(syntax.name));
+            python_quoted(syntax.name));
     } else if (!rest.empty()) {
-        rendering_.fail(ErrorClass::type, "macro {} takes no keyword argument {}", quoted(syntax.name),
-                        quoted(rest[0].name));
+        rendering_.fail(ErrorClass::type, "macro {} takes no keyword argument {}", python_quoted(syntax.name),
+                        python_quoted(rest[0].name));
     }
     size_t taken = std::min(arguments.positional.size(), syntax.parameters.size());
     if (syntax.varargs_slot >= 0)
         activation.slots[syntax.varargs_slot] = Value::tuple(arguments.positional.subspan(taken));
     else if (arguments.positional.size() > taken)
-        rendering_.fail(ErrorClass::type, "macro {} takes not more than {} argument(s)", quoted(syntax.name),
+        rendering_.fail(ErrorClass::type, "macro {} takes not more than {} argument(s)", python_quoted(syntax.name),
                         syntax.parameters.size());
     return !rendering_.failed();
 }
@@ -167,7 +168,7 @@ Value Evaluator::call_macro(const Macro& macro, const Arguments& arguments) {
         if (!slot.is(Kind::missing)) continue;
         Value value =
             i < first_default
-                ? rendering_.undefined_hint(fmt::format("parameter {} was not provided", quoted(parameter.name)))
+                ? rendering_.undefined_hint(fmt::format("parameter {} was not provided", python_quoted(parameter.name)))
                 : evaluate(*syntax.defaults[i - first_default]);
         slot = value;
     }

@@ -9,7 +9,7 @@ namespace hone::text::chat {
 
 namespace {
 
-constexpr std::string_view kSymbols[] = {"==", "!=", "<", "<=", ">", ">="};
+constexpr std::string_view kComparisonSymbols[] = {"==", "!=", "<", "<=", ">", ">="};
 
 // -1, 0, 1; 2 if one is not a number. Exact: an integer is not rounded to compare it with a double.
 int order_numbers(const Value& left, const Value& right) {
@@ -79,7 +79,7 @@ bool order(Rendering& rendering, Comparison op, const Value& left, const Value& 
     if (left.is(Kind::undefined)) rendering.fail_undefined(left);
     if (right.is(Kind::undefined)) rendering.fail_undefined(right);
     rendering.fail(ErrorClass::type, "'{}' not supported between instances of '{}' and '{}'",
-                   kSymbols[static_cast<size_t>(op)], type_name(left), type_name(right));
+                   kComparisonSymbols[static_cast<size_t>(op)], type_name(left), type_name(right));
     return false;
 }
 

@@ -143,7 +143,8 @@ Value Evaluator::apply_filter(const FilterSyntax& node, const Value& operand) {
     Arguments arguments;
     if (!evaluate_arguments(node.arguments, nullptr, arguments)) return rendering_.nothing();
     rendering_.line = node.line;
-    if (!node.native) return rendering_.fail(ErrorClass::runtime, "No filter named {} found.", quoted(node.name));
+    if (!node.native)
+        return rendering_.fail(ErrorClass::runtime, "No filter named {} found.", python_quoted(node.name));
     return call_native(rendering_, *node.native, operand, arguments);
 }
 
@@ -165,7 +166,7 @@ Value Evaluator::evaluate_test(const FilterSyntax& node) {
     Arguments arguments;
     if (rendering_.failed() || !evaluate_arguments(node.arguments, nullptr, arguments)) return rendering_.nothing();
     rendering_.line = node.line;
-    if (!node.native) return rendering_.fail(ErrorClass::runtime, "No test named {} found.", quoted(node.name));
+    if (!node.native) return rendering_.fail(ErrorClass::runtime, "No test named {} found.", python_quoted(node.name));
     return call_native(rendering_, *node.native, operand, arguments);
 }
 

@@ -81,7 +81,7 @@ Value name_space(Rendering& rendering, const Value&, const Arguments& arguments)
                 ErrorClass::security,
                 "Chat templates cannot store underscore-prefixed attributes on a namespace, but got {}. Please "
                 "rename the attribute.",
-                quoted(entry.key.text()));
+                python_quoted(entry.key.text()));
         if (entry.key.is(Kind::string)) space->set(rendering.heap(), entry.key, entry.value);
     }
     return Value::object(Kind::name_space, space);

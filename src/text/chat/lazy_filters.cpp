@@ -79,7 +79,8 @@ Value map(Rendering& rendering, const Value& self, const Arguments& arguments) {
         if (attribute.is(Kind::missing))
             return rendering.fail(ErrorClass::filter_argument, "map requires a filter argument");
         if (!name.is(Kind::missing))
-            return rendering.fail(ErrorClass::filter_argument, "Unexpected keyword argument {}", quoted(name.text()));
+            return rendering.fail(ErrorClass::filter_argument, "Unexpected keyword argument {}",
+                                  python_quoted(name.text()));
     }
     auto* plan =
         rendering.heap().make<Plan>(Plan{AttributePath(rendering, attribute), fallback, nullptr, {}, false, false});

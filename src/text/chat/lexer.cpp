@@ -228,7 +228,7 @@ class Lexer {
             add(candidate.type);
             return move_to(at_ + candidate.text.size());
         }
-        fail(fmt::format("unexpected char {} at {}", quoted(source_.substr(at_, after - at_)),
+        fail(fmt::format("unexpected char {} at {}", python_quoted(source_.substr(at_, after - at_)),
                          count_code_points(source_.substr(0, at_))));
     }
 

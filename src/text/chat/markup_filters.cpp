@@ -39,7 +39,7 @@ Value xml_attributes(Rendering& rendering, const Value& self, const Arguments& a
         if (entry.value.is(Kind::none) || entry.value.is(Kind::undefined)) continue;
         std::string_view key = to_str(rendering, entry.key), value = escaped(rendering, entry.value);
         if (key.find_first_of(" \t\n\r\f\v/>=") != key.npos)
-            return rendering.fail(ErrorClass::value, "Invalid character in attribute name: {}", quoted(key));
+            return rendering.fail(ErrorClass::value, "Invalid character in attribute name: {}", python_quoted(key));
         if (!rendering.admit_append(out.size(), key.size() + value.size() + 4)) return rendering.nothing();
         out += fmt::format("{}{}=\"{}\"", out.empty() ? "" : " ", escape_html(key), value);
     }

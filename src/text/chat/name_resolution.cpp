@@ -132,7 +132,8 @@ class NameResolver {
             auto& filter = static_cast<FilterSyntax&>(*node);
             if (!filter.native && !is_soft)
                 fail(ErrorClass::assertion,
-                     fmt::format("No {} named {}.", is_filter ? "filter" : "test", quoted(filter.name)), filter.line);
+                     fmt::format("No {} named {}.", is_filter ? "filter" : "test", python_quoted(filter.name)),
+                     filter.line);
         }
         is_soft |= node->kind == ExpressionKind::conditional;
         for_each_child(*node, [&](Expression* child) { resolve(symbols, child, is_soft); });
@@ -322,7 +323,8 @@ class NameResolver {
     void add_block(BlockSyntax& block) {
         for (const BlockSyntax* other : blocks_)
             if (other->name == block.name)
-                fail(ErrorClass::assertion, fmt::format("block {} defined twice", quoted(block.name)), block.line);
+                fail(ErrorClass::assertion, fmt::format("block {} defined twice", python_quoted(block.name)),
+                     block.line);
         blocks_.push_back(&block);
     }
 

@@ -21,16 +21,16 @@ Value call_native(Rendering& rendering, const Native& native, const Value& self,
                     native.parameters.begin();
         if (at == count)
             return rendering.fail(ErrorClass::type, "{}() got an unexpected keyword argument {}", native.name,
-                                  quoted(argument.name));
+                                  python_quoted(argument.name));
         if (is_given(bound[at]))
             return rendering.fail(ErrorClass::type, "{}() got multiple values for argument {}", native.name,
-                                  quoted(argument.name));
+                                  python_quoted(argument.name));
         bound[at] = argument.value;
     }
     for (size_t i = 0; i < native.required; ++i)
         if (!is_given(bound[i]))
             return rendering.fail(ErrorClass::type, "{}() missing 1 required positional argument: {}", native.name,
-                                  quoted(native.parameters[i]));
+                                  python_quoted(native.parameters[i]));
     return native.function(rendering, self, {.positional = {bound, count}});
 }
 

@@ -82,7 +82,7 @@ std::string object_text(Rendering& rendering, const Value& value) {
     switch (value.kind()) {
         case Kind::macro: {
             std::string_view name = value.object<Macro>()->syntax->name;
-            return name.empty() ? "<Macro anonymous>" : fmt::format("<Macro {}>", quoted(name));
+            return name.empty() ? "<Macro anonymous>" : fmt::format("<Macro {}>", python_quoted(name));
         }
         case Kind::loop: {
             auto* loop = value.object<Loop>();

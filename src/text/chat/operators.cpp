@@ -17,11 +17,11 @@ double as_real(const Value& number) {
 
 namespace {
 
-constexpr std::string_view kSymbols[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
+constexpr std::string_view kOperatorSymbols[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
 
 Value fail_operands(Rendering& rendering, BinaryOperator op, const Value& left, const Value& right) {
     return rendering.fail(ErrorClass::type, "unsupported operand type(s) for {}: '{}' and '{}'",
-                          kSymbols[static_cast<size_t>(op)], type_name(left), type_name(right));
+                          kOperatorSymbols[static_cast<size_t>(op)], type_name(left), type_name(right));
 }
 
 Value fail_overflow(Rendering& rendering) {

@@ -54,8 +54,9 @@ bool Parser::skip_if_name(std::string_view name) {
 
 void Parser::fail_expected(std::string_view expected) {
     if (at_end())
-        return fail(fmt::format("unexpected end of template, expected {}.", quoted(expected)), current().line);
-    fail(fmt::format("expected token {}, got {}", quoted(expected), quoted(describe(current()))), current().line);
+        return fail(fmt::format("unexpected end of template, expected {}.", python_quoted(expected)), current().line);
+    fail(fmt::format("expected token {}, got {}", python_quoted(expected), python_quoted(describe(current()))),
+         current().line);
 }
 
 Token Parser::expect(TokenType type) {
@@ -170,7 +171,7 @@ std::string Parser::expected_tags(std::string_view unknown, bool add_innermost) 
         std::string looking_for;
         bool is_nesting_mistake = false;
         for (std::string_view tag : expected_ends_.back())
-            looking_for += (looking_for.empty() ? "" : " or ") + quoted(tag);
+            looking_for += (looking_for.empty() ? "" : " or ") + python_quoted(tag);
         for (const auto& ends : expected_ends_)
             is_nesting_mistake |= !unknown.empty() && std::find(ends.begin(), ends.end(), unknown) != ends.end();
         message += is_nesting_mistake
@@ -179,12 +180,12 @@ std::string Parser::expected_tags(std::string_view unknown, bool add_innermost) 
         message += looking_for + ".";
     }
     if (add_innermost && !open_tags_.empty())
-        message += fmt::format(" The innermost block that needs to be closed is {}.", quoted(open_tags_.back()));
+        message += fmt::format(" The innermost block that needs to be closed is {}.", python_quoted(open_tags_.back()));
     return message;
 }
 
 void Parser::fail_unknown_tag(std::string_view tag, uint32_t line) {
-    fail(fmt::format("Encountered unknown tag {}.{}", quoted(tag), expected_tags(tag, true)), line);
+    fail(fmt::format("Encountered unknown tag {}.{}", python_quoted(tag), expected_tags(tag, true)), line);
 }
 
 void Parser::fail_end_of_template(EndTags end_tags) {
@@ -249,7 +250,7 @@ void Parser::parse_signature(MacroSyntax& macro) {
         if (failure_) return;
         for (const NameSyntax* earlier : parameters)
             if (earlier->name == parameter->name)
-                fail(fmt::format("duplicate argument {} in function definition", quoted(parameter->name)),
+                fail(fmt::format("duplicate argument {} in function definition", python_quoted(parameter->name)),
                      parameter->line, ErrorClass::python_syntax);
         parameters.push_back(parameter);
     }

@@ -96,7 +96,7 @@ class PercentFormatter {
         if (!values_.is(Kind::dict)) return fail("format requires a mapping");
         std::string_view name = format_.substr(start, at_ - start - 1);
         const Value* value = values_.dict().find(name);
-        return value ? *value : rendering_.fail(ErrorClass::key, "{}", quoted(name));
+        return value ? *value : rendering_.fail(ErrorClass::key, "{}", python_quoted(name));
     }
 
     void convert() {

@@ -50,7 +50,7 @@ Expression* Parser::parse_primary(bool with_namespace) {
         case TokenType::left_brace:
             return parse_dict();
         default:
-            fail(fmt::format("unexpected {}", quoted(describe(token))), token.line);
+            fail(fmt::format("unexpected {}", python_quoted(describe(token))), token.line);
             return make_constant(Value::none(), token.line);
     }
 }
@@ -71,7 +71,7 @@ Expression* Parser::parse_tuple(const TupleRules& rules) {
     }
     if (!is_tuple && !items.empty()) return items[0];
     if (!is_tuple && !rules.is_parenthesized)
-        fail(fmt::format("Expected an expression, got {}", quoted(describe(current()))), current().line);
+        fail(fmt::format("Expected an expression, got {}", python_quoted(describe(current()))), current().line);
     return make_sequence(ExpressionKind::tuple, items, line);
 }
 

@@ -173,7 +173,7 @@ void append_quoted(std::string& out, std::string_view text) {
     out += quote;
 }
 
-std::string quoted(std::string_view text) {
+std::string python_quoted(std::string_view text) {
     std::string out;
     append_quoted(out, text);
     return out;

@@ -19,7 +19,7 @@ std::string_view to_str(Rendering& rendering, const Value& value);
 std::string to_repr(Rendering& rendering, const Value& value);
 
 void append_quoted(std::string& out, std::string_view text);  // repr of a string
-std::string quoted(std::string_view text);
+std::string python_quoted(std::string_view text);
 
 std::string integer_text(Integer number);
 std::string real_text(double number);  // the shortest that reads back, 1e+16, 5e-324, inf, nan

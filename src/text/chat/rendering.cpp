@@ -35,9 +35,10 @@ std::string owner_name(const Value& object) {
 
 std::string undefined_message(Rendering& rendering, const Undefined& reason) {
     if (!reason.hint.empty()) return std::string(reason.hint);
-    if (reason.object.is(Kind::missing)) return fmt::format("{} is undefined", quoted(reason.name.text()));
+    if (reason.object.is(Kind::missing)) return fmt::format("{} is undefined", python_quoted(reason.name.text()));
     if (reason.name.is(Kind::string))
-        return fmt::format("{} has no attribute {}", quoted(owner_name(reason.object)), quoted(reason.name.text()));
+        return fmt::format("{} has no attribute {}", python_quoted(owner_name(reason.object)),
+                           python_quoted(reason.name.text()));
     return fmt::format("{} has no element {}", owner_name(reason.object), to_repr(rendering, reason.name));
 }
 
@@ -73,8 +74,8 @@ Value Rendering::undefined_attribute(const Value& object, const Value& name) {
 }
 
 Value Rendering::unsafe_attribute(const Value& object, std::string_view name) {
-    std::string hint =
-        fmt::format("access to attribute {} of {} object is unsafe.", quoted(name), quoted(type_name(object)));
+    std::string hint = fmt::format("access to attribute {} of {} object is unsafe.", python_quoted(name),
+                                   python_quoted(type_name(object)));
     return Value::undefined(heap().make<Undefined>(Undefined{.hint = heap_.copy(hint), .is_unsafe = true}));
 }
 

@@ -292,7 +292,7 @@ void Evaluator::run_generation(const ScopedSyntax& scoped) {
 
 void Evaluator::run_block(const BlockSyntax& block) {
     if (block.is_required) {
-        rendering_.fail(ErrorClass::runtime, "Required block {} not found", quoted(block.name));
+        rendering_.fail(ErrorClass::runtime, "Required block {} not found", python_quoted(block.name));
         return;
     }
     Activation* caller = activation_;
@@ -325,7 +325,7 @@ void Evaluator::set_attribute(const NamespaceAttributeSyntax& target, const Valu
             ErrorClass::security,
             "Chat templates cannot store underscore-prefixed attributes on a namespace, but got {}. Please rename the "
             "attribute.",
-            quoted(target.attribute));
+            python_quoted(target.attribute));
     if (space->size >= Namespace::kMostAttributes)
         rendering_.fail(ErrorClass::budget, "a namespace of more than {} attributes", Namespace::kMostAttributes);
     if (!rendering_.failed()) space->set(rendering_.heap(), Value::string(target.attribute), value);

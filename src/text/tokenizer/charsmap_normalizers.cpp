@@ -74,8 +74,6 @@ class Precompiled : public Normalizer {
     Charsmap map_;
 };
 
-constexpr std::string_view kSpaceSymbol = "\u2581";
-
 class SentencePieceNormalizer : public Normalizer {
   public:
     SentencePieceNormalizer(Charsmap map, Trie literals, SentencePieceOptions options)

@@ -71,7 +71,7 @@ PrependScheme read_scheme(const JsonView& view) {
 }
 
 std::string read_replacement(const JsonView& view) {
-    const std::string text(view["replacement"].text_or("\u2581"));
+    const std::string text(view["replacement"].text_or(kSpaceSymbol));
     if (count_code_points(text) != 1) view["replacement"].fail("expected one character");
     return text;
 }

@@ -11,8 +11,6 @@ namespace hone::text {
 
 namespace {
 
-constexpr std::string_view kSpaceSymbol = "\u2581";
-
 // "model.vocab" as an object {token: id}.
 void read_vocabulary(const JsonView& vocab, Vocabulary& out) {
     vocab.for_each_member([&](std::string_view token, const JsonView& id) {

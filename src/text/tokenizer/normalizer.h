@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -10,6 +11,8 @@
 #include "text/tokenizer/trie.h"
 
 namespace hone::text {
+
+inline constexpr std::string_view kSpaceSymbol = "\u2581";  // what SentencePiece writes a space as
 
 class Normalizer {
   public:

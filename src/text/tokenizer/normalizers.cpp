@@ -20,9 +20,9 @@ void filter(AlignedText& text, Keep keep) {
     out.finish();
 }
 
-class Sequence : public Normalizer {
+class NormalizerSequence : public Normalizer {
   public:
-    explicit Sequence(std::vector<NormalizerPtr> steps) : steps_(std::move(steps)) {}
+    explicit NormalizerSequence(std::vector<NormalizerPtr> steps) : steps_(std::move(steps)) {}
     void apply(AlignedText& text) const override {
         for (const auto& step : steps_) step->apply(text);
     }
@@ -183,7 +183,7 @@ class Bert : public Normalizer {
 }  // namespace
 
 NormalizerPtr make_sequence(std::vector<NormalizerPtr> steps) {
-    return std::make_unique<Sequence>(std::move(steps));
+    return std::make_unique<NormalizerSequence>(std::move(steps));
 }
 NormalizerPtr make_lowercase() {
     return std::make_unique<Lowercase>();

@@ -6,9 +6,9 @@ namespace hone::text {
 
 namespace {
 
-class Sequence : public PreTokenizer {
+class PreTokenizerSequence : public PreTokenizer {
   public:
-    explicit Sequence(std::vector<PreTokenizerPtr> steps) : steps_(std::move(steps)) {}
+    explicit PreTokenizerSequence(std::vector<PreTokenizerPtr> steps) : steps_(std::move(steps)) {}
     void cut(Piece piece, const PieceSink& sink) const override { run(0, piece, sink); }
 
   private:
@@ -175,7 +175,7 @@ class ClassPattern : public Pattern {
 }  // namespace
 
 PreTokenizerPtr make_sequence(std::vector<PreTokenizerPtr> steps) {
-    return std::make_unique<Sequence>(std::move(steps));
+    return std::make_unique<PreTokenizerSequence>(std::move(steps));
 }
 
 PreTokenizerPtr make_split(std::shared_ptr<const Pattern> pattern, SplitBehavior behavior, bool invert) {

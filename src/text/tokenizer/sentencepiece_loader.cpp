@@ -18,7 +18,6 @@ namespace hone::text {
 
 namespace {
 
-constexpr std::string_view kSpaceSymbol = "\u2581";
 constexpr double kUnknownPenalty = 10;  // below the least score (unigram_model.cc)
 
 enum PieceType { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };

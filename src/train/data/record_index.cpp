@@ -12,9 +12,9 @@ namespace hone::train {
 
 namespace {
 
-constexpr size_t kBlock = size_t{1} << 20;
+constexpr size_t kReadBytes = size_t{1} << 20;
 constexpr size_t kOtherOpenFiles = 32;  // of a training job beside its data
-constexpr uint64_t kShowsProgress = uint64_t{1} << 30;
+constexpr uint64_t kLongRead = uint64_t{1} << 30;
 
 class ContentHash {
   public:
@@ -103,15 +103,15 @@ Result<RecordIndex> RecordIndex::build(const std::vector<std::filesystem::path>&
         index.bytes_ += file->bytes().size();
         index.files_.push_back(std::move(*file));
     }
-    Progress progress("reading data", index.bytes_, Progress::Unit::bytes, quiet || index.bytes_ < kShowsProgress);
+    Progress progress("reading data", index.bytes_, Progress::Unit::bytes, quiet || index.bytes_ < kLongRead);
     ContentHash all;
-    std::string block(kBlock, '\0');
+    std::string block(kReadBytes, '\0');
     for (size_t i = 0; i < files.size(); ++i) {
         ContentHash content;
         LineFinder lines(index.places_, i, files[i].string());
         const size_t size = index.files_[i].bytes().size();
-        for (size_t at = 0; at < size; at += kBlock) {
-            const size_t count = std::min(kBlock, size - at);
+        for (size_t at = 0; at < size; at += kReadBytes) {
+            const size_t count = std::min(kReadBytes, size - at);
             const Status read = index.files_[i].read_at(at, std::as_writable_bytes(std::span(block.data(), count)));
             if (!read) return read.error();
             content.add(block.data(), count);

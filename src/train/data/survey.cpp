@@ -9,7 +9,7 @@ namespace hone::train {
 
 namespace {
 
-constexpr uint64_t kTile = 16, kBlock = 4096;            // records
+constexpr uint64_t kTile = 16, kBlockRecords = 4096;     // records
 constexpr uint64_t kShowsProgress = uint64_t{16} << 20;  // bytes of data, which take some seconds
 constexpr uint64_t kFew = 100;                           // one record of so many
 
@@ -101,8 +101,8 @@ Result<DataSurvey> survey_data(const RecordIndex& index, const RecordReader& rea
     uint64_t more = 0;           // wrong ones
     std::vector<Result<Measured>> block;
     Progress progress("checking data", survey.records, Progress::Unit::items, quiet || index.bytes() < kShowsProgress);
-    for (uint64_t begin = 0; begin < survey.records; begin += kBlock) {
-        const uint64_t count = std::min(kBlock, survey.records - begin);
+    for (uint64_t begin = 0; begin < survey.records; begin += kBlockRecords) {
+        const uint64_t count = std::min(kBlockRecords, survey.records - begin);
         block.assign(count, Measured{});
         pool.parallel_for(static_cast<int64_t>((count + kTile - 1) / kTile), [&](int64_t tile, int) {
             const uint64_t first = static_cast<uint64_t>(tile) * kTile;

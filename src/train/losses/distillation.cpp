@@ -152,7 +152,7 @@ void renormalise(const math::KernelTable& kernels, std::span<float> listed) {
     kernels.rows.logprobs.run(listed.data(), 1.0f, sum, listed.data(), static_cast<int64_t>(listed.size()));
 }
 
-double sum_of(std::span<const float> values) {
+double lane_sum(std::span<const float> values) {
     LaneSum sum;
     sum.add(values);
     return sum.total();
@@ -200,10 +200,10 @@ TokenLoss topk_divergence(const math::KernelTable& kernels, MatrixView<const flo
             renormalise(kernels, {t, outcomes});
             renormalise(kernels, {s, outcomes});
             terms.compute(kernels, {s, outcomes}, {t, outcomes}, alpha);
-            shift = static_cast<float>(sum_of({terms.g, k}));
+            shift = static_cast<float>(lane_sum({terms.g, k}));
         }
         const auto i = static_cast<size_t>(row);
-        loss.each[i] = static_cast<float>(sum_of({terms.loss, outcomes}));
+        loss.each[i] = static_cast<float>(lane_sum({terms.loss, outcomes}));
         loss.sum += double{loss.each[i]};
         for (size_t j = 0; j < k; j++) loss.dlp[i * k + j] = terms.g[j] - terms.p[j] * shift;
     }
@@ -220,7 +220,7 @@ TokenLoss topk_cross_entropy(const math::KernelTable& kernels, MatrixView<const 
         kernels.rows.softmax.run(teacher.row(row), weights.data(), student.cols);
         for (size_t j = 0; j < k; j++) terms[j] = weights[j] == 0 ? 0.0f : -weights[j] * student.row(row)[j];
         const auto i = static_cast<size_t>(row);
-        loss.each[i] = static_cast<float>(sum_of(terms));
+        loss.each[i] = static_cast<float>(lane_sum(terms));
         loss.sum += double{loss.each[i]};
         for (size_t j = 0; j < k; j++) loss.dlp[i * k + j] = -weights[j];
     }

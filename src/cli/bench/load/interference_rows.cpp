@@ -147,7 +147,7 @@ std::string to_table(std::span<const InterferenceRow> rows, std::span<const Inte
         table += fmt::format("{:<24}{}: {} of {}: {}\n", bar.policy, bar.bar, format_value(bar.value),
                              format_value(bar.limit), verdict);
     }
-    if (std::ranges::any_of(rows, is_void))
+    if (std::ranges::any_of(rows, [](const InterferenceRow& row) { return is_void(row); }))
         table += fmt::format(
             "\nVOID: others took more than {:.0f} % of the CPUs in every attempt; measure it again on a quiet "
             "machine.\n",
