@@ -185,11 +185,12 @@ inline int32_t longest_of(const std::vector<Arrival>& arrivals) {
 // Pauses requests and lets them go on, at random; all go on when nothing else is left to do.
 class RandomPauses {
   public:
-    RandomPauses(engine::Loop& loop, uint64_t seed, bool any) : loop_(loop), random_(seed, 5), any_(any) {}
+    RandomPauses(engine::Loop& loop, uint64_t seed, bool any) : loop_(loop), random_(seed, 5), left_(any ? 50 : 0) {}
 
     // Before a step; `known` requests have come.
     void before_step(uint64_t known) {
-        if (any_ && known > 0 && random_.below(8) == 0) {
+        if (left_ > 0 && known > 0 && random_.below(8) == 0) {
+            left_--;
             last_known_ = known;
             loop_.set_paused({1 + random_.below(known)}, random_.below(2) == 0);
         }
@@ -203,7 +204,8 @@ class RandomPauses {
   private:
     engine::Loop& loop_;
     Random random_;
-    const bool any_;
+    // Without an end to them two long prompts that need the same pages might take them from each other for ever.
+    int left_;
     uint64_t last_known_ = 0;
     int64_t steps_ = 0;
 };
