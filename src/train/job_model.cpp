@@ -1,12 +1,11 @@
 #include "train/job_model.h"
 
+#include "model/checkpoint/checkpoint_folder.h"
 #include "model/checkpoint/initial_weights.h"
 #include "model/checkpoint/strict_json.h"
 #include "text/tokenizer/tokenizer.h"
 
 namespace hone::train {
-
-constexpr size_t kLongestConfig = size_t{16} << 20;
 
 Result<model::LoadedModel> open_trained_model(const Recipe& recipe, ThreadPool& pool, bool quiet) {
     if (recipe.architecture.empty()) {
@@ -14,7 +13,7 @@ Result<model::LoadedModel> open_trained_model(const Recipe& recipe, ThreadPool& 
         const auto weights = recipe.train.is_full ? model::WeightChoice::as_stored : recipe.train.weights;
         return model::load_model(recipe.model, {.weights = weights, .quiet = quiet}, pool);
     }
-    auto config = model::read_json_object(recipe.architecture, kLongestConfig);
+    auto config = model::read_json_object(recipe.architecture, model::kMaxConfigBytes);
     if (!config) return config.error();
     const std::filesystem::path folder = recipe.architecture.parent_path();
     return model::initial_model(*config, FileSet(folder), folder.filename().string(), recipe.seed, pool);

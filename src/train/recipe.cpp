@@ -276,9 +276,8 @@ Status check_same_job(const RecipeText& recipe, std::span<const RecipeValue> beg
     };
     for (const RecipeValue& now : recipe.values) {
         const std::string* before = value_of(begun, now.key);
-        const bool is_new_key = !before && now.is_default;  // whose default is what was done before there was the key
-        if (!may_change(now.key) && !is_new_key && (!before || *before != now.value))
-            return differs(now.key, before, &now.value);
+        if (may_change(now.key) || (!before && now.is_default)) continue;
+        if (!before || *before != now.value) return differs(now.key, before, &now.value);
     }
     for (const RecipeValue& before : begun) {
         if (!may_change(before.key) && !value_of(recipe.values, before.key))

@@ -121,7 +121,8 @@ Result<Recipe> read_recipe(const std::filesystem::path& path);
 Result<Recipe> parse_recipe(std::string_view text, const std::string& name, const std::filesystem::path& folder);
 
 // Why a job that began with `begun` cannot go on with `recipe`: names the first key that makes another job of it. Keys
-// that only say how long, how often saved and evaluated, and where files lie may change.
+// that only say how long, how often saved and evaluated, and where files lie may change, and a key may be new (the Hone that
+// began the job did not know it) that has its default: that is what was done without it.
 Status check_same_job(const RecipeText& recipe, std::span<const RecipeValue> begun);
 
 std::string_view name_of(JobKind kind);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mapped_file.h"
 #include "base/progress.h"
+#include "model/checkpoint/checkpoint_folder.h"
 #include "model/checkpoint/strict_json.h"
 #include "text/tokenizer/json_writer.h"
 #include "text/tokenizer/tokenizer.h"
@@ -21,8 +22,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr uint64_t kTile = 64, kBlock = 8192;  // records
-constexpr size_t kLongestConfigFile = size_t{16} << 20;
+constexpr uint64_t kTile = 64, kBlock = 8192;         // records
 constexpr const char* kOriginName = "training.json";  // in OUTPUT/final: what it was made from
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 
@@ -69,7 +69,7 @@ Result<std::unique_ptr<TokenizerJob>> TokenizerJob::open(TokenizerRecipe recipe,
 
 Status TokenizerJob::read_config_files() {
     for (const fs::path& file : recipe_.config_files) {
-        auto content = read_text_file(file, kLongestConfigFile);
+        auto content = read_text_file(file, model::kMaxConfigBytes);
         if (!content) return recipe_.mistake("config_files", fmt::format("has {}", content.error().message));
         config_files_.push_back({file.filename(), std::move(*content)});
     }

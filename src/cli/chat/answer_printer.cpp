@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #include "base/env.h"
+#include "cli/chat/token_view.h"
 
 namespace hone::cli {
 
-constexpr const char *kDim = "\x1b[2m", *kPlain = "\x1b[0m";
+constexpr const char* kDim = "\x1b[2m";
 
 bool is_styled() {
     static const bool kStyled = isatty(STDOUT_FILENO) && env("TERM").value_or("dumb") != "dumb" && !env("NO_COLOR");

@@ -9,8 +9,6 @@
 namespace hone::cli {
 namespace {
 
-constexpr const char* kUncoloured = "\x1b[0m";
-
 // From certain to surprising.
 const char* colour_of(float logprob) {
     const float probability = std::exp(logprob);
@@ -45,9 +43,8 @@ std::string coloured_text(std::span<const engine::TokenRecord> tokens, const tex
         append_printable(out, whole);
     }
     if (!rest.empty()) text::append_unfinished(out += colour_of(tokens.back().raw_logprob), rest);
-    return fmt::format("{}{}\n{}90 % and more{}  {}50 %{}  {}10 %{}  {}less{}\n\n", out, kUncoloured, colour_of(0),
-                       kUncoloured, colour_of(-0.6F), kUncoloured, colour_of(-2), kUncoloured, colour_of(-9),
-                       kUncoloured);
+    return fmt::format("{}{}\n{}90 % and more{}  {}50 %{}  {}10 %{}  {}less{}\n\n", out, kPlain, colour_of(0), kPlain,
+                       colour_of(-0.6F), kPlain, colour_of(-2), kPlain, colour_of(-9), kPlain);
 }
 
 }  // namespace
@@ -65,7 +62,7 @@ std::string token_view(std::span<const engine::TokenRecord> tokens, const text::
         }
         out += fmt::format("{:>5}  {:>8.3f}  {}{:>5.1f} %{}  {:<16}{}{}\n", i + 1, token.raw_logprob,
                            styled ? colour_of(token.raw_logprob) : "", 100 * std::exp(token.raw_logprob),
-                           styled ? kUncoloured : "", quoted(token.token), others.empty() ? "" : "  or ", others);
+                           styled ? kPlain : "", quoted(token.token), others.empty() ? "" : "  or ", others);
     }
     return out;
 }

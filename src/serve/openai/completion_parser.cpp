@@ -80,7 +80,7 @@ std::optional<ApiError> parse_completion_request(const json::object& body, const
     }
     const bool may_be_zero = request.echo || sampling.prompt_logprobs >= 0;
     request.default_max_tokens = kDefaultMaxTokens;
-    if (const auto count = fields.integer("max_tokens", may_be_zero ? 0 : 1, std::numeric_limits<int32_t>::max()))
+    if (const auto count = fields.integer("max_tokens", may_be_zero ? 0 : 1, kMaxInt))
         request.max_tokens = static_cast<int32_t>(*count);
     // The engine takes a request without output only for the sake of its prompt's log-probabilities.
     if (request.max_tokens == 0) sampling.prompt_logprobs = std::max(sampling.prompt_logprobs, 0);
