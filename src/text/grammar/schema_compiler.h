@@ -9,7 +9,7 @@
 
 #include "text/grammar/json_parts.h"
 #include "text/grammar/regular_expression.h"
-#include "text/grammar/schema_facts.h"
+#include "text/grammar/schema_reader.h"
 
 namespace hone::text {
 

@@ -1,5 +1,5 @@
-// What a JSON Schema says, with its references followed and its anyOf, oneOf and allOf worked out: a list of
-// alternatives, each the conjunction of everything that was said (Facts). Pure; the schema outlives it. One thread.
+// What a JSON Schema says of values: the conjunction of everything that is said of one of its alternatives. Pure; the schema
+// outlives it.
 #pragma once
 
 #include <cstdint>
@@ -69,41 +69,15 @@ struct Facts {
     unsigned meant_types() const { return types == kAnyType && mentioned != 0 && !values ? mentioned : types; }
 };
 
-class SchemaReader {
-  public:
-    static constexpr size_t kMostAlternatives = 512;
-    static constexpr size_t kDeepestExpansion = 64;
+bool is_same(const ListedValue& a, const ListedValue& b);
 
-    // Its work counts in the builder.
-    SchemaReader(GrammarBuilder& builder, const boost::json::value& root, bool open_objects)
-        : b_(builder), root_(root), open_objects_(open_objects) {}
+// `bound` becomes the narrower of both.
+void tighten(std::optional<NumberBound>& bound, const std::optional<NumberBound>& other, bool is_low);
 
-    // The alternatives of schemas that all hold; none: nothing can satisfy them. Errors name a keyword and its pointer.
-    Result<std::vector<Facts>> alternatives(const SchemaSet& schemas);
+// `facts` become what both say. False if nothing can satisfy both.
+bool merge(Facts& facts, const Facts& other);
 
-    // The schema that says the same with references out of the way, where it is nothing but a reference.
-    Result<SchemaAt> resolved(SchemaAt at) const;
-
-  private:
-    using Alternatives = std::vector<Facts>;
-
-    Result<Alternatives> expand(const SchemaAt& at, size_t depth);
-    Result<Alternatives> conjunction(const Alternatives& a, const Alternatives& b, const SchemaAt& at) const;
-    // Keeps why nothing satisfies the facts, should that be so.
-    void explain_contradiction(const SchemaAt& at, const Facts& facts) const;
-    Result<Facts> own_facts(const SchemaAt& at) const;
-    SchemaAt child(const SchemaAt& at, std::string_view keyword, const boost::json::value& schema) const;
-    Status read_types(const SchemaAt& at, Facts& facts) const;
-    Status read_numbers(const SchemaAt& at, Facts& facts) const;
-    Status read_strings(const SchemaAt& at, Facts& facts) const;
-    Status read_objects(const SchemaAt& at, Facts& facts) const;
-    Status read_arrays(const SchemaAt& at, Facts& facts) const;
-    Status check_keywords(const SchemaAt& at) const;
-    Result<SchemaAt> target_of(const SchemaAt& at) const;
-
-    GrammarBuilder& b_;
-    const boost::json::value& root_;
-    bool open_objects_;
-};
+// Which keywords exclude each other; empty where none do, as far as they are compared.
+std::string contradiction(const Facts& facts);
 
 }  // namespace hone::text

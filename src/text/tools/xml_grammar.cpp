@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "text/grammar/json_schema.h"
 #include "text/grammar/regular_expression.h"
-#include "text/grammar/schema_facts.h"
+#include "text/grammar/schema_reader.h"
 #include "text/tools/marker_search.h"
 #include "text/tools/typed_value.h"
 #include "text/tools/xml_calls.h"
