@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/http/answer_text.h"
-#include "serve/http/ascii.h"
 #include "serve/http/sse.h"
 
 // GCC 12 pairs asio's coroutine frame allocation with the wrong deallocation when it inlines them.
@@ -127,7 +126,7 @@ net::awaitable<bool> Connection::wait_for_request() {
 
 // Reads, serves and answers one request; whether another may follow.
 net::awaitable<bool> Connection::serve_one() {
-    Parser parser;
+    RequestParser parser;
     parser.header_limit(static_cast<uint32_t>(context_.limits.header_bytes));
     parser.body_limit(boost::none);  // counted here, to answer rather than to fail
     stream_.expires_after(seconds(context_.limits.header_seconds));
@@ -149,7 +148,7 @@ net::awaitable<bool> Connection::serve_one() {
     const std::string_view target = parser.get().target();
     const bool has_target = target == "*" || split_target(target, request.path, request.query);
     transfer_->path = request.path;
-    const std::optional<Verdict> fault = check_framing(parser);
+    const std::optional<FramingFault> fault = framing_fault(parser, context_.limits.body_bytes);
     std::optional<Response> refusal;
     if (fault) {
         refusal = context_.handlers.error_response(fault->status, fault->message);
@@ -191,32 +190,7 @@ net::awaitable<bool> Connection::serve_one() {
     co_return another;
 }
 
-// What says where the request ends or whom it is for must have one meaning only: a proxy in front may have read it the
-// other way, and the rest would pass as a request of its own (RFC 9112, 3.2 and 6.1). Such connections are closed.
-std::optional<Connection::Verdict> Connection::check_framing(const Parser& parser) const {
-    const auto& fields = parser.get();
-    if (fields.count(http::field::transfer_encoding) > 0) {
-        if (fields.count(http::field::content_length) > 0 || fields.version() < 11)
-            return Verdict{400, "Transfer-Encoding needs HTTP/1.1 and excludes Content-Length"};
-        const std::string_view coding = fields[http::field::transfer_encoding];
-        if (fields.count(http::field::transfer_encoding) > 1 || !equal_ignoring_case(coding, "chunked"))
-            return Verdict{501, fmt::format("Transfer-Encoding '{}' is not supported; send 'chunked' or a "
-                                            "Content-Length",
-                                            quotable(coding))};
-    }
-    if (fields.version() >= 11 && fields.count(http::field::host) != 1)
-        return Verdict{400, "an HTTP/1.1 request needs exactly one Host header"};
-    const auto expect = parser.get().find(http::field::expect);
-    if (expect != parser.get().end() && !equal_ignoring_case(expect->value(), "100-continue"))
-        return Verdict{417, fmt::format("cannot meet Expect: {}", quotable(expect->value()))};
-    const auto length = parser.content_length();
-    if (length && *length > context_.limits.body_bytes)
-        return Verdict{413, fmt::format("the request body of {} bytes is over this server's limit of {} bytes", *length,
-                                        context_.limits.body_bytes)};
-    return std::nullopt;
-}
-
-net::awaitable<Connection::Verdict> Connection::read_body(Parser& parser, std::string& body) {
+net::awaitable<Connection::Verdict> Connection::read_body(RequestParser& parser, std::string& body) {
     const HttpLimits& limits = context_.limits;
     stream_.expires_after(seconds(limits.body_seconds));
     if (parser.get().find(http::field::expect) != parser.get().end() && parser.get().version() >= 11) {

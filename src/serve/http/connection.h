@@ -14,9 +14,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/parser.hpp>
 
+#include "serve/http/framing.h"
 #include "serve/http/listener.h"
 
 namespace hone::serve {
@@ -56,7 +55,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   private:
     template <class T>
     using Awaitable = boost::asio::awaitable<T>;
-    using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
 
     Awaitable<void> run();
     Awaitable<bool> wait_for_request();
@@ -66,8 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         int status = 0;
         std::string message = {};
     };
-    Awaitable<Verdict> read_body(Parser& parser, std::string& body);
-    std::optional<Verdict> check_framing(const Parser& parser) const;
+    Awaitable<Verdict> read_body(RequestParser& parser, std::string& body);
     struct AnswerStyle {
         std::string path;
         HeaderList extra_headers;
