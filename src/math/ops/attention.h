@@ -1,50 +1,12 @@
-// Causal attention over paged keys and values, rule 4 of numerics.md: prefill, decode and mixed rows in one call. A
-// cache page holds kPageTokens tokens of one sequence; where a layer's part lies in the page is described by KvLayer.
-// Every query row's bits depend on the row and on the keys and values before it alone.
+// Causal attention over paged keys and values (kv_pages.h), rule 4 of numerics.md: prefill, decode and mixed rows in one
+// call. Every query row's bits depend on the row and on the keys and values before it alone.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
-#include "math/ops/op_context.h"
+#include "math/ops/kv_pages.h"
 
 namespace hone::math {
 
-constexpr int32_t kPageTokens = 64;    // tokens in a page
 constexpr int32_t kChunkTokens = 512;  // keys in a softmax chunk, anchored at position 0: eight pages
-
-// Rows [first_row, first_row + rows) of the batch are consecutive positions of one sequence. pages[p] is the page of
-// positions [64 p, 64 p + 64); there are enough of them for the last row.
-struct AttentionSegment {
-    int32_t first_row = 0, rows = 0;
-    int32_t first_position = 0;
-    std::span<const int32_t> pages;
-};
-
-// One layer's keys and values in the page pool. Within a page, from layer_offset: for each KV head the keys
-// [head_dim/2][64][2] bf16, then the values [32][head_dim][2] bf16. head_dim is even.
-struct KvLayer {
-    std::byte* pool = nullptr;  // page p begins at pool + p * page_bytes; 64-byte aligned
-    size_t page_bytes = 0;
-    size_t layer_offset = 0;
-    int32_t kv_heads = 0, head_dim = 0;
-
-    // A KV head's keys in a page; its values follow.
-    const bf16* keys(int32_t page, int32_t kv_head) const;
-};
-
-// Bytes that one layer takes in a page.
-constexpr size_t kv_layer_bytes(int32_t kv_heads, int32_t head_dim) {
-    return size_t{2} * kPageTokens * static_cast<size_t>(kv_heads) * static_cast<size_t>(head_dim) * sizeof(bf16);
-}
-
-// Rounds k and v [T, kv_heads * head_dim] (k after rotary) to bf16 into the pages of their positions.
-void store_kv(OpContext& context, std::span<const AttentionSegment> segments, MatrixView<const float> k,
-              MatrixView<const float> v, const KvLayer& layer);
-
-// Copies the keys and values of the first `rows` tokens of a page, of kv_heads KV heads that lie one after the other
-// (of one layer, or of several), to the same place of another page. What lies behind those rows stays as it is.
-void copy_kv_rows(const std::byte* from, std::byte* to, int64_t kv_heads, int32_t head_dim, int32_t rows);
 
 // y [T, heads * head_dim] fp32 from q [T, heads * head_dim] after rotary, rounded to bf16 here. heads is a multiple of
 // layer.kv_heads; query head h reads KV head h / (heads / kv_heads). Keys of the segment's own rows must be stored
