@@ -11,18 +11,18 @@ namespace hone {
 
 class TemporaryFolder {
   public:
-    TemporaryFolder() {
-        std::string name = testing::TempDir() + "hone-XXXXXX";
-        path_ = ::mkdtemp(name.data());
-    }
-    ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+    TemporaryFolder() : path(make()) {}
+    ~TemporaryFolder() { std::filesystem::remove_all(path); }
     TemporaryFolder(const TemporaryFolder&) = delete;
     TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
-    const std::string& path() const { return path_; }
+    const std::filesystem::path path;
 
   private:
-    std::string path_;
+    static std::filesystem::path make() {
+        std::string name = testing::TempDir() + "hone-XXXXXX";
+        return ::mkdtemp(name.data());
+    }
 };
 
 }  // namespace hone

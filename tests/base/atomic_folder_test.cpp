@@ -20,7 +20,7 @@ class AtomicFolderTest : public testing::Test {
   protected:
     std::vector<std::string> names() const {
         std::vector<std::string> list;
-        for (const auto& entry : fs::directory_iterator(parent_.path())) list.push_back(entry.path().filename());
+        for (const auto& entry : fs::directory_iterator(parent_.path)) list.push_back(entry.path().filename());
         std::sort(list.begin(), list.end());
         return list;
     }
@@ -34,7 +34,7 @@ class AtomicFolderTest : public testing::Test {
     std::string content() const { return read_text_file(path_ / "file").value(); }
 
     TemporaryFolder parent_;
-    fs::path path_ = (fs::path(parent_.path()) / "out").lexically_normal();
+    fs::path path_ = (parent_.path / "out").lexically_normal();
 };
 
 TEST_F(AtomicFolderTest, AppearsWholeOrNotAtAll) {
@@ -79,7 +79,7 @@ TEST_F(AtomicFolderTest, LeftoversOfTheKilledGoAndThoseOfTheLivingStay) {
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(WIFSIGNALED(status)) << status;
     ASSERT_EQ(names().size(), 2u);
-    ASSERT_EQ(mkdir((parent_.path() + "/.out.else").c_str(), 0700), 0);
+    ASSERT_EQ(mkdir((parent_.path / ".out.else").c_str(), 0700), 0);
     AtomicFolder::remove_leftovers(path_);
     EXPECT_EQ(names(), (std::vector<std::string>{living.temporary().filename(), ".out.else"}));
     EXPECT_TRUE(living.commit().ok());

@@ -10,16 +10,10 @@
 #include "base/atomic_file.h"
 #include "base/huge_pages.h"
 #include "base/mapped_file.h"
+#include "tests/temporary_folder.h"
 
 namespace hone {
 namespace {
-
-struct TemporaryFolder {
-    std::filesystem::path path =
-        std::filesystem::path(testing::TempDir()) / ("hone_memory_" + std::to_string(getpid()));
-    TemporaryFolder() { std::filesystem::create_directories(path); }
-    ~TemporaryFolder() { std::filesystem::remove_all(path); }
-};
 
 size_t files_in(const std::filesystem::path& folder) {
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));

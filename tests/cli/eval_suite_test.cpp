@@ -14,14 +14,14 @@ namespace {
 class EvalSuite : public testing::Test {
   protected:
     std::string write(const std::string& name, std::string_view lines) {
-        const std::string path = folder_.path() + "/" + name;
+        const std::string path = folder_.path / name;
         std::ofstream(path) << lines;
         return path;
     }
     // Why the lines are no suite.
     std::string fault(std::string_view lines) {
         const auto suite = read_suite(write("broken.jsonl", lines));
-        return suite ? "" : suite.error().message.substr(folder_.path().size() + 1);
+        return suite ? "" : suite.error().message.substr(folder_.path.string().size() + 1);
     }
     Suite suite(std::string_view lines) {
         auto read = read_suite(write("some.jsonl", lines));
@@ -90,10 +90,10 @@ TEST_F(EvalSuite, suites_are_files_folders_and_names) {
         return found ? *found : std::vector<std::string>{found.error().message};
     };
     EXPECT_EQ(find(a, {}), std::vector{a});
-    EXPECT_EQ(find(folder_.path(), {}), (std::vector{a, b}));
-    EXPECT_EQ(find("b", folder_.path()), std::vector{b});
+    EXPECT_EQ(find(folder_.path, {}), (std::vector{a, b}));
+    EXPECT_EQ(find("b", folder_.path), std::vector{b});
     EXPECT_TRUE(find("b", {})[0].starts_with("b: there is no such suite"));
-    EXPECT_TRUE(find("c", folder_.path())[0].ends_with("the name of one in " + folder_.path()));
+    EXPECT_TRUE(find("c", folder_.path)[0].ends_with("the name of one in " + folder_.path.string()));
 }
 
 TEST(EvalSelection, a_sample_stays_when_others_come) {

@@ -182,7 +182,7 @@ class TraceFile : public testing::Test {
         return requests ? "" : requests.error().message.substr(path_.size());
     }
     const TemporaryFolder folder_;
-    const std::string path_ = folder_.path() + "/trace.jsonl";
+    const std::string path_ = folder_.path / "trace.jsonl";
 };
 
 TEST_F(TraceFile, lines_become_requests) {

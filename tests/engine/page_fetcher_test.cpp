@@ -26,7 +26,7 @@ class PageFetcherTest : public testing::Test {
     // A new process over the same folder.
     void start(int32_t pages, LoopOptions options = {}, size_t disk_bytes = 1 << 20) {
         loop.reset();
-        auto store = SpillStore::open({folder.path(), disk_bytes, "fake"}, model.cache_spec().page_bytes);
+        auto store = SpillStore::open({folder.path, disk_bytes, "fake"}, model.cache_spec().page_bytes);
         ASSERT_TRUE(store.ok()) << store.error().message;
         loop = std::make_unique<Loop>(model, test_kernels(),
                                       std::move(*PagePool::create(model.cache_spec().page_bytes, pages)),
@@ -124,7 +124,7 @@ TEST_F(PageFetcherTest, a_damaged_page_is_computed) {
     start(20);
     run({request_of(300, 1)});
     loop.reset();
-    const auto path = folder.path() + "/kv-pages.hone";
+    const auto path = folder.path / "kv-pages.hone";
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     // A byte of each page's rows but the first page's; records are of 4 KiB.
     for (std::streamoff at = 4096 + 4096 + 700; at < static_cast<std::streamoff>(std::filesystem::file_size(path));
@@ -182,7 +182,7 @@ TEST_F(PageFetcherTest, no_schedule_changes_a_bit) {
     for (uint64_t seed = 1; seed <= 60 && !HasFailure(); seed++) {
         const auto requests = parity::random_requests(seed / 10, model.spec().vocabulary, 500);
         // Every ten seeds share a folder, as processes do.
-        const parity::RandomScheduleOptions options{.spill_folder = folder.path() + std::to_string(seed / 10)};
+        const parity::RandomScheduleOptions options{.spill_folder = folder.path / std::to_string(seed / 10)};
         const auto outcomes = parity::run_random_schedule(model, test_kernels(), requests, seed, options, &statistics);
         for (size_t i = 0; i < requests.size(); i++) {
             const auto alone = parity::run_alone(model, test_kernels(), requests[i]);
@@ -191,7 +191,6 @@ TEST_F(PageFetcherTest, no_schedule_changes_a_bit) {
     }
     EXPECT_GT(statistics.fetched_pages, 30);
     EXPECT_GT(statistics.preemptions, 20);
-    for (uint64_t i = 0; i <= 6; i++) std::filesystem::remove_all(folder.path() + std::to_string(i));
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ class SpillStoreTest : public testing::Test {
 
     const PathId root = root_path("");
     const TemporaryFolder temporary;
-    const std::string folder = temporary.path();
+    const std::string folder = temporary.path;
     std::unique_ptr<SpillStore> store;
     std::map<uint64_t, std::vector<std::byte>> answers;
     uint64_t ticket = 0, asked = 0;

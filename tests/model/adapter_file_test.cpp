@@ -16,7 +16,7 @@ constexpr const char* kPlain = R"({"r": 2, "lora_alpha": 4)";  // to be closed
 
 // The tensors of an adapter folder; values count up from 1 in each, by quarters.
 struct Files {
-    TestFolder folder;
+    TemporaryFolder folder;
     std::vector<TensorDeclaration> tensors;
     std::string config = std::string(kPlain) + "}";
     std::function<void(size_t tensor, std::vector<float>&)> edit = [](size_t, std::vector<float>&) {};

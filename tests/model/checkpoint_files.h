@@ -13,7 +13,6 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "base/mapped_file.h"
 #include "base/rng.h"
@@ -23,24 +22,11 @@
 #include "model/checkpoint/weight_plan.h"
 #include "model/zoo/zoo.h"
 #include "tests/golden_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace hone::model {
 
 namespace fs = std::filesystem;
-
-// A folder of the running test's own, gone with the object.
-struct TestFolder {
-    fs::path path;
-    TestFolder() {
-        const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-        std::string name = fmt::format("hone_{}_{}_{}", getpid(), test->test_suite_name(), test->name());
-        for (char& c : name) c = c == '/' ? '_' : c;
-        path = fs::path(testing::TempDir()) / name;
-        fs::remove_all(path);
-        fs::create_directories(path);
-    }
-    ~TestFolder() { fs::remove_all(path); }
-};
 
 inline void write_file(const fs::path& path, std::string_view content) {
     std::ofstream(path, std::ios::binary) << content;

@@ -73,7 +73,7 @@ TEST(Checkpoint, GoldenWeightsArePackedFromTheirTensors) {
 }
 
 TEST(Checkpoint, EveryShapeAndStoredTypeGivesTheSameWeights) {
-    TestFolder folder;
+    TemporaryFolder folder;
     for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"}) {
         for (const auto dtype : {math::DType::bf16, math::DType::f16, math::DType::f32}) {
             SCOPED_TRACE(fmt::format("{} stored as {}", name, math::name_of(dtype)));
@@ -85,7 +85,7 @@ TEST(Checkpoint, EveryShapeAndStoredTypeGivesTheSameWeights) {
 }
 
 TEST(Checkpoint, MatricesOfManyTilesArePackedWhole) {
-    TestFolder folder;
+    TemporaryFolder folder;
     auto config = shape("tiny-dense");
     config["vocab_size"] = 9001;  // more than two tiles of rows, the last one ragged
     write_checkpoint(folder.path, config);
@@ -93,7 +93,7 @@ TEST(Checkpoint, MatricesOfManyTilesArePackedWhole) {
 }
 
 TEST(Checkpoint, GroupsHoldEveryWeightOnceInFileOrder) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"));
     const auto checkpoint = open_checkpoint(folder.path, WeightChoice::as_stored);
     ASSERT_TRUE(checkpoint.ok());
@@ -129,7 +129,7 @@ TEST(Checkpoint, GroupsHoldEveryWeightOnceInFileOrder) {
 }
 
 TEST(Checkpoint, TiedHeadAndEmbeddingAreOneCopyInBf16) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"));
     const auto same_data = [&](WeightChoice choice) {
         const auto loaded = load(folder.path, choice);
@@ -154,7 +154,7 @@ TEST(Checkpoint, HalfPrecisionWidensExactly) {
 }
 
 TEST(Checkpoint, FoundUnderEveryPrefix) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "plain", shape("tiny-moe"));
     const auto plain = load(folder.path / "plain");
     const auto without_model = [](const std::string& name) {
@@ -177,7 +177,7 @@ TEST(Checkpoint, FoundUnderEveryPrefix) {
 }
 
 TEST(Checkpoint, ShardsGiveTheSameWeights) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "single", shape("tiny-moe"));
     write_checkpoint(folder.path / "sharded", shape("tiny-moe"), {.shards = 3});
     for (const auto choice : kChoices) {
@@ -187,7 +187,7 @@ TEST(Checkpoint, ShardsGiveTheSameWeights) {
 }
 
 TEST(Checkpoint, ThreadsDoNotMatter) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-olmoe"));
     ThreadPool one(1), five(5);
     const LoadOptions options{.weights = WeightChoice::int4, .quiet = true};
@@ -197,7 +197,7 @@ TEST(Checkpoint, ThreadsDoNotMatter) {
 }
 
 TEST(Checkpoint, MovingTheModelLeavesTheBytesInPlace) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"));
     auto first = load(folder.path);
     const auto* data = slots_of(*first.model)[3].matrix->data;
@@ -207,7 +207,7 @@ TEST(Checkpoint, MovingTheModelLeavesTheBytesInPlace) {
 }
 
 TEST(Checkpoint, BringsItsSmallFilesAndName) {
-    TestFolder folder;
+    TemporaryFolder folder;
     const auto path = folder.path / "some-model";
     write_checkpoint(path, shape("tiny-dense"));
     write_file(path / "chat_template.jinja", "{{ messages }}");
@@ -248,7 +248,7 @@ void add_tensors(const fs::path& folder, const std::vector<TensorDeclaration>& a
 }
 
 TEST(Checkpoint, TensorsOutsideOfTheModelAreLeftAlone) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"));
     using enum math::DType;
     // A tied head's copy and buffers are passed over; the others are listed. None is of a type that could be a weight.
@@ -268,7 +268,7 @@ TEST(Checkpoint, TensorsOutsideOfTheModelAreLeftAlone) {
 }
 
 TEST(CheckpointErrors, PathsAndConfigs) {
-    TestFolder folder;
+    TemporaryFolder folder;
     EXPECT_CONTAINS(load_error(folder.path / "none"), "no such file or folder");
     EXPECT_CONTAINS(load_error(folder.path), "config.json");
     write_file(folder.path / "config.json", "{\"model_type\": ");
@@ -294,13 +294,13 @@ TEST(CheckpointErrors, TensorsOfTheModelsOwnPartsThatNoSlotWants) {
          {"model.layers.0.self_attn.q_proj.bias", "model.layers.1.mlp.experts.0.up_proj.weight_scale",
           "model.layers.1.pre_feedforward_layernorm.weight", "model.norm.bias", "lm_head.bias",
           "model.embed_tokens.bias"}) {
-        TestFolder folder;
+        TemporaryFolder folder;
         write_checkpoint(folder.path, shape("tiny-dense"));
         add_tensors(folder.path, {{name, math::DType::bf16, {4}}});
         EXPECT_CONTAINS(load_error(folder.path), fmt::format("tensor '{}' belongs to a part of the model", name));
     }
     // Under a wrapper's prefix too, where the wrapper's other layers are none of the model's.
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"),
                      {.rename = [](const std::string& name) { return "language_model." + name; }});
     add_tensors(folder.path, {{"model.layers.0.self_attn.q_proj.bias", math::DType::bf16, {4}}});
@@ -310,7 +310,7 @@ TEST(CheckpointErrors, TensorsOfTheModelsOwnPartsThatNoSlotWants) {
 }
 
 TEST(CheckpointErrors, ControlCharactersInNamesAreEscaped) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"));
     add_tensors(folder.path, {{"model.norm.\x1b[31m\xc2\x9b\r", math::DType::bf16, {4}}});
     EXPECT_CONTAINS(load_error(folder.path), R"('model.norm.\x1b[31m\x9b\x0d' belongs)");
@@ -322,7 +322,7 @@ TEST(CheckpointErrors, ControlCharactersInNamesAreEscaped) {
 }
 
 TEST(CheckpointErrors, ConfigsOfImpossibleSize) {
-    TestFolder folder;
+    TemporaryFolder folder;
     auto config = shape("tiny-moe");
     write_checkpoint(folder.path, config);
     config["num_hidden_layers"] = 4096;
@@ -345,7 +345,7 @@ size_t resident_bytes() {
 }
 
 TEST(CheckpointErrors, MoreWeightsThanTensorsAreRefusedBeforeTheyAreNamed) {
-    TestFolder folder;
+    TemporaryFolder folder;
     auto config = shape("tiny-moe");
     write_checkpoint(folder.path, config);
     config["num_hidden_layers"] = 4096;
@@ -358,7 +358,7 @@ TEST(CheckpointErrors, MoreWeightsThanTensorsAreRefusedBeforeTheyAreNamed) {
 }
 
 TEST(CheckpointErrors, MissingTensorIsNamed) {
-    TestFolder folder;
+    TemporaryFolder folder;
     const std::string missing = "model.layers.1.mlp.experts.5.up_proj.weight";
     write_checkpoint(folder.path, shape("tiny-moe"),
                      {.keep = [&](const std::string& name) { return name != missing; }});
@@ -369,7 +369,7 @@ TEST(CheckpointErrors, MissingTensorIsNamed) {
 }
 
 TEST(CheckpointErrors, WrongShapeShowsBoth) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-moe"));
     auto config = shape("tiny-moe");
     config["vocab_size"] = 300;
@@ -380,7 +380,7 @@ TEST(CheckpointErrors, WrongShapeShowsBoth) {
 }
 
 TEST(CheckpointErrors, WrongTypeIsNamed) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"));
     std::string file = read_file(folder.path / "model.safetensors");
     const size_t at = file.find("\"BF16\"", file.find("q_proj"));
@@ -394,7 +394,7 @@ std::string index_of(const std::string& tensor, const std::string& shard) {
 }
 
 TEST(CheckpointErrors, IndexThatLeavesTheFolder) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "a", shape("tiny-dense"));
     write_checkpoint(folder.path / "b", shape("tiny-dense"), {.shards = 2});
     const auto index = folder.path / "b" / "model.safetensors.index.json";
@@ -408,7 +408,7 @@ TEST(CheckpointErrors, IndexThatLeavesTheFolder) {
 }
 
 TEST(CheckpointErrors, BrokenIndex) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"), {.shards = 2});
     const auto index = folder.path / "model.safetensors.index.json";
     const auto message = [&](const std::string& text) {

@@ -42,7 +42,7 @@ Status write_bytes(const fs::path& out, size_t count, size_t shard_bytes, size_t
 }
 
 TEST(HuggingFaceFolder, ShardsHoldEveryTensorOnce) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     for (const size_t limit : {1, 10, 54, 55}) {
         const fs::path out = folder.path / std::to_string(limit);
         const Status written = write_bytes(out, 10, limit);
@@ -71,7 +71,7 @@ TEST(HuggingFaceFolder, ShardsHoldEveryTensorOnce) {
 }
 
 TEST(HuggingFaceFolder, AppearsWholeOrNotAtAll) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     const fs::path out = folder.path / "out";
     const auto message = [&](const Status& status) { return status ? "(written)" : status.error().message; };
     EXPECT_CONTAINS(message(write_bytes(out, 10, 20, 9)), "tensor 9 cannot be had");
@@ -104,7 +104,7 @@ std::map<std::string, DType> types_in(const fs::path& folder) {
 // Every golden model: its checkpoint once more, in the types that hold the values.
 TEST(ExportModel, ACheckpointComesBackAsItWas) {
     for (const fs::path& path : golden_models()) {
-        const TestFolder folder;
+        const TemporaryFolder folder;
         auto loaded = load(path);
         const fs::path out = folder.path / "out";
         const Status exported = export_model(*loaded.model, loaded.config, loaded.files, out,
@@ -131,7 +131,7 @@ TEST(ExportModel, ACheckpointComesBackAsItWas) {
 }
 
 TEST(ExportModel, WhatIsReplacedStaysUntilTheNewOneIsWhole) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     auto loaded = load(golden_models().front());
     const auto write = [&](const FolderOptions& how) {
         return export_model(*loaded.model, loaded.config, loaded.files, folder.path / "out",
@@ -146,7 +146,7 @@ TEST(ExportModel, WhatIsReplacedStaysUntilTheNewOneIsWhole) {
 }
 
 TEST(ExportModel, TypesAreTheNarrowestThatHoldTheValues) {
-    const TestFolder folder;
+    const TemporaryFolder folder;
     auto config = shape("qwen3-30b-a3b");
     for (const auto& [field, value] : std::map<std::string, int>{{"vocab_size", 96},
                                                                  {"hidden_size", 64},

@@ -61,7 +61,7 @@ TEST(Inspect, AgreesWithWhatLoadingMakes) {
 }
 
 TEST(Inspect, PackAndFolderAgree) {
-    TestFolder folder;
+    TemporaryFolder folder;
     for (const auto* name : {"tiny-dense", "tiny-moe"}) {
         write_checkpoint(folder.path / name, shape(name));
         for (const auto choice : kChoices) {
@@ -114,7 +114,7 @@ TEST(Inspect, LayersHaveAllTensors) {
 }
 
 TEST(Inspect, TotalsAddUp) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-moe"));
     const auto inspection = inspect(folder.path, WeightChoice::int4_experts);
     size_t tensors = 0, bytes = 0;
@@ -136,7 +136,7 @@ TEST(Inspect, TokensThatFitAreWholePages) {
 }
 
 TEST(Inspect, PrintsTheTable) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-moe"));
     const std::string text = to_text(inspect(folder.path, WeightChoice::int4));
     EXPECT_CONTAINS(text, "qwen3_moe: 3 layers, hidden 64, vocabulary 288, up to 65536 positions");
@@ -149,7 +149,7 @@ TEST(Inspect, PrintsTheTable) {
 }
 
 TEST(Inspect, JsonHoldsEveryTensor) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path, shape("tiny-dense"));
     const auto inspection = inspect(folder.path);
     const auto text = boost::json::serialize(to_json(inspection));
@@ -161,7 +161,7 @@ TEST(Inspect, JsonHoldsEveryTensor) {
 }
 
 TEST(Inspect, ReportsWhatIsWrong) {
-    TestFolder folder;
+    TemporaryFolder folder;
     EXPECT_CONTAINS(inspect_model(folder.path / "none", WeightChoice::as_stored).error().message, "no such file");
     write_checkpoint(folder.path, shape("tiny-dense"),
                      {.keep = [](const std::string& name) { return name != "model.norm.weight"; }});

@@ -62,7 +62,7 @@ std::string with_directory(const std::string& file, const json::object& director
 
 TEST(Pack, GoldenModelsComeBackAsDirectlyLoaded) {
     ASSERT_FALSE(golden_models().empty());
-    TestFolder folder;
+    TemporaryFolder folder;
     for (const auto& path : golden_models()) {
         for (const auto choice : kChoices) {
             SCOPED_TRACE(fmt::format("{} as {}", path.filename().string(), name_of(choice)));
@@ -82,7 +82,7 @@ TEST(Pack, GoldenModelsComeBackAsDirectlyLoaded) {
 }
 
 TEST(Pack, EveryShapeAndThreadCountGivesTheSameFile) {
-    TestFolder folder;
+    TemporaryFolder folder;
     for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"}) {
         write_checkpoint(folder.path / name, shape(name), {.shards = 2});
         pack(folder.path / name, folder.path / "two", WeightChoice::int4);
@@ -95,7 +95,7 @@ TEST(Pack, EveryShapeAndThreadCountGivesTheSameFile) {
 }
 
 TEST(Pack, OfRandomWeightsHoldsThoseOfMemory) {
-    TestFolder folder;
+    TemporaryFolder folder;
     const auto out = folder.path / "random.hone", again = folder.path / "again.hone";
     ThreadPool one(1);
     for (const auto* name : {"tiny-dense", "tiny-moe", "tiny-olmoe", "tiny-minimax-m2"}) {
@@ -118,7 +118,7 @@ TEST(Pack, OfRandomWeightsHoldsThoseOfMemory) {
 }
 
 TEST(Pack, OfRandomWeightsFailsLikeAnyOther) {
-    TestFolder folder;
+    TemporaryFolder folder;
     const auto failure = [&](const json::object& config, const fs::path& out) {
         const auto packed = pack_random_model(config, "it", out, {.quiet = true}, test_pool());
         return packed ? "(it was packed)" : packed.error().message;
@@ -130,7 +130,7 @@ TEST(Pack, OfRandomWeightsFailsLikeAnyOther) {
 }
 
 TEST(Pack, HoldsTheSmallFilesOfTheFolder) {
-    TestFolder folder;
+    TemporaryFolder folder;
     const auto path = folder.path / "model";
     write_checkpoint(path, shape("tiny-dense"));
     fs::create_directories(path / "additional_chat_templates" / "deeper");
@@ -166,7 +166,7 @@ TEST(Pack, HoldsTheSmallFilesOfTheFolder) {
 }
 
 TEST(Pack, IsUsedInPlace) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "model", shape("tiny-dense"));
     const auto out = folder.path / "model.hone";
     pack(folder.path / "model", out);
@@ -193,7 +193,7 @@ WeightChoice stored_as(WeightChoice choice) {
 }
 
 TEST(Pack, OtherFormatsThanItsOwnAreAnError) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "model", shape("tiny-moe"));
     for (const auto made : kChoices) {
         const auto out = folder.path / std::string(name_of(made));
@@ -209,7 +209,7 @@ TEST(Pack, OtherFormatsThanItsOwnAreAnError) {
 }
 
 TEST(Pack, OutputThatIsAFolderFailsBeforePacking) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "model", shape("tiny-dense"));
     testing::internal::CaptureStderr();
     const auto packed = pack_model(folder.path / "model", folder.path / "model", {}, test_pool());
@@ -220,7 +220,7 @@ TEST(Pack, OutputThatIsAFolderFailsBeforePacking) {
 }
 
 TEST(Pack, FailureLeavesNoFile) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "broken", shape("tiny-moe"),
                      {.keep = [](const std::string& name) { return name != "model.norm.weight"; }});
     const auto packed = pack_model(folder.path / "broken", folder.path / "out", {.quiet = true}, test_pool());
@@ -234,7 +234,7 @@ TEST(Pack, FailureLeavesNoFile) {
 }
 
 TEST(Pack, RepackingAPackIsAnError) {
-    TestFolder folder;
+    TemporaryFolder folder;
     write_checkpoint(folder.path / "model", shape("tiny-dense"));
     pack(folder.path / "model", folder.path / "a");
     const auto packed = pack_model(folder.path / "a", folder.path / "b", {.quiet = true}, test_pool());
@@ -279,7 +279,7 @@ class DamagedPack : public testing::Test {
             [&](json::object& directory) { directory["tensors"].as_array()[2].as_object()[field] = value; });
     }
 
-    TestFolder folder_;
+    TemporaryFolder folder_;
     fs::path changed_ = folder_.path / "changed";
     std::string good_;
     size_t header_end_ = 0;

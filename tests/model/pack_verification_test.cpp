@@ -39,7 +39,7 @@ class Verification : public testing::Test {
         file.put(byte);
     }
 
-    TestFolder folder_;
+    TemporaryFolder folder_;
     const fs::path path_ = folder_.path / "model.hone";
 };
 
@@ -83,7 +83,7 @@ class VerificationOfBytes : public testing::Test {
         return {"t", offset, bytes, XXH3_64bits(content_.data() + offset, bytes)};
     }
 
-    TestFolder folder_;
+    TemporaryFolder folder_;
     std::string content_ = std::string((size_t{3} << 20) + 7, 0);
     std::shared_ptr<const MappedFile> file_;
 };

@@ -52,7 +52,7 @@ TEST(RandomWeights, AreFiniteCentredAndOfTheRightSize) {
 }
 
 TEST(RandomWeights, FormatsAreThoseOfACheckpoint) {
-    TestFolder folder;
+    TemporaryFolder folder;
     for (const auto* name : kTiny) {
         write_checkpoint(folder.path / name, shape(name));
         for (const auto choice : kChoices) {

@@ -27,7 +27,7 @@ constexpr const char* kGood =
     R"({"__metadata__":{"format":"pt"},"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]},"b":{"dtype":"F32","shape":[2],"data_offsets":[12,20]}})";
 
 TEST(Safetensors, ReadsWhatTheWriterWroteInPiecesOfAnyOrder) {
-    TestFolder folder;
+    TemporaryFolder folder;
     const auto path = folder.path / "t.safetensors";
     const std::vector<float> first = {1, 2, 3, 4, 5, 6};
     const std::vector<int64_t> second = {-1, 7};
@@ -62,7 +62,7 @@ TEST(Safetensors, ReadsWhatTheWriterWroteInPiecesOfAnyOrder) {
 }
 
 TEST(Safetensors, DroppedWriterLeavesNothing) {
-    TestFolder folder;
+    TemporaryFolder folder;
     { const auto writer = SafetensorsWriter::create(folder.path / "t.safetensors", {{"a", math::DType::f32, {2}}}); }
     EXPECT_TRUE(fs::is_empty(folder.path));
     const auto nowhere = SafetensorsWriter::create(folder.path / "no" / "t.safetensors", {});
@@ -71,7 +71,7 @@ TEST(Safetensors, DroppedWriterLeavesNothing) {
 }
 
 TEST(SafetensorsDeathTest, UnfinishedTensorIsOurMistake) {
-    TestFolder folder;
+    TemporaryFolder folder;
     auto writer = SafetensorsWriter::create(folder.path / "t.safetensors", {{"a", math::DType::f32, {2}}});
     EXPECT_DEATH((void)writer->finish(), "0 of 8 bytes");
     const std::byte bytes[8] = {};
@@ -222,7 +222,7 @@ TEST(Safetensors, ReadsTheGoldenFiles) {
 }
 
 TEST(Safetensors, NotAFile) {
-    TestFolder folder;
+    TemporaryFolder folder;
     EXPECT_CONTAINS(SafetensorsFile::open(folder.path).error().message, folder.path.string());
     EXPECT_CONTAINS(SafetensorsFile::open(folder.path / "none").error().message, "none");
 }

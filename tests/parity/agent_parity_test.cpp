@@ -101,7 +101,7 @@ TEST_P(AgentParityOnModels, PagesThatWereOnDiskSayTheSame) {
     const auto start_over = [&](int32_t pages) {
         loop.reset();
         auto spill =
-            engine::SpillStore::open({folder.path(), size_t{1} << 30, "golden"}, model().cache_spec().page_bytes);
+            engine::SpillStore::open({folder.path, size_t{1} << 30, "golden"}, model().cache_spec().page_bytes);
         ASSERT_TRUE(spill.ok()) << spill.error().message;
         start(pages, std::move(*spill));
     };

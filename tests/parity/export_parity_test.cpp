@@ -143,7 +143,7 @@ TEST_P(ExportParity, WhatWasTrainedIsWhatIsServed) {
     const TemporaryFolder place;
     const auto masters = trained.masters();
     for (const auto* values : {static_cast<const model::WeightValues*>(nullptr), &masters}) {
-        const std::string folder = place.path() + (values ? "/masters" : "/served"), pack = folder + ".hone";
+        const std::string folder = place.path / (values ? "masters" : "served"), pack = folder + ".hone";
         const Status exported =
             model::export_model(*trained.loaded().model, trained.loaded().config, trained.loaded().files, folder,
                                 {.masters = values, .quiet = true}, pool);
@@ -165,7 +165,7 @@ TEST_P(ExportParity, APackIsExportedAndPackedAgain) {
     const Subject& subject = GetParam();
     ThreadPool pool(2);
     const TemporaryFolder place;
-    const std::string pack = place.path() + "/first.hone", folder = place.path() + "/folder";
+    const std::string pack = place.path / "first.hone", folder = place.path / "folder";
     ASSERT_TRUE(model::pack_model(golden_folder() / "models" / subject.family, pack,
                                   {.weights = subject.weights, .quiet = true}, pool)
                     .ok());

@@ -142,7 +142,7 @@ TEST_P(TrainingParity, EveryVersionSaysWhatItSampled) {
         for (const uint64_t seed : {1, 2, 3}) {
             RandomScheduleOptions options{.max_threads = 2, .int4_class = GetParam().int4_class};
             options.versions = moved;
-            options.spill_folder = evicted.path();
+            options.spill_folder = evicted.path;
             const auto outcomes = run_random_schedule(model, kernels, requests, seed, options, &statistics);
             for (size_t i = 0; i < requests.size(); i++) {
                 ASSERT_TRUE(outcomes[i].finish) << outcomes[i].message;

@@ -31,8 +31,11 @@ inline const std::vector<std::string> kTokenizers = {"qwen3", "llama3", "llama2"
 // Draws under the mask until the text ends: after `open` tokens it takes what closes wherever it can.
 class Walk {
   public:
+    GrammarMatcher matcher;
+    std::string text;
+
     Walk(std::shared_ptr<const TokenGrammar> grammar, uint32_t seed)
-        : grammar_(grammar), matcher(grammar), random_(seed) {}
+        : matcher(grammar), grammar_(grammar), random_(seed) {}
 
     bool ended() const { return matcher.ended(); }
 
@@ -49,7 +52,6 @@ class Walk {
         return from[random_() % from.size()];
     }
 
-    std::string text;
     void accept(TokenId id) {
         CHECK(matcher.accept(id));
         text += grammar_->vocabulary().bytes(id);
@@ -57,11 +59,6 @@ class Walk {
 
   private:
     std::shared_ptr<const TokenGrammar> grammar_;
-
-  public:
-    GrammarMatcher matcher;
-
-  private:
     std::mt19937 random_;
     size_t drawn_ = 0;
 };

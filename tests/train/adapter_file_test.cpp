@@ -102,7 +102,7 @@ void expect_merged(const model::LoadedModel& base, const AdapterContents& conten
 class AdapterFile : public testing::TestWithParam<const char*> {};
 
 TEST_P(AdapterFile, TinkersLayoutGivesTheSameBits) {
-    const model::TestFolder folder;
+    const TemporaryFolder folder;
     for (const ExpertFactors experts : {ExpertFactors::shared_outer, ExpertFactors::per_expert}) {
         Trained trained(GetParam(), {.rank = 3, .alpha = 7, .experts = experts});
         const auto path = folder.path / std::to_string(static_cast<int>(experts));
@@ -125,7 +125,7 @@ TEST_P(AdapterFile, TinkersLayoutGivesTheSameBits) {
 }
 
 TEST_P(AdapterFile, PeftsLayoutGivesTheSameFunction) {
-    const model::TestFolder folder;
+    const TemporaryFolder folder;
     Trained trained(GetParam());
     ASSERT_TRUE(write_adapter(folder.path / "peft", AdapterLayout::peft, trained.adapter.contents()).ok());
     const AdapterContents contents = read(folder.path / "peft");
@@ -149,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(Models, AdapterFile, testing::Values("qwen3", "qwen3_mo
 TEST(MergedAdapter, IsAddedToTheWeights) {
     for (const char* family : {"qwen3_moe", "olmoe", "qwen3"}) {
         for (const auto weights : {model::WeightChoice::as_stored, model::WeightChoice::int4}) {
-            const model::TestFolder folder;
+            const TemporaryFolder folder;
             Trained trained(family, {.rank = 3, .alpha = 6});
             trained.loaded = model::load(golden_folder() / "models" / family, weights);
             const AdapterContents contents = trained.adapter.contents();
@@ -165,7 +165,7 @@ TEST(MergedAdapter, IsAddedToTheWeights) {
 }
 
 TEST(MergedAdapter, OfATiedHeadIsAHeadOfItsOwn) {
-    const model::TestFolder folder;
+    const TemporaryFolder folder;
     auto config = model::shape("tiny-dense");
     config["tie_word_embeddings"] = true;
     model::write_checkpoint(folder.path / "base", config);
@@ -182,7 +182,7 @@ TEST(MergedAdapter, OfATiedHeadIsAHeadOfItsOwn) {
 }
 
 TEST(AdapterFileNames, AreThoseOfTheTwoFormats) {
-    const model::TestFolder folder;
+    const TemporaryFolder folder;
     Trained trained;
     const AdapterContents contents = trained.adapter.contents();
     ASSERT_TRUE(write_adapter(folder.path / "tinker", AdapterLayout::tinker, contents).ok());
@@ -212,7 +212,7 @@ TEST(AdapterFileNames, AreThoseOfTheTwoFormats) {
 }
 
 TEST(AdapterFileNames, RanksOfTheirOwnHavePatternsInPeftOnly) {
-    const model::TestFolder folder;
+    const TemporaryFolder folder;
     Trained trained("qwen3");
     AdapterContents contents = trained.adapter.contents();
     auto& factors = contents.factors[1];
@@ -239,7 +239,7 @@ TEST(AdapterFileNames, RanksOfTheirOwnHavePatternsInPeftOnly) {
 }
 
 TEST(AdapterFileNames, OneThatIsReplacedStaysUntilTheNewOneIsWhole) {
-    const model::TestFolder folder;
+    const TemporaryFolder folder;
     Trained trained("qwen3");
     const auto write = [&](model::FolderOptions options) {
         return write_adapter(folder.path / "out", AdapterLayout::tinker, trained.adapter.contents(), options);
@@ -256,7 +256,7 @@ TEST(AdapterFileNames, OneThatIsReplacedStaysUntilTheNewOneIsWhole) {
 }
 
 TEST(AdapterFileNames, AnAdapterOfAnotherModelIsRefused) {
-    const model::TestFolder folder;
+    const TemporaryFolder folder;
     Trained dense("qwen3"), routed("qwen3_moe");
     ASSERT_TRUE(write_adapter(folder.path / "routed", AdapterLayout::tinker, routed.adapter.contents()).ok());
     EXPECT_CONTAINS(dense.fingerprint_of(folder.path / "routed"), "layers.");

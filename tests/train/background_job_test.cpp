@@ -54,7 +54,7 @@ class BackgroundJobTest : public testing::Test {
         CHECK(opened.ok(), "{}", opened.error().message);
         loaded = std::move(*opened);
     }
-    fs::path path() const { return folder_.path(); }
+    fs::path path() const { return folder_.path; }
     static fs::path model_path() { return golden_folder() / "training/models/moe"; }
     Recipe recipe(const std::string& output, const std::string& train = "") {
         auto recipe = parse_recipe(

@@ -56,7 +56,7 @@ void expect_same(const RunState& a, const RunState& b) {
 class CheckpointStoreTest : public testing::Test {
   protected:
     CheckpointStore open() {
-        auto store = CheckpointStore::open(output_.path());
+        auto store = CheckpointStore::open(output_.path);
         CHECK(store.ok(), "{}", store.error().message);
         return std::move(*store);
     }
@@ -66,7 +66,7 @@ class CheckpointStoreTest : public testing::Test {
         ASSERT_TRUE(saved.ok()) << saved.error().message;
     }
     NewestCheckpoint newest() const {
-        auto found = newest_checkpoint(output_.path());
+        auto found = newest_checkpoint(output_.path);
         CHECK(found.ok(), "{}", found.error().message);
         return std::move(*found);
     }
@@ -90,7 +90,7 @@ class CheckpointStoreTest : public testing::Test {
     fs::path of_step(int64_t step) const { return folder_ / fmt::format("step-{:08}", step); }
 
     TemporaryFolder output_;
-    fs::path folder_ = fs::path(output_.path()) / "checkpoints";
+    fs::path folder_ = output_.path / "checkpoints";
 };
 
 TEST_F(CheckpointStoreTest, EveryBitComesBack) {
@@ -230,7 +230,7 @@ TEST_F(CheckpointStoreTest, AKillAtAnyMomentLosesNoCheckpoint) {
     // Later, where others use the machine and little is saved until then.
     const auto is_shown = [&] { return last > 10 && in_the_middle > 5; };
     for (uint64_t kill = 0; kill < 40 || (kill < 400 && !is_shown()); kill++) {
-        last = save_until_killed(output_.path(), last + 1, random.below(150'000 * (1 + kill / 40)));
+        last = save_until_killed(output_.path, last + 1, random.below(150'000 * (1 + kill / 40)));
         for (const std::string& name : names()) in_the_middle += name.ends_with(".tmp");
         const NewestCheckpoint found = newest();
         EXPECT_TRUE(found.damaged.empty()) << found.damaged[0];
@@ -325,7 +325,7 @@ TEST_F(CheckpointStoreTest, ForeignFilesAreLeftAlone) {
 TEST_F(CheckpointStoreTest, OneProcessSavesAndOthersMayRead) {
     CheckpointStore store = open();
     save(store, 1);
-    const auto second = CheckpointStore::open(output_.path());
+    const auto second = CheckpointStore::open(output_.path);
     ASSERT_FALSE(second.ok());
     EXPECT_EQ(second.error().message,
               folder_.string() + " is in use by another process; give each run its own output folder");
@@ -339,24 +339,24 @@ TEST_F(CheckpointStoreTest, AFolderThatIsReadOnly) {
         save(store, 1);
     }
     ASSERT_EQ(::chmod(folder_.c_str(), 0555), 0);
-    ASSERT_EQ(::chmod(output_.path().c_str(), 0555), 0);
+    ASSERT_EQ(::chmod(output_.path.c_str(), 0555), 0);
     const pid_t child = fork();
     if (child == 0) {
         if (::geteuid() == 0 && ::seteuid(65534) != 0) _exit(1);
-        const auto store = CheckpointStore::open(output_.path());
+        const auto store = CheckpointStore::open(output_.path);
         if (store || store.error().message != folder_.string() + ": cannot be written: Permission denied") _exit(2);
-        const auto found = newest_checkpoint(output_.path());
+        const auto found = newest_checkpoint(output_.path);
         _exit(found && found->checkpoint && found->checkpoint->step() == 1 ? 0 : 3);
     }
     int status = 0;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << WEXITSTATUS(status);
-    ::chmod(output_.path().c_str(), 0755);
+    ::chmod(output_.path.c_str(), 0755);
     ::chmod(folder_.c_str(), 0755);
     fs::remove_all(folder_);
     std::ofstream(folder_) << "a file";
-    EXPECT_FALSE(CheckpointStore::open(output_.path()).ok());
-    EXPECT_FALSE(newest_checkpoint(output_.path()).ok());
+    EXPECT_FALSE(CheckpointStore::open(output_.path).ok());
+    EXPECT_FALSE(newest_checkpoint(output_.path).ok());
 }
 
 }  // namespace

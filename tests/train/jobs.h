@@ -25,7 +25,7 @@ class Jobs {
             data << "]}\n";
         }
     }
-    fs::path path() const { return fs::path(folder_.path()).lexically_normal(); }
+    fs::path path() const { return folder_.path.lexically_normal(); }
 
     Result<std::unique_ptr<Job>> open(const std::string& text, const JobOptions& options = {.quiet = true},
                                       int threads = 2) {

@@ -60,8 +60,8 @@ TEST(RecordIndex, RefusesWhatIsNoData) {
     EXPECT_EQ(message(huge), huge.string() +
                                  ":2: the line is longer than 64.0 MiB; is this a file of JSON Lines, one "
                                  "record a line?");
-    EXPECT_NE(message(folder.path() + "/missing.jsonl").find("missing.jsonl: cannot open"), std::string::npos);
-    EXPECT_NE(message(folder.path()), "");
+    EXPECT_NE(message(folder.path / "missing.jsonl").find("missing.jsonl: cannot open"), std::string::npos);
+    EXPECT_NE(message(folder.path), "");
     EXPECT_EQ(RecordIndex::build({}).error().message, "no data files are named");
 }
 

@@ -39,7 +39,7 @@ class StagesTest : public testing::Test {
         write("chat.toml", kChat);
     }
 
-    fs::path path(const std::string& name) const { return fs::path(folder_.path()) / name; }
+    fs::path path(const std::string& name) const { return folder_.path / name; }
     void write(const std::string& name, std::string_view text) const {
         std::ofstream(path(name), std::ios::binary) << text;
     }
@@ -51,8 +51,8 @@ class StagesTest : public testing::Test {
     std::string mistake(std::string_view stages) const {
         const auto read = this->read(stages);
         std::string message = read ? "" : read.error().message;
-        for (size_t at; (at = message.find(folder_.path() + "/")) != std::string::npos;)
-            message.erase(at, folder_.path().size() + 1);
+        const std::string folder = folder_.path / "";
+        for (size_t at; (at = message.find(folder)) != std::string::npos;) message.erase(at, folder.size());
         return message;
     }
 

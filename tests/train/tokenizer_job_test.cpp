@@ -41,14 +41,14 @@ class TokenizerJobTest : public testing::Test {
     }
 
     void write(const std::string& name, std::string_view text) const {
-        std::ofstream(fs::path(folder_.path()) / name, std::ios::binary) << text;
+        std::ofstream(folder_.path / name, std::ios::binary) << text;
     }
-    std::string read(const fs::path& name) const { return read_text_file(fs::path(folder_.path()) / name).value(); }
+    std::string read(const fs::path& name) const { return read_text_file(folder_.path / name).value(); }
     Result<TokenizerRecipe> recipe(std::string_view keys, const std::string& output = "out") const {
         return parse_tokenizer_recipe(fmt::format("kind = \"tokenizer\"\noutput = \"{}\"\n{}\n[data]\nfiles = "
                                                   "[\"data.jsonl\"]\n",
                                                   output, keys),
-                                      "t.toml", folder_.path());
+                                      "t.toml", folder_.path);
     }
     // The recipe with a chat template.
     std::string usual(std::string_view more = "") const {
@@ -81,7 +81,7 @@ class TokenizerJobTest : public testing::Test {
 
 TEST_F(TokenizerJobTest, writes_a_folder_that_models_begin_with) {
     ASSERT_TRUE(train(usual())) << mistake(usual());
-    const fs::path final = fs::path(folder_.path()) / "out/final";
+    const fs::path final = folder_.path / "out/final";
     const auto tokenizer = text::Tokenizer::load(final);
     ASSERT_TRUE(tokenizer) << tokenizer.error().message;
     const text::Tokenizer& made = **tokenizer;
@@ -111,14 +111,14 @@ TEST_F(TokenizerJobTest, digits_stay_together_where_they_shall) {
     write("data.jsonl", R"({"text": "2048 2048 2048 2048"})"
                         "\n");
     ASSERT_TRUE(train("vocabulary_size = 300\nsplit_digits = false\n"));
-    const auto made = text::Tokenizer::load(fs::path(folder_.path()) / "out/final");
+    const auto made = text::Tokenizer::load(folder_.path / "out/final");
     EXPECT_EQ((*made)->encode("2048").size(), 2U);  // 204, 8
 }
 
 TEST_F(TokenizerJobTest, words_are_cut_as_the_recipe_says) {
     const auto with = [&](const char* more) { return mistake(usual(more)); };
     ASSERT_EQ(with("pattern = ' the(?!\\p{L})|\\p{L}+|\\s+'\n"), "");
-    const auto made = text::Tokenizer::load(fs::path(folder_.path()) / "out/final");
+    const auto made = text::Tokenizer::load(folder_.path / "out/final");
     const auto river = (*made)->encode("river"), quoted = (*made)->encode("\"river"),
                after_blank = (*made)->encode(" river");
     ASSERT_EQ(river.size(), 1U);
@@ -135,7 +135,7 @@ TEST_F(TokenizerJobTest, texts_need_no_config_files) {
     write("data.jsonl", R"({"text": "a b a b"})"
                         "\n");
     ASSERT_TRUE(train("vocabulary_size = 256\n"));
-    EXPECT_EQ((*text::Tokenizer::load(fs::path(folder_.path()) / "out/final"))->vocabulary_size(), 256);
+    EXPECT_EQ((*text::Tokenizer::load(folder_.path / "out/final"))->vocabulary_size(), 256);
 }
 
 TEST_F(TokenizerJobTest, another_recipe_or_other_data_are_refused_until_a_restart) {
@@ -179,8 +179,8 @@ TEST_F(TokenizerJobTest, mistakes_name_line_and_key) {
               "t.toml:4: config_files names tokenizer.json, which the job writes itself");
     EXPECT_NE(mistake("vocabulary_size = 300\nconfig_files = [\"none.json\"]\n").find("t.toml:4: config_files has "),
               std::string::npos);
-    EXPECT_TRUE(
-        mistake("vocabulary_size = 300\n").starts_with(folder_.path() + "/data.jsonl:2: there is no chat template"))
+    EXPECT_TRUE(mistake("vocabulary_size = 300\n")
+                    .starts_with((folder_.path / "data.jsonl").string() + ":2: there is no chat template"))
         << mistake("vocabulary_size = 300\n");
     EXPECT_NE(mistake("vocabulary_size = 300\n").find("(299 more records are wrong)"), std::string::npos);
     write("config.json", R"({"vocab_size": 299})");

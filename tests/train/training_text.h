@@ -93,7 +93,7 @@ class TrainingText {
 
 inline std::filesystem::path write_file(const TemporaryFolder& folder, const std::string& name,
                                         const std::string& content) {
-    const std::filesystem::path path = std::filesystem::path(folder.path()) / name;
+    const std::filesystem::path path = folder.path / name;
     std::ofstream(path, std::ios::binary) << content;
     return path;
 }
