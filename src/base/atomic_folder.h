@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
+#include "base/function_ref.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
 
 namespace hone {
 

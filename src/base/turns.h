@@ -9,6 +9,7 @@
 #include <functional>
 #include <mutex>
 
+#include "base/function_ref.h"
 #include "base/thread_pool.h"
 
 namespace hone {

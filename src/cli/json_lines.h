@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/function_ref.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
 
 namespace hone::cli {
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "base/thread_pool.h"
+#include "base/function_ref.h"
 #include "math/ops/op_context.h"
 #include "model/model.h"
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "engine/cache/page_pool.h"
 #include "engine/executor.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/thread_pool.h"
+#include "base/function_ref.h"
 #include "math/ops/attention.h"
 #include "math/ops/moe.h"
 #include "math/ops/op_context.h"

@@ -11,8 +11,8 @@
 #include <boost/json/value.hpp>
 
 #include "base/file_set.h"
+#include "base/function_ref.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
 
 namespace hone::text {
 

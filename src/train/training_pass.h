@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "math/autograd/tape.h"
 #include "math/ops/aux_loss.h"
 #include "math/ops/logprob.h"

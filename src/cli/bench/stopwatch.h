@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "cli/bench/foreign_load.h"
 #include "cli/bench/machine_limits.h"
 #include "cli/bench/report.h"

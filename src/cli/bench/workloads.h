@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "cli/bench/model_cost.h"

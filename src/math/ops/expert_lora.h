@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/function_ref.h"
 #include "math/ops/grouped_rows.h"
 #include "math/ops/lora_part.h"
 #include "math/ops/moe.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <new>
 
 #include "math/ops/op_context.h"
@@ -45,15 +44,11 @@ inline void for_row_blocks(OpContext& context, int64_t rows, int64_t row_work,
 // thread's alone. Without memory: std::bad_alloc, once the others have ended.
 template <class Body>
 void for_each_alone(OpContext& context, int64_t count, Body body) {
-    struct Worker {
-        ThreadPool pool{1};
-        Workspace workspace;
-    };
-    std::deque<Worker> workers(static_cast<size_t>(context.pool.threads()));
+    const auto workspaces = context.workspace.of_workers(context.pool.threads());
     std::atomic<bool> without_memory = false;
     context.pool.parallel_for(count, [&](int64_t i, int worker) {
-        auto& [pool, workspace] = workers[static_cast<size_t>(worker)];
-        OpContext own{pool, workspace, context.kernels, context.int4_class};
+        ThreadPool pool{1};
+        OpContext own{pool, *workspaces[static_cast<size_t>(worker)], context.kernels, context.int4_class};
         try {
             body(own, i);
         } catch (const std::bad_alloc&) {  // a worker has nobody above it

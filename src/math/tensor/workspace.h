@@ -1,6 +1,9 @@
 // Scratch memory of one forward pass: typed matrices from an arena. Owned by the thread that runs the pass.
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "base/arena.h"
 #include "math/tensor/tensor_view.h"
 
@@ -23,10 +26,16 @@ class Workspace {
         explicit Scope(Workspace& workspace) : Arena::Scope(workspace.arena_) {}
     };
 
-    size_t reserved_bytes() const { return arena_.reserved_bytes(); }
+    // One more for each of the threads of a loop whose tiles need scratch of their own; the same in every loop, so that
+    // their memory is not asked of the system again.
+    std::span<const std::unique_ptr<Workspace>> of_workers(int threads) {
+        while (std::ssize(workers_) < threads) workers_.push_back(std::make_unique<Workspace>());
+        return workers_;
+    }
 
   private:
     Arena arena_{size_t{16} << 20};
+    std::vector<std::unique_ptr<Workspace>> workers_;
 };
 
 }  // namespace hone::math

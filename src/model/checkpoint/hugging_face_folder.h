@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <span>
 
+#include "base/function_ref.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
 #include "model/checkpoint/safetensors_writer.h"
 #include "model/checkpoint/small_files.h"
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "model/checkpoint/checkpoint_folder.h"
 #include "model/checkpoint/weight_filler.h"

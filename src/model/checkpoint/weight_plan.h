@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
 #include "model/checkpoint/weight_choice.h"
 #include "model/model.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/function_ref.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
 #include "cli/bench/load/server_address.h"
 #include "cli/bench/load/stream_record.h"
 

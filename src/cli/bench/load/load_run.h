@@ -9,6 +9,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "base/function_ref.h"
 #include "cli/bench/load/load_client.h"
 #include "cli/bench/load/load_plan.h"
 

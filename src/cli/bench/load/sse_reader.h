@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/thread_pool.h"
+#include "base/function_ref.h"
 
 namespace hone::cli {
 
