@@ -115,7 +115,9 @@ TEST(ExportModel, ACheckpointComesBackAsItWas) {
         for (const auto& [name, tensor] : given.tensors()) {
             const math::TensorView& other = *made.tensors().at(name);
             // What is fp32 in a checkpoint may need it.
-            if (tensor->dtype != DType::f32) EXPECT_EQ(other.dtype, DType::bf16) << name;
+            if (tensor->dtype != DType::f32) {
+                EXPECT_EQ(other.dtype, DType::bf16) << name;
+            }
             EXPECT_EQ(other.shape, tensor->shape) << name;
             const auto count = static_cast<size_t>(math::element_count(tensor->shape));
             std::vector<float> a(count), b(count);

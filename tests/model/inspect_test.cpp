@@ -101,7 +101,9 @@ TEST(Inspect, LayersHaveAllTensors) {
         EXPECT_TRUE(layers[0].at("layer").is_null());
         size_t tensors = 0, bytes = 0;
         for (size_t i = 0; i < layers.size(); i++) {
-            if (i > 0) EXPECT_EQ(layers[i].at("layer").to_number<size_t>(), i - 1);
+            if (i > 0) {
+                EXPECT_EQ(layers[i].at("layer").to_number<size_t>(), i - 1);
+            }
             for (const auto& part : layers[i].at("parts").as_array()) {
                 tensors += part.at("tensors").to_number<size_t>();
                 bytes += part.at("bytes").to_number<size_t>();

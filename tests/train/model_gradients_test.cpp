@@ -195,9 +195,13 @@ TEST(TrainingPass, keeps_as_many_inputs_as_fit) {
                 largest = std::max(largest, gap = is_kept ? 0 : gap + 1);
             }
             taken += largest;
-            if (most > layers) ASSERT_EQ(taken, layers + 1);
+            if (most > layers) {
+                ASSERT_EQ(taken, layers + 1);
+            }
             if (taken > most && least == 0) least = taken;
-            if (least) ASSERT_EQ(taken, least) << layers << " " << most;
+            if (least) {
+                ASSERT_EQ(taken, least) << layers << " " << most;
+            }
         }
         ASSERT_LE(static_cast<double>(least), 2 * std::sqrt(layers) + 2) << layers;
     }
