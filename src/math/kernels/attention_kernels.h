@@ -122,6 +122,11 @@ float attention_scale(int32_t head_dim);
 
 const AttentionKernels& reference_attention_kernels();
 const AttentionKernels& avx2_attention_kernels();
-const AttentionKernels& avx512_attention_kernels();
+namespace avx512 {
+const AttentionKernels& attention_kernels();
+}
+namespace avx512_fma {
+const AttentionKernels& attention_kernels();
+}
 
 }  // namespace hone::math

@@ -109,6 +109,11 @@ struct GemmKernels {
 
 const GemmKernels& reference_gemm_kernels();
 const GemmKernels& avx2_gemm_kernels();
-const GemmKernels& avx512_gemm_kernels();
+namespace avx512 {
+const GemmKernels& gemm_kernels();
+}
+namespace avx512_fma {
+const GemmKernels& gemm_kernels();
+}
 
 }  // namespace hone::math

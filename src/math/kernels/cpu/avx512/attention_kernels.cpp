@@ -5,14 +5,14 @@
 #include "math/kernels/cpu/simd/attention_gradient_templates.h"
 #include "math/kernels/cpu/simd/lanes_avx512.h"
 
-namespace hone::math {
+namespace hone::math::HONE_AVX512 {
 namespace {
 
 // The pair at p in every lane.
-__m512bh broadcast_pair(const bf16* p) {
+__m512i broadcast_pair(const bf16* p) {
     int32_t pair;
     __builtin_memcpy(&pair, p, sizeof(pair));
-    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
+    return _mm512_set1_epi32(pair);
 }
 
 template <int kRows, int kVectors>
@@ -23,16 +23,16 @@ void scores(const ScoreTile& tile) {
     for (int64_t pair = 0; pair < pairs; pair++) {
         tile.fetch.step(pair);
         if constexpr (kRows > 1) tile.values.step_second_level(pair);
-        __m512bh keys[kVectors];
+        __m512i keys[kVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; v++) {
-            keys[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(tile.keys + pair * kPageKeys * 2 + v * 32));
+            keys[v] = _mm512_loadu_si512(tile.keys + pair * kPageKeys * 2 + v * 32);
         }
 #pragma GCC unroll 6
         for (int r = 0; r < kRows; r++) {
-            const __m512bh query = broadcast_pair(tile.queries + r * tile.head_dim + pair * 2);
+            const __m512i query = broadcast_pair(tile.queries + r * tile.head_dim + pair * 2);
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], keys[v], query);
+            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], keys[v], query);
         }
     }
 #pragma GCC unroll 6
@@ -54,17 +54,17 @@ void outputs(const OutputTile& tile) {
     const int64_t last = tile.head_dim - tile.first - (kVectors - 1) * 16;  // outputs of the last vector
     const __mmask16 last_mask = last >= 16 ? 0xffff : Avx512Lanes::first(last);
     const auto step = [&](const bf16* values, const bf16* probabilities) {
-        __m512bh vectors[kVectors];
+        __m512i vectors[kVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; v++) {
             const __mmask16 mask = v == kVectors - 1 ? last_mask : 0xffff;
-            vectors[v] = reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi32(mask, values + v * 32));
+            vectors[v] = _mm512_maskz_loadu_epi32(mask, values + v * 32);
         }
 #pragma GCC unroll 6
         for (int r = 0; r < kRows; r++) {
-            const __m512bh p = broadcast_pair(probabilities + r * kProbabilityStride);
+            const __m512i p = broadcast_pair(probabilities + r * kProbabilityStride);
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], vectors[v], p);
+            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], vectors[v], p);
         }
     };
     constexpr int64_t kPagePairs = kPageKeys / 2;
@@ -95,17 +95,17 @@ void accumulate(const GradientTile& tile) {
     }
 #pragma GCC unroll 2
     for (int64_t pair = 0; pair < tile.pairs; pair++) {
-        __m512bh vectors[kVectors];
+        __m512i vectors[kVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; v++) {
             vectors[v] =
-                reinterpret_cast<__m512bh>(_mm512_loadu_si512(tile.vectors + pair * tile.vector_stride + v * 32));
+                _mm512_loadu_si512(tile.vectors + pair * tile.vector_stride + v * 32);
         }
 #pragma GCC unroll 6
         for (int r = 0; r < kRows; r++) {
-            const __m512bh factor = broadcast_pair(tile.factors + pair * tile.factor_stride + r * kRowStride);
+            const __m512i factor = broadcast_pair(tile.factors + pair * tile.factor_stride + r * kRowStride);
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], vectors[v], factor);
+            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], vectors[v], factor);
         }
     }
 #pragma GCC unroll 6
@@ -120,8 +120,8 @@ struct Tiles {
 
     using Scores = void (*)(const ScoreTile&);
     template <int rows>
-    static constexpr Scores kScores[] = {math::scores<rows, 1>, math::scores<rows, 2>, math::scores<rows, 3>,
-                                         math::scores<rows, 4>};
+    static constexpr Scores kScores[] = {HONE_AVX512::scores<rows, 1>, HONE_AVX512::scores<rows, 2>, HONE_AVX512::scores<rows, 3>,
+                                         HONE_AVX512::scores<rows, 4>};
     static void scores(int64_t rows, int64_t vectors, const ScoreTile& tile) {
         static constexpr const Scores* kByRows[] = {kScores<1>, kScores<2>, kScores<3>,
                                                     kScores<4>, kScores<5>, kScores<6>};
@@ -130,8 +130,8 @@ struct Tiles {
 
     using Outputs = void (*)(const OutputTile&);
     template <int rows>
-    static constexpr Outputs kOutputs[] = {math::outputs<rows, 1>, math::outputs<rows, 2>, math::outputs<rows, 3>,
-                                           math::outputs<rows, 4>};
+    static constexpr Outputs kOutputs[] = {HONE_AVX512::outputs<rows, 1>, HONE_AVX512::outputs<rows, 2>, HONE_AVX512::outputs<rows, 3>,
+                                           HONE_AVX512::outputs<rows, 4>};
     static void outputs(int64_t rows, int64_t vectors, const OutputTile& tile) {
         static constexpr const Outputs* kByRows[] = {kOutputs<1>, kOutputs<2>, kOutputs<3>,
                                                      kOutputs<4>, kOutputs<5>, kOutputs<6>};
@@ -141,8 +141,8 @@ struct Tiles {
     using Accumulate = void (*)(const GradientTile&);
     template <int rows, int row_stride>
     static constexpr Accumulate kAccumulate[] = {
-        math::accumulate<rows, 1, row_stride>, math::accumulate<rows, 2, row_stride>,
-        math::accumulate<rows, 3, row_stride>, math::accumulate<rows, 4, row_stride>};
+        HONE_AVX512::accumulate<rows, 1, row_stride>, HONE_AVX512::accumulate<rows, 2, row_stride>,
+        HONE_AVX512::accumulate<rows, 3, row_stride>, HONE_AVX512::accumulate<rows, 4, row_stride>};
     template <int kRowStride>
     static void accumulate(int64_t rows, int64_t vectors, const GradientTile& tile) {
         static constexpr const Accumulate* kByRows[] = {kAccumulate<1, kRowStride>, kAccumulate<2, kRowStride>,
@@ -154,22 +154,22 @@ struct Tiles {
 
 }  // namespace
 
-const AttentionKernels& avx512_attention_kernels() {
+const AttentionKernels& attention_kernels() {
     using Gradients = AttentionGradientTemplates<Avx512Lanes, Tiles>;
     using Attention = AttentionTemplates<Avx512Lanes, Tiles>;
     static constexpr AttentionKernels kKernels{
-        .store_key = {"store_key__avx512", Attention::store_key},
-        .store_value = {"store_value__avx512", Attention::store_value},
-        .attend = {"attend_bf16__avx512", Attention::attend},
-        .merge = {"merge_attention__avx512", Attention::merge},
-        .finish = {"finish_attention__avx512", Attention::finish},
-        .round_pairs = {"round_bf16_pairs__avx512", Gradients::round_pairs},
-        .transpose_pairs = {"transpose_bf16_pairs__avx512", Gradients::transpose_pairs},
-        .dot = {"dot__avx512", Gradients::dot},
-        .add_gradients = {"add_attention_gradients_bf16__avx512", Gradients::add_gradients},
-        .add_scaled = {"add_scaled__avx512", Gradients::add_scaled},
+        .store_key = {"store_key__" HONE_AVX512_NAME, Attention::store_key},
+        .store_value = {"store_value__" HONE_AVX512_NAME, Attention::store_value},
+        .attend = {"attend_bf16__" HONE_AVX512_NAME, Attention::attend},
+        .merge = {"merge_attention__" HONE_AVX512_NAME, Attention::merge},
+        .finish = {"finish_attention__" HONE_AVX512_NAME, Attention::finish},
+        .round_pairs = {"round_bf16_pairs__" HONE_AVX512_NAME, Gradients::round_pairs},
+        .transpose_pairs = {"transpose_bf16_pairs__" HONE_AVX512_NAME, Gradients::transpose_pairs},
+        .dot = {"dot__" HONE_AVX512_NAME, Gradients::dot},
+        .add_gradients = {"add_attention_gradients_bf16__" HONE_AVX512_NAME, Gradients::add_gradients},
+        .add_scaled = {"add_scaled__" HONE_AVX512_NAME, Gradients::add_scaled},
     };
     return kKernels;
 }
 
-}  // namespace hone::math
+}  // namespace hone::math::HONE_AVX512
