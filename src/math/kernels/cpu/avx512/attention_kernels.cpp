@@ -1,4 +1,4 @@
-// The products of attention with VDPBF16PS: up to 6 rows by 4 vectors, 24 chains, all in registers.
+// The products of attention: up to 6 rows by 4 vectors, 24 chains, all in registers.
 
 #include "math/kernels/attention_kernels.h"
 
@@ -15,6 +15,48 @@ __m512i broadcast_pair(const bf16* p) {
     return _mm512_set1_epi32(pair);
 }
 
+constexpr __mmask16 kWhole = 0xffff;
+
+// sums[r][v] += the pair of row r, at factors + r * stride, times the 16 pairs at vectors + v * 32, of the last vector
+// those of `last`.
+template <int kRows, int kVectors>
+[[gnu::always_inline]] inline void add_products(__m512 (&sums)[kRows][kVectors], const bf16* vectors, __mmask16 last,
+                                                const bf16* factors, int64_t stride) {
+    const auto load = [&](int v) {
+        return _mm512_maskz_loadu_epi32(v == kVectors - 1 ? last : kWhole, vectors + v * 32);
+    };
+    if constexpr (kWidensBf16Pairs) {  // one half after the other: both at once would need more registers
+        __m512 halves[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) halves[v] = odd_of(load(v));
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512 factor = odd_of(broadcast_pair(factors + r * stride));
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_fmadd_ps(halves[v], factor, sums[r][v]);
+        }
+        asm volatile("" : "+r"(vectors), "+r"(factors));
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) halves[v] = even_of(load(v));
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512 factor = even_of(broadcast_pair(factors + r * stride));
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_fmadd_ps(halves[v], factor, sums[r][v]);
+        }
+    } else {
+        __m512i pairs[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) pairs[v] = load(v);
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512i factor = broadcast_pair(factors + r * stride);
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], pairs[v], factor);
+        }
+    }
+}
+
 template <int kRows, int kVectors>
 void scores(const ScoreTile& tile) {
     __m512 sums[kRows][kVectors] = {};
@@ -23,17 +65,7 @@ void scores(const ScoreTile& tile) {
     for (int64_t pair = 0; pair < pairs; pair++) {
         tile.fetch.step(pair);
         if constexpr (kRows > 1) tile.values.step_second_level(pair);
-        __m512i keys[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; v++) {
-            keys[v] = _mm512_loadu_si512(tile.keys + pair * kPageKeys * 2 + v * 32);
-        }
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; r++) {
-            const __m512i query = broadcast_pair(tile.queries + r * tile.head_dim + pair * 2);
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], keys[v], query);
-        }
+        add_products(sums, tile.keys + pair * kPageKeys * 2, kWhole, tile.queries + pair * 2, tile.head_dim);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < kRows; r++) {
@@ -52,21 +84,7 @@ void outputs(const OutputTile& tile) {
         for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_loadu_ps(output + r * tile.stride + v * 16);
     }
     const int64_t last = tile.head_dim - tile.first - (kVectors - 1) * 16;  // outputs of the last vector
-    const __mmask16 last_mask = last >= 16 ? 0xffff : Avx512Lanes::first(last);
-    const auto step = [&](const bf16* values, const bf16* probabilities) {
-        __m512i vectors[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; v++) {
-            const __mmask16 mask = v == kVectors - 1 ? last_mask : 0xffff;
-            vectors[v] = _mm512_maskz_loadu_epi32(mask, values + v * 32);
-        }
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; r++) {
-            const __m512i p = broadcast_pair(probabilities + r * kProbabilityStride);
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], vectors[v], p);
-        }
-    };
+    const __mmask16 last_mask = last >= 16 ? kWhole : Avx512Lanes::first(last);
     constexpr int64_t kPagePairs = kPageKeys / 2;
     for (int64_t start = 0; start < tile.pairs; start += kPagePairs) {
         const bf16* values = tile.pages[start / kPagePairs] + kPageKeys * tile.head_dim + tile.first * 2;
@@ -75,7 +93,8 @@ void outputs(const OutputTile& tile) {
 #pragma GCC unroll 2
         for (int64_t pair = 0; pair < count; pair++) {
             if (start == 0) tile.fetch.step(pair);
-            step(values + pair * tile.head_dim * 2, probabilities + pair * 2);
+            add_products(sums, values + pair * tile.head_dim * 2, last_mask, probabilities + pair * 2,
+                         kProbabilityStride);
         }
     }
 #pragma GCC unroll 6
@@ -95,18 +114,8 @@ void accumulate(const GradientTile& tile) {
     }
 #pragma GCC unroll 2
     for (int64_t pair = 0; pair < tile.pairs; pair++) {
-        __m512i vectors[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; v++) {
-            vectors[v] =
-                _mm512_loadu_si512(tile.vectors + pair * tile.vector_stride + v * 32);
-        }
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; r++) {
-            const __m512i factor = broadcast_pair(tile.factors + pair * tile.factor_stride + r * kRowStride);
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], vectors[v], factor);
-        }
+        add_products(sums, tile.vectors + pair * tile.vector_stride, kWhole, tile.factors + pair * tile.factor_stride,
+                     kRowStride);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < kRows; r++) {
@@ -120,8 +129,8 @@ struct Tiles {
 
     using Scores = void (*)(const ScoreTile&);
     template <int rows>
-    static constexpr Scores kScores[] = {HONE_AVX512::scores<rows, 1>, HONE_AVX512::scores<rows, 2>, HONE_AVX512::scores<rows, 3>,
-                                         HONE_AVX512::scores<rows, 4>};
+    static constexpr Scores kScores[] = {HONE_AVX512::scores<rows, 1>, HONE_AVX512::scores<rows, 2>,
+                                         HONE_AVX512::scores<rows, 3>, HONE_AVX512::scores<rows, 4>};
     static void scores(int64_t rows, int64_t vectors, const ScoreTile& tile) {
         static constexpr const Scores* kByRows[] = {kScores<1>, kScores<2>, kScores<3>,
                                                     kScores<4>, kScores<5>, kScores<6>};
@@ -130,8 +139,8 @@ struct Tiles {
 
     using Outputs = void (*)(const OutputTile&);
     template <int rows>
-    static constexpr Outputs kOutputs[] = {HONE_AVX512::outputs<rows, 1>, HONE_AVX512::outputs<rows, 2>, HONE_AVX512::outputs<rows, 3>,
-                                           HONE_AVX512::outputs<rows, 4>};
+    static constexpr Outputs kOutputs[] = {HONE_AVX512::outputs<rows, 1>, HONE_AVX512::outputs<rows, 2>,
+                                           HONE_AVX512::outputs<rows, 3>, HONE_AVX512::outputs<rows, 4>};
     static void outputs(int64_t rows, int64_t vectors, const OutputTile& tile) {
         static constexpr const Outputs* kByRows[] = {kOutputs<1>, kOutputs<2>, kOutputs<3>,
                                                      kOutputs<4>, kOutputs<5>, kOutputs<6>};

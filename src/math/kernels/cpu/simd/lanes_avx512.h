@@ -30,9 +30,7 @@ struct Avx512Lanes {
     }
     void store(float* y) const { _mm512_storeu_ps(y, value); }
     void store_first(float* y, int64_t count) const { _mm512_mask_storeu_ps(y, first(count), value); }
-    void store(bf16* y) const {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), rounded_to_bf16(value));
-    }
+    void store(bf16* y) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), rounded_to_bf16(value)); }
     void store_first(bf16* y, int64_t count) const {
         _mm256_mask_storeu_epi16(y, first(count), rounded_to_bf16(value));
     }
