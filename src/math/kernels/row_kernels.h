@@ -95,12 +95,16 @@ struct RowKernels {
     }
 };
 
-const RowKernels& reference_row_kernels();
-const RowKernels& avx2_row_kernels();
-namespace avx512 {
+namespace reference {
+const RowKernels& row_kernels();
+}
+namespace avx2 {
 const RowKernels& row_kernels();
 }
 namespace avx512_fma {
+const RowKernels& row_kernels();
+}
+namespace avx512 {
 const RowKernels& row_kernels();
 }
 

@@ -1,4 +1,4 @@
-// The products of attention: up to 6 rows by 4 vectors, 24 chains, all in registers.
+// The products of attention: up to 6 rows by 4 vectors, 24 chains in registers.
 
 #include "math/kernels/attention_kernels.h"
 
@@ -25,7 +25,7 @@ template <int kRows, int kVectors>
     const auto load = [&](int v) {
         return _mm512_maskz_loadu_epi32(v == kVectors - 1 ? last : kWhole, vectors + v * 32);
     };
-    if constexpr (kWidensBf16Pairs) {  // one half after the other: both at once would need more registers
+    if constexpr (kWidensPairs) {  // one half after the other: both at once would need more registers
         __m512 halves[kVectors];
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; v++) halves[v] = odd_of(load(v));
@@ -52,7 +52,7 @@ template <int kRows, int kVectors>
         for (int r = 0; r < kRows; r++) {
             const __m512i factor = broadcast_pair(factors + r * stride);
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pairs(sums[r][v], pairs[v], factor);
+            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pair_products(sums[r][v], pairs[v], factor);
         }
     }
 }

@@ -1,6 +1,6 @@
-// bf16 on AVX-512: with its BF16 instructions, or where the compiler may not use those with what AVX-512F has, to the same
-// bits. The kernels of this folder are compiled both ways (avx512_fma/), each in a namespace of its own, so that the linker
-// never takes code of one for that of the other.
+// bf16 on AVX-512: with its BF16 instructions or, where the compiler may not use them, with what AVX-512F has, to the
+// same bits. The files of this folder are compiled both ways, the second time from avx512_fma/, in a namespace whose name
+// is a macro: it is part of every symbol, so that the linker never takes code of one set for that of the other.
 #pragma once
 
 #include <immintrin.h>
@@ -25,10 +25,10 @@ inline __m512 odd_of(__m512i pairs) {
 
 #ifdef __AVX512BF16__
 
-constexpr bool kWidensBf16Pairs = false;
+constexpr bool kWidensPairs = false;
 
 // sum + x_odd w_odd + x_even w_even, in this order, fused.
-inline __m512 add_pairs(__m512 sum, __m512i x, __m512i w) {
+inline __m512 add_pair_products(__m512 sum, __m512i x, __m512i w) {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(w));
 }
 // Rounded as round_to_bf16 does.
@@ -42,9 +42,9 @@ inline __m512i rounded_to_bf16(__m512 low, __m512 high) {
 
 #else
 
-constexpr bool kWidensBf16Pairs = true;
+constexpr bool kWidensPairs = true;
 
-inline __m512 add_pairs(__m512 sum, __m512i x, __m512i w) {
+inline __m512 add_pair_products(__m512 sum, __m512i x, __m512i w) {
     return _mm512_fmadd_ps(even_of(x), even_of(w), _mm512_fmadd_ps(odd_of(x), odd_of(w), sum));
 }
 inline __m256i rounded_to_bf16(__m512 x) {

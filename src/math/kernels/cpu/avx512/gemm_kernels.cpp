@@ -84,7 +84,7 @@ __m512 peak_fma(__m512 chain, __m512 x) {
     return Lanes::fma(x, x, chain);
 }
 __m512 peak_pairs(__m512 chain, __m512 x) {
-    return add_pairs(chain, _mm512_castps_si512(x), _mm512_castps_si512(x));
+    return add_pair_products(chain, _mm512_castps_si512(x), _mm512_castps_si512(x));
 }
 __m512i peak_bytes(__m512i chain, __m512i x) {
     return Lanes::add_bytes(chain, x, x);

@@ -1,5 +1,5 @@
-// Sixteen columns in a 512-bit register: the lanes of the AVX-512 matrix products (cpu/gemm). VNNI for bytes, BF16 for
-// pairs. Included by avx512/*.cpp only.
+// Sixteen columns in a 512-bit register: the lanes of the AVX-512 matrix products (cpu/gemm). VNNI for bytes, BF16 or
+// fused multiply-adds for pairs. Included by avx512/*.cpp only.
 #pragma once
 
 #include <cstddef>
@@ -37,15 +37,15 @@ struct Avx512GemmLanes {
 
     static Pairs load_pairs(const std::byte* from) { return _mm512_loadu_si512(from); }
     static Pairs broadcast_pair(const std::byte* from) { return broadcast(from); }
-    static Floats add_pairs(Floats sum, Pairs x, Pairs w) { return HONE_AVX512::add_pairs(sum, x, w); }
+    static Floats add_pairs(Floats sum, Pairs x, Pairs w) { return add_pair_products(sum, x, w); }
 
-    static constexpr bool kWidensPairs = kWidensBf16Pairs;
+    static constexpr bool kWidensPairs = HONE_AVX512::kWidensPairs;
     // Sixteen pairs, element by element.
-    static void widen(const std::byte* pairs, std::byte* floats) {
+    static void widen(const std::byte* pairs, float* values) {
         const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs))),
                       high = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs) + 1));
-        _mm512_store_si512(floats, _mm512_slli_epi32(low, 16));
-        _mm512_store_si512(floats + 64, _mm512_slli_epi32(high, 16));
+        _mm512_store_ps(values, _mm512_castsi512_ps(_mm512_slli_epi32(low, 16)));
+        _mm512_store_ps(values + 16, _mm512_castsi512_ps(_mm512_slli_epi32(high, 16)));
     }
     template <int half>
     static Floats half_of_pairs(const std::byte* from) {

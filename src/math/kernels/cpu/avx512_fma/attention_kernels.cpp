@@ -1,2 +1,5 @@
-// For processors whose AVX-512 has no BF16 instructions, or slow ones: pairs of bf16 by fused multiply-adds (avx512/bf16.h).
+// The kernels of AVX-512 once more, without its BF16 instructions (cpu/avx512/bf16.h).
+#ifdef __AVX512BF16__
+#error "compiled with BF16 instructions, these would be the kernels of avx512 a second time"
+#endif
 #include "math/kernels/cpu/avx512/attention_kernels.cpp"

@@ -45,14 +45,15 @@ struct GemmBf16Bf16 {
     [[gnu::always_inline]] static void add_line(const std::byte* x, const std::byte* w, int32_t pairs,
                                                 Accumulators<Lanes, rows, vectors>& acc) {
         if constexpr (Lanes::kWidensPairs) {
-            alignas(64) std::byte widened[rows][128];  // once for all columns, and in memory: registers are all taken
+            // Once for all columns, and in memory: registers are all taken.
+            alignas(64) float widened[rows][kPrefetchK];
 #pragma GCC unroll 8
             for (int row = 0; row < rows; row++) Lanes::widen(x + row * 64, widened[row]);
 #pragma GCC unroll 4
             for (int32_t pair = 0; pair < pairs; pair++, w += kPanel.step_bytes) {
-                add_half<1>(widened[0] + pair * 8, w, acc);
+                add_half<1>(widened[0] + 2 * pair, w, acc);
                 asm volatile("" : "+r"(w));  // mixed by the compiler, both halves at once would need more registers
-                add_half<0>(widened[0] + pair * 8, w, acc);
+                add_half<0>(widened[0] + 2 * pair, w, acc);
             }
         } else {
 #pragma GCC unroll 4
@@ -71,14 +72,14 @@ struct GemmBf16Bf16 {
 
     // The even (0) or the odd (1) elements of a pair, x being widened.
     template <int half, int rows, int vectors>
-    [[gnu::always_inline]] static void add_half(const std::byte* x, const std::byte* w,
+    [[gnu::always_inline]] static void add_half(const float* x, const std::byte* w,
                                                 Accumulators<Lanes, rows, vectors>& acc) {
         typename Lanes::Floats weights[vectors];
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) weights[v] = Lanes::template half_of_pairs<half>(w + v * Lanes::kCount * 4);
 #pragma GCC unroll 8
         for (int row = 0; row < rows; row++) {
-            const auto value = Lanes::broadcast_float(x + row * 128 + half * 4);
+            const auto value = Lanes::broadcast_float(reinterpret_cast<const std::byte*>(x + row * kPrefetchK + half));
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; v++) acc.sum[row][v] = Lanes::fma(value, weights[v], acc.sum[row][v]);
         }

@@ -120,7 +120,7 @@ inline Avx512Lanes keep_first(Avx512Lanes a, int64_t count) {
 inline Avx512Lanes add_pairs(Avx512Lanes sum, Avx512Lanes a, Avx512Lanes b, bf16* p) {
     const __m512i pairs = rounded_to_bf16(a.value, b.value);
     _mm512_storeu_si512(p, pairs);
-    return {add_pairs(sum.value, pairs, _mm512_set1_epi16(0x3f80))};
+    return {add_pair_products(sum.value, pairs, _mm512_set1_epi16(0x3f80))};
 }
 // Stores a_i and b_i as the bf16 values 2i and 2i + 1 of p.
 inline void store_pairs(Avx512Lanes a, Avx512Lanes b, bf16* p) {
