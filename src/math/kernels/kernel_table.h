@@ -1,6 +1,7 @@
 // The kernels of one ISA. Kernels are leaves: raw pointers and integers in, no allocation, no threads they were not
-// given. A folder per ISA fills its three tables, that of AVX-512 those of two; a table entry is {name, function}, the name being
-// op_act_weight__isa in tests, benchmarks and profiles. Chosen once at start (select_kernels), immutable afterwards.
+// given. A folder per ISA fills its three tables (that of AVX-512 those of two); a table entry is {name, function}, the
+// name being op_act_weight__isa in tests, benchmarks and profiles. Chosen once at start (select_kernels), immutable
+// afterwards.
 #pragma once
 
 #include <span>
@@ -31,8 +32,8 @@ struct KernelTable {
 // The names of the table's kernels: "gemm_i8_int4g32__avx512" and so on.
 std::vector<std::string_view> kernels_of(const KernelTable& table);
 
-// Every table that this machine can run, slowest first: tests and benchmarks iterate it. Of the two of AVX-512 that is the
-// one with slower products of bf16, measured once; all else takes as long.
+// Every table that this machine can run, slowest first: tests and benchmarks iterate it. Of the two of AVX-512 that is
+// the one with slower products of bf16, measured once; all else takes as long.
 std::span<const KernelTable* const> runnable_kernel_tables();
 
 // The table to use: `choice` is "auto" (the fastest that runs), or an ISA's name. Errors: unknown name, or one that the

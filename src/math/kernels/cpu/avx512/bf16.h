@@ -1,6 +1,6 @@
 // bf16 on AVX-512: with its BF16 instructions or, where the compiler may not use them, with what AVX-512F has, to the
-// same bits. The files of this folder are compiled both ways, the second time from avx512_fma/, in a namespace whose name
-// is a macro: it is part of every symbol, so that the linker never takes code of one set for that of the other.
+// same bits. The files of this folder are compiled both ways, the second time from avx512_fma/, in a namespace whose
+// name is a macro: it is part of every symbol, so that the linker never takes code of one set for that of the other.
 #pragma once
 
 #include <immintrin.h>
