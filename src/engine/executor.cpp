@@ -62,7 +62,7 @@ void for_each_run(std::span<const RowRange> placed, Wanted wanted, auto&& visit)
 }
 
 void copy_rows(math::MatrixView<const float> from, math::MatrixView<float> to) {
-    for (int64_t row = 0; row < from.rows; row++) std::ranges::copy(from.row_span(row), to.row(row));
+    for (int64_t row = 0; row < from.rows; row++) std::copy_n(from.row(row), from.cols, to.row(row));
 }
 
 std::vector<RowRange> place_segments(std::span<const ExecutorSegment> segments) {
@@ -310,7 +310,7 @@ void Executor::run_head(const Batch& batch, LogitsSink sink) {
         std::vector<model::AdapterRun> adapters;
         for (size_t i = 0; i < block.size(); i++) {
             const auto segment = static_cast<size_t>(block[i].segment);
-            std::ranges::copy(batch.x.row_span(first_row[segment] + block[i].row), x.row(static_cast<int64_t>(i)));
+            std::copy_n(batch.x.row(first_row[segment] + block[i].row), x.cols, x.row(static_cast<int64_t>(i)));
             positions.push_back(batch.segments[segment].first_position + block[i].row);
             add_run(adapters, batch.segments[segment].adapter, static_cast<int64_t>(i), 1);
         }

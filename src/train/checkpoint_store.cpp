@@ -167,7 +167,10 @@ Status Checkpoint::restore(std::span<const RestoredTensor> places) const {
             return error("{}: tensor '{}' is none of this run's", folder_.string(), name);
     }
     CHECK(names.size() == tensors().size(), "a tensor is restored twice");
-    for (const RestoredTensor& place : places) std::ranges::copy(file_.find(place.name)->bytes, place.bytes.begin());
+    for (const RestoredTensor& place : places) {
+        const auto bytes = file_.find(place.name)->bytes;
+        std::memcpy(place.bytes.data(), bytes.data(), bytes.size());
+    }
     return ok();
 }
 

@@ -73,7 +73,7 @@ void PagePool::copy_rows(int32_t from, int32_t to, int32_t rows) {
     if (copier_)
         copier_(bytes(from).data(), bytes(to).data(), rows);
     else
-        std::ranges::copy(bytes(from), bytes(to).begin());
+        std::memcpy(bytes(to).data(), bytes(from).data(), bytes(from).size());
 }
 
 std::span<std::byte> PagePool::bytes(int32_t page) const {

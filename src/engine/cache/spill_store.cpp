@@ -88,7 +88,7 @@ bool SpillStore::keep(const PathId& parent, std::span<const int32_t> tokens, std
     const SpilledPage kept{used ? *used : ++now_, parent, PageTokens(tokens)};
     enter(slot, kept);
     Job job{.writes = true, .slot = slot, .page = kept, .record = take_record()};
-    std::ranges::copy(page, job.record.begin() + kSpillPageOffset);
+    std::memcpy(job.record.data() + kSpillPageOffset, page.data(), page.size());
     writes_++;
     submit(std::move(job));
     return true;

@@ -1,6 +1,7 @@
 #include "engine/schedule/state.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 #include "base/check.h"
@@ -213,7 +214,7 @@ bool adopt_fetched(ScheduleState& state, SequenceState& sequence, std::span<cons
                    std::span<const std::byte> bytes) {
     if (state.pool.free() + state.pool.cached_only() == 0) return false;
     const int32_t computed = sequence.computed, page = take_page(state);
-    std::ranges::copy(bytes, state.pool.bytes(page).begin());
+    std::memcpy(state.pool.bytes(page).data(), bytes.data(), bytes.size());
     state.tree.publish(sequence.tail, tokens, page);
     state.pool.release(page);
     adopt_cached(state, sequence);

@@ -143,8 +143,8 @@ void MoeBackward::gather(const ExpertRows& rows) {
             const int32_t choice = rows.choices[static_cast<size_t>(row)];
             const int64_t token = token_of(choice);
             rows.weights[static_cast<size_t>(row)] = routing.weights.row(token)[choice % routing.weights.cols];
-            std::ranges::copy(x.row_span(token), rows.x.row(row));
-            std::ranges::copy(dy.row_span(token), rows.dy.row(row));
+            std::copy_n(x.row(token), x.cols, rows.x.row(row));
+            std::copy_n(dy.row(token), dy.cols, rows.dy.row(row));
         }
     });
 }
