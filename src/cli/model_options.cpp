@@ -19,7 +19,8 @@ void add_threads_option(CLI::App& verb, ModelOptions& options) {
 }
 
 void add_isa_option(CLI::App& verb, ModelOptions& options) {
-    verb.add_option("--isa", options.isa, "Kernels: auto, reference, avx2 or avx512; all give the same bits")
+    verb.add_option("--isa", options.isa,
+                    "Kernels: auto, reference, avx2, avx512_fma or avx512; all give the same bits")
         ->envname("HONE_ISA")
         ->capture_default_str();
 }

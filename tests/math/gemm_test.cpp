@@ -335,7 +335,7 @@ void even_first(const GemmTask& task) {
     GemmTask other = task;
     other.activations = x.data();
     other.weight = w.data();
-    reference_gemm_kernels().bf16_bf16.run(other);
+    reference::gemm_kernels().bf16_bf16.run(other);
 }
 
 TEST(SelfTest, FindsAPairAddedInTheOtherOrder) {

@@ -120,8 +120,17 @@ struct AttentionKernels {
 // c = log2(e) / sqrt(head_dim), both operations in fp32.
 float attention_scale(int32_t head_dim);
 
-const AttentionKernels& reference_attention_kernels();
-const AttentionKernels& avx2_attention_kernels();
-const AttentionKernels& avx512_attention_kernels();
+namespace reference {
+const AttentionKernels& attention_kernels();
+}
+namespace avx2 {
+const AttentionKernels& attention_kernels();
+}
+namespace avx512_fma {
+const AttentionKernels& attention_kernels();
+}
+namespace avx512 {
+const AttentionKernels& attention_kernels();
+}
 
 }  // namespace hone::math

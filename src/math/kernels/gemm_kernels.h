@@ -107,8 +107,17 @@ struct GemmKernels {
     }
 };
 
-const GemmKernels& reference_gemm_kernels();
-const GemmKernels& avx2_gemm_kernels();
-const GemmKernels& avx512_gemm_kernels();
+namespace reference {
+const GemmKernels& gemm_kernels();
+}
+namespace avx2 {
+const GemmKernels& gemm_kernels();
+}
+namespace avx512_fma {
+const GemmKernels& gemm_kernels();
+}
+namespace avx512 {
+const GemmKernels& gemm_kernels();
+}
 
 }  // namespace hone::math

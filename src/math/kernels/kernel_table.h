@@ -1,6 +1,7 @@
 // The kernels of one ISA. Kernels are leaves: raw pointers and integers in, no allocation, no threads they were not
-// given. One folder per ISA fills the three tables; a table entry is {name, function}, the name being
-// op_act_weight__isa in tests, benchmarks and profiles. Chosen once at start (select_kernels), immutable afterwards.
+// given. A folder per ISA fills its three tables (that of AVX-512 those of two); a table entry is {name, function}, the
+// name being op_act_weight__isa in tests, benchmarks and profiles. Chosen once at start (select_kernels), immutable
+// afterwards.
 #pragma once
 
 #include <span>
@@ -15,9 +16,10 @@
 
 namespace hone::math {
 
-enum class Isa { reference, avx2, avx512 };
+// avx512_fma has no instructions for bf16 and multiplies its pairs by fused multiply-adds.
+enum class Isa { reference, avx2, avx512_fma, avx512 };
 
-std::string_view name_of(Isa isa);          // "reference", "avx2", "avx512"
+std::string_view name_of(Isa isa);          // "reference", "avx2", "avx512_fma", "avx512"
 std::string_view requirements_of(Isa isa);  // what the processor must have: "AVX2 FMA BMI2"
 
 struct KernelTable {
@@ -30,7 +32,8 @@ struct KernelTable {
 // The names of the table's kernels: "gemm_i8_int4g32__avx512" and so on.
 std::vector<std::string_view> kernels_of(const KernelTable& table);
 
-// Every table that this machine can run, slowest first: tests and benchmarks iterate it.
+// Every table that this machine can run, slowest first: tests and benchmarks iterate it. Of the two of AVX-512 that is
+// the one with slower products of bf16, measured once; all else takes as long.
 std::span<const KernelTable* const> runnable_kernel_tables();
 
 // The table to use: `choice` is "auto" (the fastest that runs), or an ISA's name. Errors: unknown name, or one that the

@@ -95,8 +95,17 @@ struct RowKernels {
     }
 };
 
-const RowKernels& reference_row_kernels();
-const RowKernels& avx2_row_kernels();
-const RowKernels& avx512_row_kernels();
+namespace reference {
+const RowKernels& row_kernels();
+}
+namespace avx2 {
+const RowKernels& row_kernels();
+}
+namespace avx512_fma {
+const RowKernels& row_kernels();
+}
+namespace avx512 {
+const RowKernels& row_kernels();
+}
 
 }  // namespace hone::math

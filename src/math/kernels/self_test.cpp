@@ -53,7 +53,7 @@ std::vector<float> product(const GemmKernels::Gemm& gemm, const GemmKernels::Pre
 
 Status self_test(const KernelTable& table) {
     flush_denormals();
-    const GemmKernels &tested = table.gemm, &reference = reference_gemm_kernels();
+    const GemmKernels &tested = table.gemm, &reference = reference::gemm_kernels();
     struct Case {
         const GemmKernels::Gemm &tested, &reference;
         const GemmKernels::PrepareRow &tested_prepare, &reference_prepare;

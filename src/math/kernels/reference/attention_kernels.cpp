@@ -181,7 +181,7 @@ void add_scaled(const float* sums, float scale, float* dx, int64_t n) {
 
 }  // namespace
 
-const AttentionKernels& reference_attention_kernels() {
+const AttentionKernels& reference::attention_kernels() {
     static constexpr AttentionKernels kKernels{
         .store_key = {"store_key__reference", store_key},
         .store_value = {"store_value__reference", store_value},

@@ -223,7 +223,7 @@ void peak(int64_t turns) {
 
 }  // namespace
 
-const GemmKernels& reference_gemm_kernels() {
+const GemmKernels& reference::gemm_kernels() {
     static constexpr GemmKernels kKernels{
         .f32_f32 = {"gemm_f32_f32__reference", gemm<ActivationFormat::f32, kF32Panel, f32_chain>},
         .bf16_bf16 = {"gemm_bf16_bf16__reference", gemm<ActivationFormat::bf16, kBf16Panel, bf16_chain>},

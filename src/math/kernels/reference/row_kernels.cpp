@@ -189,7 +189,7 @@ float sum(const float* x, int64_t n) {
 
 }  // namespace
 
-const RowKernels& reference_row_kernels() {
+const RowKernels& reference::row_kernels() {
     static constexpr RowKernels kKernels{
         .exp = {"exp__reference", map<exp>},
         .exp2 = {"exp2__reference", map<exp2>},

@@ -103,7 +103,7 @@ struct Tiles {
 
 }  // namespace
 
-const AttentionKernels& avx2_attention_kernels() {
+const AttentionKernels& avx2::attention_kernels() {
     using Gradients = AttentionGradientTemplates<Avx2Lanes, Tiles>;
     using Attention = AttentionTemplates<Avx2Lanes, Tiles>;
     static constexpr AttentionKernels kKernels{

@@ -109,7 +109,7 @@ __m256i peak_bytes(__m256i chain, __m256i x) {
 
 }  // namespace
 
-const GemmKernels& avx2_gemm_kernels() {
+const GemmKernels& avx2::gemm_kernels() {
     static constexpr GemmKernels kKernels{
         .f32_f32 = {"gemm_f32_f32__avx2", gemm<GemmF32F32, Lanes>},
         .bf16_bf16 = {"gemm_bf16_bf16__avx2", gemm<GemmBf16Bf16, Lanes>},

@@ -5,7 +5,7 @@
 
 namespace hone::math {
 
-const RowKernels& avx2_row_kernels() {
+const RowKernels& avx2::row_kernels() {
     using Rows = RowTemplates<Avx2Lanes>;
     static constexpr RowKernels kKernels{
         .exp = {"exp__avx2", Rows::exp},

@@ -1,18 +1,60 @@
-// The products of attention with VDPBF16PS: up to 6 rows by 4 vectors, 24 chains, all in registers.
+// The products of attention: up to 6 rows by 4 vectors, 24 chains in registers.
 
 #include "math/kernels/attention_kernels.h"
 
 #include "math/kernels/cpu/simd/attention_gradient_templates.h"
 #include "math/kernels/cpu/simd/lanes_avx512.h"
 
-namespace hone::math {
+namespace hone::math::HONE_AVX512 {
 namespace {
 
 // The pair at p in every lane.
-__m512bh broadcast_pair(const bf16* p) {
+__m512i broadcast_pair(const bf16* p) {
     int32_t pair;
     __builtin_memcpy(&pair, p, sizeof(pair));
-    return reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
+    return _mm512_set1_epi32(pair);
+}
+
+constexpr __mmask16 kWhole = 0xffff;
+
+// sums[r][v] += the pair of row r, at factors + r * stride, times the 16 pairs at vectors + v * 32, of the last vector
+// those of `last`.
+template <int kRows, int kVectors>
+[[gnu::always_inline]] inline void add_products(__m512 (&sums)[kRows][kVectors], const bf16* vectors, __mmask16 last,
+                                                const bf16* factors, int64_t stride) {
+    const auto load = [&](int v) {
+        return _mm512_maskz_loadu_epi32(v == kVectors - 1 ? last : kWhole, vectors + v * 32);
+    };
+    if constexpr (kWidensPairs) {  // one half after the other: both at once would need more registers
+        __m512 halves[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) halves[v] = odd_of(load(v));
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512 factor = odd_of(broadcast_pair(factors + r * stride));
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_fmadd_ps(halves[v], factor, sums[r][v]);
+        }
+        asm volatile("" : "+r"(vectors), "+r"(factors));
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) halves[v] = even_of(load(v));
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512 factor = even_of(broadcast_pair(factors + r * stride));
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_fmadd_ps(halves[v], factor, sums[r][v]);
+        }
+    } else {
+        __m512i pairs[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; v++) pairs[v] = load(v);
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; r++) {
+            const __m512i factor = broadcast_pair(factors + r * stride);
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors; v++) sums[r][v] = add_pair_products(sums[r][v], pairs[v], factor);
+        }
+    }
 }
 
 template <int kRows, int kVectors>
@@ -23,17 +65,7 @@ void scores(const ScoreTile& tile) {
     for (int64_t pair = 0; pair < pairs; pair++) {
         tile.fetch.step(pair);
         if constexpr (kRows > 1) tile.values.step_second_level(pair);
-        __m512bh keys[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; v++) {
-            keys[v] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(tile.keys + pair * kPageKeys * 2 + v * 32));
-        }
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; r++) {
-            const __m512bh query = broadcast_pair(tile.queries + r * tile.head_dim + pair * 2);
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], keys[v], query);
-        }
+        add_products(sums, tile.keys + pair * kPageKeys * 2, kWhole, tile.queries + pair * 2, tile.head_dim);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < kRows; r++) {
@@ -52,21 +84,7 @@ void outputs(const OutputTile& tile) {
         for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_loadu_ps(output + r * tile.stride + v * 16);
     }
     const int64_t last = tile.head_dim - tile.first - (kVectors - 1) * 16;  // outputs of the last vector
-    const __mmask16 last_mask = last >= 16 ? 0xffff : Avx512Lanes::first(last);
-    const auto step = [&](const bf16* values, const bf16* probabilities) {
-        __m512bh vectors[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; v++) {
-            const __mmask16 mask = v == kVectors - 1 ? last_mask : 0xffff;
-            vectors[v] = reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi32(mask, values + v * 32));
-        }
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; r++) {
-            const __m512bh p = broadcast_pair(probabilities + r * kProbabilityStride);
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], vectors[v], p);
-        }
-    };
+    const __mmask16 last_mask = last >= 16 ? kWhole : Avx512Lanes::first(last);
     constexpr int64_t kPagePairs = kPageKeys / 2;
     for (int64_t start = 0; start < tile.pairs; start += kPagePairs) {
         const bf16* values = tile.pages[start / kPagePairs] + kPageKeys * tile.head_dim + tile.first * 2;
@@ -75,7 +93,8 @@ void outputs(const OutputTile& tile) {
 #pragma GCC unroll 2
         for (int64_t pair = 0; pair < count; pair++) {
             if (start == 0) tile.fetch.step(pair);
-            step(values + pair * tile.head_dim * 2, probabilities + pair * 2);
+            add_products(sums, values + pair * tile.head_dim * 2, last_mask, probabilities + pair * 2,
+                         kProbabilityStride);
         }
     }
 #pragma GCC unroll 6
@@ -95,18 +114,8 @@ void accumulate(const GradientTile& tile) {
     }
 #pragma GCC unroll 2
     for (int64_t pair = 0; pair < tile.pairs; pair++) {
-        __m512bh vectors[kVectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; v++) {
-            vectors[v] =
-                reinterpret_cast<__m512bh>(_mm512_loadu_si512(tile.vectors + pair * tile.vector_stride + v * 32));
-        }
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; r++) {
-            const __m512bh factor = broadcast_pair(tile.factors + pair * tile.factor_stride + r * kRowStride);
-#pragma GCC unroll 4
-            for (int v = 0; v < kVectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], vectors[v], factor);
-        }
+        add_products(sums, tile.vectors + pair * tile.vector_stride, kWhole, tile.factors + pair * tile.factor_stride,
+                     kRowStride);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < kRows; r++) {
@@ -120,8 +129,8 @@ struct Tiles {
 
     using Scores = void (*)(const ScoreTile&);
     template <int rows>
-    static constexpr Scores kScores[] = {math::scores<rows, 1>, math::scores<rows, 2>, math::scores<rows, 3>,
-                                         math::scores<rows, 4>};
+    static constexpr Scores kScores[] = {HONE_AVX512::scores<rows, 1>, HONE_AVX512::scores<rows, 2>,
+                                         HONE_AVX512::scores<rows, 3>, HONE_AVX512::scores<rows, 4>};
     static void scores(int64_t rows, int64_t vectors, const ScoreTile& tile) {
         static constexpr const Scores* kByRows[] = {kScores<1>, kScores<2>, kScores<3>,
                                                     kScores<4>, kScores<5>, kScores<6>};
@@ -130,8 +139,8 @@ struct Tiles {
 
     using Outputs = void (*)(const OutputTile&);
     template <int rows>
-    static constexpr Outputs kOutputs[] = {math::outputs<rows, 1>, math::outputs<rows, 2>, math::outputs<rows, 3>,
-                                           math::outputs<rows, 4>};
+    static constexpr Outputs kOutputs[] = {HONE_AVX512::outputs<rows, 1>, HONE_AVX512::outputs<rows, 2>,
+                                           HONE_AVX512::outputs<rows, 3>, HONE_AVX512::outputs<rows, 4>};
     static void outputs(int64_t rows, int64_t vectors, const OutputTile& tile) {
         static constexpr const Outputs* kByRows[] = {kOutputs<1>, kOutputs<2>, kOutputs<3>,
                                                      kOutputs<4>, kOutputs<5>, kOutputs<6>};
@@ -141,8 +150,8 @@ struct Tiles {
     using Accumulate = void (*)(const GradientTile&);
     template <int rows, int row_stride>
     static constexpr Accumulate kAccumulate[] = {
-        math::accumulate<rows, 1, row_stride>, math::accumulate<rows, 2, row_stride>,
-        math::accumulate<rows, 3, row_stride>, math::accumulate<rows, 4, row_stride>};
+        HONE_AVX512::accumulate<rows, 1, row_stride>, HONE_AVX512::accumulate<rows, 2, row_stride>,
+        HONE_AVX512::accumulate<rows, 3, row_stride>, HONE_AVX512::accumulate<rows, 4, row_stride>};
     template <int kRowStride>
     static void accumulate(int64_t rows, int64_t vectors, const GradientTile& tile) {
         static constexpr const Accumulate* kByRows[] = {kAccumulate<1, kRowStride>, kAccumulate<2, kRowStride>,
@@ -154,22 +163,22 @@ struct Tiles {
 
 }  // namespace
 
-const AttentionKernels& avx512_attention_kernels() {
+const AttentionKernels& attention_kernels() {
     using Gradients = AttentionGradientTemplates<Avx512Lanes, Tiles>;
     using Attention = AttentionTemplates<Avx512Lanes, Tiles>;
     static constexpr AttentionKernels kKernels{
-        .store_key = {"store_key__avx512", Attention::store_key},
-        .store_value = {"store_value__avx512", Attention::store_value},
-        .attend = {"attend_bf16__avx512", Attention::attend},
-        .merge = {"merge_attention__avx512", Attention::merge},
-        .finish = {"finish_attention__avx512", Attention::finish},
-        .round_pairs = {"round_bf16_pairs__avx512", Gradients::round_pairs},
-        .transpose_pairs = {"transpose_bf16_pairs__avx512", Gradients::transpose_pairs},
-        .dot = {"dot__avx512", Gradients::dot},
-        .add_gradients = {"add_attention_gradients_bf16__avx512", Gradients::add_gradients},
-        .add_scaled = {"add_scaled__avx512", Gradients::add_scaled},
+        .store_key = {"store_key__" HONE_AVX512_NAME, Attention::store_key},
+        .store_value = {"store_value__" HONE_AVX512_NAME, Attention::store_value},
+        .attend = {"attend_bf16__" HONE_AVX512_NAME, Attention::attend},
+        .merge = {"merge_attention__" HONE_AVX512_NAME, Attention::merge},
+        .finish = {"finish_attention__" HONE_AVX512_NAME, Attention::finish},
+        .round_pairs = {"round_bf16_pairs__" HONE_AVX512_NAME, Gradients::round_pairs},
+        .transpose_pairs = {"transpose_bf16_pairs__" HONE_AVX512_NAME, Gradients::transpose_pairs},
+        .dot = {"dot__" HONE_AVX512_NAME, Gradients::dot},
+        .add_gradients = {"add_attention_gradients_bf16__" HONE_AVX512_NAME, Gradients::add_gradients},
+        .add_scaled = {"add_scaled__" HONE_AVX512_NAME, Gradients::add_scaled},
     };
     return kKernels;
 }
 
-}  // namespace hone::math
+}  // namespace hone::math::HONE_AVX512

@@ -15,7 +15,7 @@
 #include "math/kernels/cpu/simd/lanes_avx512.h"
 #include "math/quant/int8_g32.h"
 
-namespace hone::math {
+namespace hone::math::HONE_AVX512 {
 namespace {
 
 using Lanes = Avx512GemmLanes;
@@ -30,7 +30,7 @@ void prepare_bf16(const float* x, int64_t k, std::byte* lines, int64_t line_stri
         prefetch_input(x + 16);
         const __m512 low = _mm512_maskz_loadu_ps(lanes_below(k), x);
         const __m512 high = _mm512_maskz_loadu_ps(lanes_below(k - 16), x + 16);
-        _mm512_storeu_si512(lines, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+        _mm512_storeu_si512(lines, rounded_to_bf16(low, high));
     }
 }
 
@@ -84,7 +84,7 @@ __m512 peak_fma(__m512 chain, __m512 x) {
     return Lanes::fma(x, x, chain);
 }
 __m512 peak_pairs(__m512 chain, __m512 x) {
-    return Lanes::add_pairs(chain, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(x));
+    return add_pair_products(chain, _mm512_castps_si512(x), _mm512_castps_si512(x));
 }
 __m512i peak_bytes(__m512i chain, __m512i x) {
     return Lanes::add_bytes(chain, x, x);
@@ -92,31 +92,31 @@ __m512i peak_bytes(__m512i chain, __m512i x) {
 
 }  // namespace
 
-const GemmKernels& avx512_gemm_kernels() {
+const GemmKernels& gemm_kernels() {
     static constexpr GemmKernels kKernels{
-        .f32_f32 = {"gemm_f32_f32__avx512", gemm<GemmF32F32, Lanes>},
-        .bf16_bf16 = {"gemm_bf16_bf16__avx512", gemm<GemmBf16Bf16, Lanes>},
-        .bf16_int4g32 = {"gemm_bf16_int4g32__avx512", gemm<GemmBf16Int4, Lanes>},
-        .i8_int4g32 = {"gemm_i8_int4g32__avx512", gemm<GemmI8Int4, Lanes>},
-        .i8p32_int4g32 = {"gemm_i8p32_int4g32__avx512", gemm<GemmI8P32Int4, Lanes>},
-        .prepare_f32 = {"prepare_f32__avx512", prepare_f32<Lanes>},
-        .prepare_bf16 = {"prepare_bf16__avx512", prepare_bf16},
-        .prepare_i8g32 = {"prepare_i8g32__avx512", prepare_int8<ActivationFormat::i8_g32>},
-        .prepare_i8p32 = {"prepare_i8p32__avx512", prepare_int8<ActivationFormat::i8_p32>},
-        .tile_columns_f32 = {"tile_columns_f32__avx512", tile_columns_f32<Lanes>},
-        .tile_columns_bf16 = {"tile_columns_bf16__avx512", tile_columns_bf16<Lanes>},
-        .pack_columns_f32 = {"pack_columns_f32__avx512", pack_columns_f32<Lanes>},
-        .pack_columns_bf16 = {"pack_columns_bf16__avx512", pack_columns_bf16<Lanes>},
-        .transpose_f32 = {"transpose_f32__avx512", transpose_f32<Lanes>},
-        .transpose_bf16 = {"transpose_bf16__avx512", transpose_bf16<Lanes>},
-        .transpose_int4g32 = {"transpose_int4g32__avx512", Avx512Int4Transpose::run},
-        .weighted_sum = {"weighted_sum__avx512", weighted_sum<Lanes>},
-        .dot = {"dot__avx512", dot<Avx512Lanes>},
-        .peak_f32 = {{"peak_f32__avx512", peak<__m512, peak_fma>}, 16 * 32},
-        .peak_bf16 = {{"peak_bf16__avx512", peak<__m512, peak_pairs>}, 16 * 64},
-        .peak_i8 = {{"peak_i8__avx512", peak<__m512i, peak_bytes>}, 16 * 128},
+        .f32_f32 = {"gemm_f32_f32__" HONE_AVX512_NAME, gemm<GemmF32F32, Lanes>},
+        .bf16_bf16 = {"gemm_bf16_bf16__" HONE_AVX512_NAME, gemm<GemmBf16Bf16, Lanes>},
+        .bf16_int4g32 = {"gemm_bf16_int4g32__" HONE_AVX512_NAME, gemm<GemmBf16Int4, Lanes>},
+        .i8_int4g32 = {"gemm_i8_int4g32__" HONE_AVX512_NAME, gemm<GemmI8Int4, Lanes>},
+        .i8p32_int4g32 = {"gemm_i8p32_int4g32__" HONE_AVX512_NAME, gemm<GemmI8P32Int4, Lanes>},
+        .prepare_f32 = {"prepare_f32__" HONE_AVX512_NAME, prepare_f32<Lanes>},
+        .prepare_bf16 = {"prepare_bf16__" HONE_AVX512_NAME, prepare_bf16},
+        .prepare_i8g32 = {"prepare_i8g32__" HONE_AVX512_NAME, prepare_int8<ActivationFormat::i8_g32>},
+        .prepare_i8p32 = {"prepare_i8p32__" HONE_AVX512_NAME, prepare_int8<ActivationFormat::i8_p32>},
+        .tile_columns_f32 = {"tile_columns_f32__" HONE_AVX512_NAME, tile_columns_f32<Lanes>},
+        .tile_columns_bf16 = {"tile_columns_bf16__" HONE_AVX512_NAME, tile_columns_bf16<Lanes>},
+        .pack_columns_f32 = {"pack_columns_f32__" HONE_AVX512_NAME, pack_columns_f32<Lanes>},
+        .pack_columns_bf16 = {"pack_columns_bf16__" HONE_AVX512_NAME, pack_columns_bf16<Lanes>},
+        .transpose_f32 = {"transpose_f32__" HONE_AVX512_NAME, transpose_f32<Lanes>},
+        .transpose_bf16 = {"transpose_bf16__" HONE_AVX512_NAME, transpose_bf16<Lanes>},
+        .transpose_int4g32 = {"transpose_int4g32__" HONE_AVX512_NAME, Avx512Int4Transpose::run},
+        .weighted_sum = {"weighted_sum__" HONE_AVX512_NAME, weighted_sum<Lanes>},
+        .dot = {"dot__" HONE_AVX512_NAME, dot<Avx512Lanes>},
+        .peak_f32 = {{"peak_f32__" HONE_AVX512_NAME, peak<__m512, peak_fma>}, 16 * 32},
+        .peak_bf16 = {{"peak_bf16__" HONE_AVX512_NAME, peak<__m512, peak_pairs>}, 16 * 64},
+        .peak_i8 = {{"peak_i8__" HONE_AVX512_NAME, peak<__m512i, peak_bytes>}, 16 * 128},
     };
     return kKernels;
 }
 
-}  // namespace hone::math
+}  // namespace hone::math::HONE_AVX512

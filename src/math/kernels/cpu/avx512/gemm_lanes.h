@@ -1,5 +1,5 @@
-// Sixteen columns in a 512-bit register: the lanes of the AVX-512 matrix products (cpu/gemm). VNNI for bytes, BF16 for
-// pairs. Included by avx512/*.cpp only.
+// Sixteen columns in a 512-bit register: the lanes of the AVX-512 matrix products (cpu/gemm). VNNI for bytes, BF16 or
+// fused multiply-adds for pairs. Included by avx512/*.cpp only.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,9 @@
 
 #include <immintrin.h>
 
-namespace hone::math {
+#include "math/kernels/cpu/avx512/bf16.h"
+
+namespace hone::math::HONE_AVX512 {
 
 struct Avx512GemmLanes {
     static constexpr int32_t kCount = 16;
@@ -31,11 +33,24 @@ struct Avx512GemmLanes {
     static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 
     // Pairs of bf16 {even k, odd k}.
-    using Pairs = __m512bh;
+    using Pairs = __m512i;
 
-    static Pairs load_pairs(const std::byte* from) { return reinterpret_cast<Pairs>(_mm512_loadu_si512(from)); }
-    static Pairs broadcast_pair(const std::byte* from) { return reinterpret_cast<Pairs>(broadcast(from)); }
-    static Floats add_pairs(Floats sum, Pairs x, Pairs w) { return _mm512_dpbf16_ps(sum, x, w); }
+    static Pairs load_pairs(const std::byte* from) { return _mm512_loadu_si512(from); }
+    static Pairs broadcast_pair(const std::byte* from) { return broadcast(from); }
+    static Floats add_pairs(Floats sum, Pairs x, Pairs w) { return add_pair_products(sum, x, w); }
+
+    static constexpr bool kWidensPairs = HONE_AVX512::kWidensPairs;
+    // Sixteen pairs, element by element.
+    static void widen(const std::byte* pairs, float* values) {
+        const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs))),
+                      high = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs) + 1));
+        _mm512_store_ps(values, _mm512_castsi512_ps(_mm512_slli_epi32(low, 16)));
+        _mm512_store_ps(values + 16, _mm512_castsi512_ps(_mm512_slli_epi32(high, 16)));
+    }
+    template <int half>
+    static Floats half_of_pairs(const std::byte* from) {
+        return half == 0 ? even_of(load_pairs(from)) : odd_of(load_pairs(from));
+    }
 
     // Octets of INT4 codes (quant/packed_layout.h) and their group's scale.
     using Octets = __m512i;
@@ -46,14 +61,12 @@ struct Avx512GemmLanes {
     template <int pair>
     static Pairs code_pairs(Octets octets) {
         const __m512i index = pair == 0 ? octets : _mm512_srli_epi16(octets, 4 * pair);
-        return reinterpret_cast<Pairs>(_mm512_permutexvar_epi16(index, code_table()));
+        return _mm512_permutexvar_epi16(index, code_table());
     }
     template <int group>
     static Floats scales(const std::byte* from) {
         const __m512i both = _mm512_loadu_si512(from);
-        return _mm512_castsi512_ps(group == 0
-                                       ? _mm512_slli_epi32(both, 16)
-                                       : _mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+        return group == 0 ? even_of(both) : odd_of(both);
     }
 
     // Dots of bytes: unsigned weights times signed activations.
@@ -77,8 +90,7 @@ struct Avx512GemmLanes {
     static Dwords as_dwords(Floats x) { return _mm512_castps_si512(x); }
     // Pairs of bf16 {even, odd}.
     static Dwords round_pairs(Floats even, Floats odd) {
-        const __m512i halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(odd, even));
-        return _mm512_permutexvar_epi16(alternating(0, 16), halves);
+        return _mm512_permutexvar_epi16(alternating(0, 16), rounded_to_bf16(even, odd));
     }
     // Words of a and b in turn: those of the lower halves, of the upper halves.
     static Dwords interleave_low(Dwords a, Dwords b) { return _mm512_permutex2var_epi16(a, alternating(0, 32), b); }
@@ -134,4 +146,4 @@ struct Avx512GemmLanes {
     }
 };
 
-}  // namespace hone::math
+}  // namespace hone::math::HONE_AVX512

@@ -5,9 +5,10 @@
 
 #include <immintrin.h>
 
+#include "math/kernels/cpu/avx512/bf16.h"
 #include "math/kernels/gemm_kernels.h"
 
-namespace hone::math {
+namespace hone::math::HONE_AVX512 {
 
 struct Avx512Int4Transpose {
     // All k of a step for 16 columns: octets[i] holds octet i of k of all columns, and then both columns of pair i, octet
@@ -52,8 +53,8 @@ struct Avx512Int4Transpose {
             transpose_pairs(octets);
             const __m512i both = _mm512_loadu_si512(from + kInt4ScaleOffset);
             alignas(64) float scales[2][16];  // of the groups
-            _mm512_store_si512(scales[0], _mm512_slli_epi32(both, 16));
-            _mm512_store_si512(scales[1], _mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
+            _mm512_store_ps(scales[0], even_of(both));
+            _mm512_store_ps(scales[1], odd_of(both));
 
             std::byte* to = task.panel + i / 2 * kBf16Panel.step_bytes;
 #pragma GCC unroll 8
@@ -62,7 +63,7 @@ struct Avx512Int4Transpose {
                 for (int group = 0; group < 2; group++) {
                     const __m512 first = _mm512_mul_ps(codes, _mm512_set1_ps(scales[group][2 * pair])),
                                  second = _mm512_mul_ps(codes, _mm512_set1_ps(scales[group][2 * pair + 1]));
-                    const __m512i table = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+                    const __m512i table = rounded_to_bf16(first, second);
 #pragma GCC unroll 2
                     for (int part = 2 * group; part < 2 * group + 2; part++) {
                         const __m512i at = _mm512_add_epi16(halves, _mm512_set1_epi16(static_cast<int16_t>(8 * part)));
@@ -77,4 +78,4 @@ struct Avx512Int4Transpose {
     }
 };
 
-}  // namespace hone::math
+}  // namespace hone::math::HONE_AVX512

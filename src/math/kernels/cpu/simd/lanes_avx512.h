@@ -6,9 +6,10 @@
 
 #include <immintrin.h>
 
+#include "math/kernels/cpu/avx512/bf16.h"
 #include "math/tensor/bf16.h"
 
-namespace hone::math {
+namespace hone::math::HONE_AVX512 {
 
 struct Avx512Lanes {
     __m512 value;
@@ -29,11 +30,9 @@ struct Avx512Lanes {
     }
     void store(float* y) const { _mm512_storeu_ps(y, value); }
     void store_first(float* y, int64_t count) const { _mm512_mask_storeu_ps(y, first(count), value); }
-    void store(bf16* y) const {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
-    }
+    void store(bf16* y) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(y), rounded_to_bf16(value)); }
     void store_first(bf16* y, int64_t count) const {
-        _mm256_mask_storeu_epi16(y, first(count), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value)));
+        _mm256_mask_storeu_epi16(y, first(count), rounded_to_bf16(value));
     }
 
     static __mmask16 first(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
@@ -119,13 +118,13 @@ inline Avx512Lanes keep_first(Avx512Lanes a, int64_t count) {
 }
 // Stores a, then b, as 32 bf16 values p and returns sum_i + p[2i+1] + p[2i], added in this order.
 inline Avx512Lanes add_pairs(Avx512Lanes sum, Avx512Lanes a, Avx512Lanes b, bf16* p) {
-    const __m512bh pairs = _mm512_cvtne2ps_pbh(b.value, a.value);
-    _mm512_storeu_si512(p, reinterpret_cast<__m512i>(pairs));
-    return {_mm512_dpbf16_ps(sum.value, pairs, reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f80)))};
+    const __m512i pairs = rounded_to_bf16(a.value, b.value);
+    _mm512_storeu_si512(p, pairs);
+    return {add_pair_products(sum.value, pairs, _mm512_set1_epi16(0x3f80))};
 }
 // Stores a_i and b_i as the bf16 values 2i and 2i + 1 of p.
 inline void store_pairs(Avx512Lanes a, Avx512Lanes b, bf16* p) {
-    const auto both = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(b.value, a.value));
+    const __m512i both = rounded_to_bf16(a.value, b.value);
     const __m512i halves =
         _mm512_cvtepu8_epi16(_mm256_setr_epi8(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10,
                                               26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
@@ -144,4 +143,4 @@ inline float max_of_lanes(Avx512Lanes a) {
     return _mm512_reduce_max_ps(a.value) + 0.0f;
 }
 
-}  // namespace hone::math
+}  // namespace hone::math::HONE_AVX512
