@@ -209,6 +209,13 @@ def forget_reasoning(message):
     message["train"] = False
 
 
+def exchange(draw):
+    """A problem, its solution with the steps, and the result."""
+    text, operation, a, b = problem(draw)
+    steps, value = work(operation, a, b)
+    return text, assistant(f"The answer is {value}.", "\n".join(steps)), value
+
+
 def sample(draw):
     if draw.side != HELD_OUT and draw.chance(5):
         return at_once(draw)
@@ -216,7 +223,6 @@ def sample(draw):
     for turn in range(draw.weighted([1, 2], [82, 18])):
         if turn and draw.chance(60):
             forget_reasoning(messages[-1])
-        text, operation, a, b = problem(draw)
-        steps, value = work(operation, a, b)
-        messages += [user(text), assistant(f"The answer is {value}.", "\n".join(steps))]
+        text, reply, value = exchange(draw)
+        messages += [user(text), reply]
     return Sample(messages, {"number": value}, max_tokens=256)

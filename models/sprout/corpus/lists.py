@@ -215,11 +215,16 @@ def lengths(draw, count):
             return items
 
 
-def sample(draw):
+def exchange(draw):
+    """A request, the reply with its steps, and the answer."""
     kind = draw.weighted(list(KINDS), list(KINDS.values()))
     pool, items, values, reasoning, answer = task(draw, kind)
     separator = draw.weighted([", ", " ", "; "], [70, 20, 10])
     shown = draw.pick(FORMS).format(l=separator.join(str(i) for i in items))
     text = draw.pick(pool).format(l=shown, **values)
-    reply = assistant(answer, "\n".join(reasoning) if reasoning else None)
+    return text, assistant(answer, "\n".join(reasoning) if reasoning else None), answer
+
+
+def sample(draw):
+    text, reply, answer = exchange(draw)
     return Sample(scenes.system_turn(draw, 12) + [user(text), reply], {"exact": answer}, max_tokens=256)

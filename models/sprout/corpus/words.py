@@ -3,7 +3,7 @@ names, dates, codes."""
 import pathlib
 import re
 
-from corpus.draw import HELD_OUT, Pool, is_held_out_word
+from corpus.draw import HELD_OUT, TRAIN, Pool, is_held_out_word
 
 CONSONANTS = "b d f g h j k l m n p r s t v w z".split()
 VOWELS = "a e i o u ai ou".split()
@@ -145,10 +145,38 @@ def letter_by_letter(draw):
     return draw.one(CONSONANTS) + "".join(draw.one(LETTERS) for _ in range(draw.between(2, 7)))
 
 
+# Words that can come out of syllables and that training says.
+NUMBERS = {"four", "five", "seven", "eight", "nine", "ten"}
+# Real words of training, whose pieces make names: the real words of the suites are read by their pieces.
+TRAINING_WORDS = sorted({
+    w.lower()
+    for pool in POOLS.values()
+    for w in pool.sides[TRAIN] if w.isalpha() and w.isascii() and len(w) > 3
+})
+
+
+def of_pieces(draw):
+    """The beginning of a real word and the end of another one."""
+    head, tail = draw.one(TRAINING_WORDS), draw.one(TRAINING_WORDS)
+    return head[:draw.between(2, min(5, len(head) - 1))] + tail[-draw.between(2, min(5, len(tail) - 1)):]
+
+
+def invented(draw, count):
+    kind = draw.below(100)
+    if kind < 8:
+        return letter_by_letter(draw)
+    if kind < 40 and draw.side == TRAIN and count > 1:
+        return of_pieces(draw)
+    return "".join(syllable(draw) for _ in range(count))
+
+
 def syllables(draw, count):
-    """An invented word of so many syllables, or, now and then, of any letters. It belongs to the draw's side."""
+    """An invented word of so many syllables or, now and then, of any letters; in training of pieces of real words, too. It
+    belongs to the draw's side."""
     while True:
-        text = letter_by_letter(draw) if draw.chance(8) else "".join(syllable(draw) for _ in range(count))
+        text = invented(draw, count)
+        if draw.side == HELD_OUT and text in NUMBERS:
+            continue
         if text not in REAL and is_held_out_word(text) == (draw.side == HELD_OUT):
             return text
 
