@@ -3,7 +3,6 @@ and no instruction of AVX-512 BF16 may stand in the set for processors that lack
 
     python3 tests/structure/isa_symbols_test.py BUILD_FOLDER
 """
-import collections
 import itertools
 import pathlib
 import re
@@ -36,8 +35,8 @@ def main():
     symbols = {name: defined(folder) for name, folder in SETS.items()}
     for (one, ours), (other, theirs) in itertools.combinations(symbols.items(), 2):
         faults += [f"{symbol} is defined in {one} and in {other}" for symbol in sorted(ours & theirs)]
-    uses = collections.Counter({name: len(re.findall(BF16_INSTRUCTION, output("objdump", "-d", "--no-show-raw-insn", *objects(SETS[name]))))
-                                for name in ("cpu/avx512_fma", "cpu/avx512")})
+    uses = {name: len(re.findall(BF16_INSTRUCTION, output("objdump", "-d", "--no-show-raw-insn", *objects(SETS[name]))))
+            for name in ("cpu/avx512_fma", "cpu/avx512")}
     if uses["cpu/avx512_fma"]:
         faults.append(f"cpu/avx512_fma has {uses['cpu/avx512_fma']} instructions for bf16")
     if not uses["cpu/avx512"]:
