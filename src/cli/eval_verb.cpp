@@ -128,10 +128,15 @@ Result<std::vector<SuiteResult>> run_suites(const EvalFlags& flags, std::span<co
     if (!text) return text.error();
     open->pool.reset();  // engine and scorer have threads of their own
     std::vector<SuiteResult> results;
+    std::vector<std::vector<ScoreSequence>> texts;  // of each suite
     bool has_cases = false;
     for (const Suite& suite : suites) {
         results.push_back({.name = suite.name, .path = suite.path});
         has_cases = has_cases || !suite.is_of_texts;
+        auto read = suite.is_of_texts ? read_texts(suite, flags.selection, open->loaded)
+                                      : Result<std::vector<ScoreSequence>>(std::vector<ScoreSequence>());
+        if (!read) return read.error();
+        texts.push_back(std::move(*read));
     }
     if (has_cases) {
         auto engine = start_engine(*open, engine_options);
@@ -141,8 +146,7 @@ Result<std::vector<SuiteResult>> run_suites(const EvalFlags& flags, std::span<co
     }
     for (size_t i = 0; i < suites.size(); i++) {
         if (!suites[i].is_of_texts) continue;
-        auto measured =
-            measure_perplexity(suites[i], flags.selection, *open, *text, thread_count(flags.model), flags.json);
+        auto measured = measure_perplexity(suites[i], texts[i], *open, *text, thread_count(flags.model), flags.json);
         if (!measured) return measured.error();
         results[i].perplexity = *measured;
     }

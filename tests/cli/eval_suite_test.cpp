@@ -92,6 +92,9 @@ TEST_F(EvalSuite, suites_are_files_folders_and_names) {
     EXPECT_EQ(find(a, {}), std::vector{a});
     EXPECT_EQ(find(folder_.path, {}), (std::vector{a, b}));
     EXPECT_EQ(find("b", folder_.path), std::vector{b});
+    std::filesystem::create_directory("b");  // of the working directory, as `tools/` may be
+    EXPECT_EQ(find("b", folder_.path), std::vector{b});
+    std::filesystem::remove("b");
     EXPECT_TRUE(find("b", {})[0].starts_with("b: there is no such suite"));
     EXPECT_TRUE(find("c", folder_.path)[0].ends_with("the name of one in " + folder_.path.string()));
 }

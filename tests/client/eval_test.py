@@ -178,6 +178,12 @@ def test_mistakes_are_found_before_the_model_runs(tmp_path):
         done = run_hone("eval", MODEL, suite, *FLAGS, "--max-context", 512, "--output", tmp_path / "out.jsonl")
         assert done.returncode == 1 and f"{suite}:2" in done.stderr and named in done.stderr, done.stderr
         assert "evaluating" not in done.stderr and not (tmp_path / "out.jsonl").exists()
+    cases = write_suite(tmp_path / "cases.jsonl", good)
+    for text, named in (("", "token"), ("x" * 50000, "positions")):
+        suite = write_suite(tmp_path / "texts.jsonl", {"text": "x"}, {"text": text})
+        done = run_hone("eval", MODEL, cases, suite, *FLAGS, "--output", tmp_path / "out.jsonl")
+        assert done.returncode == 1 and f"{suite}:2" in done.stderr and named in done.stderr, done.stderr
+        assert "evaluating" not in done.stderr and not (tmp_path / "out.jsonl").exists()
     done = run_hone("eval", MODEL, tmp_path / "absent.jsonl")
     assert done.returncode == 1 and "absent.jsonl" in done.stderr
     done = run_hone("eval", MODEL)

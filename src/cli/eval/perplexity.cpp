@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/progress.h"
-#include "cli/score_input.h"
 #include "cli/score_logprobs.h"
 #include "engine/score.h"
 
@@ -20,11 +19,20 @@ std::optional<double> Perplexity::bits_per_byte() const {
     return -sum_of_logprobs / std::numbers::ln2 / static_cast<double>(bytes);
 }
 
-// The tokens that run, and what they are of the file.
-static Result<std::vector<ScoreSequence>> selected_texts(const Suite& suite, const Selection& selection,
-                                                         const model::LoadedModel& loaded) {
+static std::string place_of(const Suite& suite, size_t line) {
+    return fmt::format("{}:{}", suite.path, line);
+}
+
+Result<std::vector<ScoreSequence>> read_texts(const Suite& suite, const Selection& selection,
+                                              const model::LoadedModel& loaded) {
     auto texts = read_score_input(suite.path, loaded);
     if (!texts) return texts;
+    const auto positions = static_cast<size_t>(loaded.model->spec().max_positions);
+    for (const auto& [ids, line] : *texts) {
+        if (ids.size() > positions)
+            return error("{}: a sequence of {} tokens is longer than the {} positions of the model",
+                         place_of(suite, line), ids.size(), positions);
+    }
     std::vector<std::string> names;
     for (size_t i = 0; i < texts->size(); i++) names.push_back(std::to_string(i));
     std::vector<ScoreSequence> chosen;
@@ -32,22 +40,19 @@ static Result<std::vector<ScoreSequence>> selected_texts(const Suite& suite, con
     return chosen;
 }
 
-Result<Perplexity> measure_perplexity(const Suite& suite, const Selection& selection, const OpenModel& open,
+Result<Perplexity> measure_perplexity(const Suite& suite, std::span<const ScoreSequence> texts, const OpenModel& open,
                                       const ModelText& text, int threads, bool quiet) {
     const double started = monotonic_seconds();
-    auto texts = selected_texts(suite, selection, open.loaded);
-    if (!texts) return texts.error();
-    const auto place_of = [&](size_t line) { return fmt::format("{}:{}", suite.path, line); };
     size_t tokens = 0;
-    for (const auto& [ids, line] : *texts) tokens += ids.size();
-    const auto& [longest, longest_line] = longest_of(*texts);
+    for (const auto& [ids, line] : texts) tokens += ids.size();
+    const auto& [longest, longest_line] = longest_of(texts);
     auto scorer = engine::Scorer::create(*open.loaded.model, *open.kernels, static_cast<int32_t>(longest.size()),
                                          threads, open.int4_class);
-    if (!scorer) return scorer.error().within(place_of(longest_line));
-    Perplexity sum{.texts = std::ssize(*texts), .tokens = static_cast<int64_t>(tokens)};
+    if (!scorer) return scorer.error().within(place_of(suite, longest_line));
+    Perplexity sum{.texts = std::ssize(texts), .tokens = static_cast<int64_t>(tokens)};
     Progress progress(fmt::format("scoring {}", suite.name), tokens, Progress::Unit::tokens, quiet);
     std::vector<float> logprobs;
-    for (const auto& [ids, line] : *texts) {
+    for (const auto& [ids, line] : texts) {
         logprobs.assign(ids.size() - 1, 0);
         (*scorer)->begin(open.adapter.get());
         const auto take = [&, &ids = ids](int32_t first, math::MatrixView<const float> logits) {
@@ -55,7 +60,7 @@ Result<Perplexity> measure_perplexity(const Suite& suite, const Selection& selec
             progress.advance(static_cast<uint64_t>(logits.rows));
         };
         if (const Status extended = (*scorer)->extend(ids, {}, take); !extended)
-            return extended.error().within(place_of(line));
+            return extended.error().within(place_of(suite, line));
         for (const float logprob : logprobs) sum.sum_of_logprobs += logprob;
         sum.scored += std::ssize(logprobs);
         if (text.tokenizer->reads_text())

@@ -4,6 +4,7 @@
 #include "cli/eval/suite.h"
 #include "cli/model_options.h"
 #include "cli/model_text.h"
+#include "cli/score_input.h"
 
 namespace hone::cli {
 
@@ -17,8 +18,12 @@ struct Perplexity {
     std::optional<double> bits_per_byte() const;  // nothing without bytes
 };
 
+// The tokens of those of a suite's texts that are to run. Errors name file and line: no token, more than the model takes.
+Result<std::vector<ScoreSequence>> read_texts(const Suite& suite, const Selection& selection,
+                                              const model::LoadedModel& loaded);
+
 // Errors name file and line.
-Result<Perplexity> measure_perplexity(const Suite& suite, const Selection& selection, const OpenModel& open,
+Result<Perplexity> measure_perplexity(const Suite& suite, std::span<const ScoreSequence> texts, const OpenModel& open,
                                       const ModelText& text, int threads, bool quiet);
 
 }  // namespace hone::cli

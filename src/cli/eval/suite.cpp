@@ -118,13 +118,13 @@ Result<std::vector<std::string>> find_suites(std::span<const std::string> named,
         std::error_code ignored;
         const size_t before = files.size();
         const fs::path by_name = fs::path(shipped.value_or("")) / (name + ".jsonl");
-        if (fs::is_directory(name, ignored)) {
+        if (shipped && name.find('/') == name.npos && fs::exists(by_name, ignored)) {
+            files.push_back(by_name.string());
+        } else if (fs::is_directory(name, ignored)) {
             add_folder(name, files);
             if (files.size() == before) return error("{}: there is no .jsonl file in this folder", name);
         } else if (fs::exists(name, ignored)) {
             files.push_back(name);
-        } else if (shipped && name.find('/') == name.npos && fs::exists(by_name, ignored)) {
-            files.push_back(by_name.string());
         } else {
             return error("{}: there is no such suite: give a .jsonl file, a folder of them{}", name,
                          shipped ? fmt::format(", or the name of one in {}", *shipped) : "");

@@ -36,8 +36,8 @@ struct Selection {
     uint64_t seed = 0;
 };
 
-// The files behind what the command line names: files, folders (each .jsonl in them), names of suites of `shipped` (a
-// folder; nothing: there are none).
+// The files behind what the command line names: names of suites of `shipped` (a folder; nothing: there are none), before
+// files and folders (each .jsonl in them), which are written with a '/' where they have such a name.
 Result<std::vector<std::string>> find_suites(std::span<const std::string> named,
                                              const std::optional<std::string>& shipped);
 
