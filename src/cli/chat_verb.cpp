@@ -63,7 +63,7 @@ Status converse(ChatFlags& flags, std::unique_ptr<ChatSession>& session, Convers
         if (session->is_damaged()) return error("the model file is damaged; what it said may be wrong");
         if (message.kind == TypedLine::Kind::end) return ok();
         if (message.kind == TypedLine::Kind::interrupted || message.text.empty()) continue;
-        if (message.text[0] != '/')
+        if (!message.is_command())
             conversation.say(message.text);
         else if (!run_command(message.text, state))
             return ok();

@@ -2,10 +2,13 @@
 
 import json
 import math
+import signal
+import subprocess
+import time
 
 import pytest
 from conftest import MODEL
-from hone_server import MODELS, run_hone
+from hone_server import BINARY, ENVIRONMENT, MODELS, run_hone
 from speaking_model import break_piece, make_speaking_model
 from terminal import Terminal
 
@@ -48,6 +51,31 @@ def test_a_conversation_is_forgotten(terminal):
     assert "Remember me" not in history and "system: Be brief." in history
     terminal.type("/retry")
     assert "nothing to answer" in terminal.expect("> ")
+
+
+def test_the_system_message_is_shown_and_changed(terminal):
+    terminal.type("/system")
+    assert "Be brief." in terminal.expect("> ")
+    terminal.type("/system Be long.")
+    assert "Be long." in terminal.expect("> ")
+    terminal.type("/system none")
+    assert "no system message" in terminal.expect("> ")
+    terminal.type("/history")
+    assert "system:" not in terminal.expect("> ")
+
+
+def test_a_message_may_begin_with_a_slash(terminal):
+    terminal.type("/usr/bin is full")
+    assert '"""' in terminal.expect("> ")
+    terminal.type('"""/usr/bin is full"""')
+    terminal.expect("tokens/s")
+    terminal.expect("> ")
+    terminal.press("\x1b[200~/* first\rsecond */\x1b[201~\n")
+    terminal.expect("tokens/s")
+    terminal.expect("> ")
+    terminal.type("/history")
+    history = terminal.expect("> ")
+    assert "user: /usr/bin is full" in history and "user: /* first\r\nsecond */" in history
 
 
 def test_settings_are_checked(terminal):
@@ -199,6 +227,21 @@ def test_an_answer_that_fails_leaves_the_terminal_as_it_was(tmp_path):
         terminal.expect("> ")
 
 
+def test_no_answer_steers_the_terminal(tmp_path):
+    template = "{% for m in messages %}{{ m.content }}\n{% endfor %}"
+    make_speaking_model(tmp_path, ["Look\x1b]0;owned\x07 here\u009b2J", "END"], template)
+    flags = ["chat", tmp_path, "--threads", 1, "--kv-memory", "8M", "--temperature", 0]
+    with Terminal(*flags) as terminal:
+        terminal.expect("> ")
+        terminal.type("/set stop END")
+        terminal.expect("> ")
+        for line in ("Is it?", "/history"):
+            terminal.type(line)
+            assert terminal.expect("here<9B>2J").endswith("Look<1B>]0;owned<07> ")
+            terminal.expect("> ")
+    assert "Look\x1b]0;owned\x07 here" in run_hone(*flags, stdin="/set stop END\nIs it?\n").stdout, "a pipe gets what was said"
+
+
 def test_reasoning_is_dim_and_kept_apart(tmp_path):
     template = "{% for m in messages %}{{ m.content }}\n{% endfor %}{# <think> <tool_call> #}"
     make_speaking_model(tmp_path, ["<think>Well", " then</think>\n\n", "Yes.", "END"], template)
@@ -255,6 +298,63 @@ def test_an_interrupt_ends_the_answer_and_not_the_program(endless_model):
         terminal.expect("> ")
         terminal.type("/quit")
         assert terminal.wait() == 0
+
+
+def test_how_an_answer_ended_is_told(terminal):
+    terminal.type("/set max_tokens 3")
+    terminal.expect("> ")
+    terminal.type("Hello")
+    assert "3 tokens" in terminal.expect("cut at max_tokens")
+
+
+def test_an_answer_that_is_stopped_before_it_began_is_forgotten(endless_model):
+    with Terminal("chat", endless_model, "--threads", 1, "--kv-memory", "64M", "--isa", "reference") as terminal:
+        terminal.expect("> ")
+        for line in ['"""', *["word " * 100] * 40]:  # takes seconds to read
+            terminal.type(line)
+            terminal.expect("\x1b[?2004h.")
+        terminal.type('"""')
+        time.sleep(0.2)
+        terminal.interrupt()
+        assert "0 tokens" in terminal.expect("stopped", 60)
+        terminal.expect("> ")
+        terminal.type("/history")
+        history = terminal.expect("> ")
+        assert "user:" not in history and "assistant:" not in history
+
+
+def test_a_signal_leaves_the_terminal_as_it_was(terminal):
+    terminal.press("half a li")
+    terminal.expect("half a li")
+    assert terminal.edits()
+    terminal.process.send_signal(signal.SIGTERM)
+    terminal.expect("\x1b[?2004l")
+    assert terminal.process.wait(30) == -signal.SIGTERM
+    assert not terminal.edits()
+
+
+def test_a_conversation_that_was_stopped_goes_on():
+    with Terminal("chat", *FLAGS, through=["bash", "-mc", '"$@"; read -p "in the shell"; fg', "bash"]) as terminal:
+        terminal.expect("> ")
+        terminal.press("/hel")
+        terminal.expect("/hel")
+        terminal.press("\x1a")
+        terminal.expect("in the shell")
+        assert not terminal.edits()
+        terminal.type("")
+        terminal.expect("> /hel")  # drawn anew
+        assert terminal.edits()
+        terminal.type("p")
+        terminal.expect("/quit")
+
+
+def test_without_a_terminal_an_interrupt_ends_the_program():
+    with subprocess.Popen([BINARY, "chat", *map(str, FLAGS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          env=ENVIRONMENT) as process:
+        process.stdout.read(len("Chatting with"))
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == -signal.SIGINT
 
 
 def test_a_pipe_is_read_to_its_end():

@@ -18,8 +18,9 @@ from hone_server import BINARY, ENVIRONMENT
 class Terminal:
     """`output` is all that was written so far, with the echo of what was typed."""
 
-    def __init__(self, *arguments, state=None):
-        """`state`: folder of what is kept between runs, the history; otherwise one that goes with the terminal."""
+    def __init__(self, *arguments, state=None, through=()):
+        """`state`: folder of what is kept between runs, the history; otherwise one that goes with the terminal. `through`: a
+        command that gets the program and its arguments."""
         self.output = ""
         self._own_state = None if state else tempfile.TemporaryDirectory()
         environment = ENVIRONMENT | {"TERM": "xterm", "XDG_STATE_HOME": str(state or self._own_state.name)}
@@ -28,7 +29,7 @@ class Terminal:
         except OSError as missing:
             pytest.skip(f"this system has no pseudo-terminals: {missing}")
         self._file = ours
-        self.process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs,
+        self.process = subprocess.Popen([*through, BINARY, *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs,
                                         env=environment, start_new_session=True,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(theirs)
@@ -65,6 +66,10 @@ class Terminal:
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
+
+    def edits(self):
+        """Whether the program has the terminal for itself: keys come one by one and are not echoed."""
+        return not termios.tcgetattr(self._file)[3] & (termios.ICANON | termios.ECHO)
 
     def end_input(self):
         os.write(self._file, b"\x04")

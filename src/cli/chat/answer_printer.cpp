@@ -2,9 +2,9 @@
 
 #include <cstdio>
 
-#include <unistd.h>
-
+#include "base/clock.h"
 #include "base/env.h"
+#include "cli/chat/screen_text.h"
 #include "cli/chat/token_view.h"
 
 namespace hone::cli {
@@ -12,14 +12,19 @@ namespace hone::cli {
 constexpr const char* kDim = "\x1b[2m";
 
 bool is_styled() {
-    static const bool kStyled = isatty(STDOUT_FILENO) && env("TERM").value_or("dumb") != "dumb" && !env("NO_COLOR");
+    static const bool kStyled = is_on_screen() && env("TERM").value_or("dumb") != "dumb" && !env("NO_COLOR");
     return kStyled;
 }
 
+static void print_text(std::string_view text) {
+    fmt::print("{}", is_on_screen() ? screen_text(text) : text);
+}
+
 void AnswerPrinter::print(const serve::TextDelta& delta) {
+    if (!first_came_) first_came_ = monotonic_seconds();
     if (!delta.reasoning.empty()) {
         if (!std::exchange(in_reasoning_, true)) fmt::print("{}", is_styled() ? kDim : "(thinking) ");
-        fmt::print("{}", delta.reasoning);
+        print_text(delta.reasoning);
     }
     std::string_view text = delta.text;
     if (!has_content_) {  // the blank lines that templates put behind the reasoning
@@ -28,15 +33,19 @@ void AnswerPrinter::print(const serve::TextDelta& delta) {
     if (!text.empty()) {
         if (std::exchange(in_reasoning_, false)) fmt::print("{}\n\n", is_styled() ? kPlain : "");
         has_content_ = true;
-        fmt::print("{}", text);
+        print_text(text);
     }
     std::fflush(stdout);
 }
 
-void AnswerPrinter::finish(int32_t tokens, double seconds) {
+void AnswerPrinter::finish(engine::FinishReason reason, int32_t tokens) {
     break_off();
-    fmt::print("{}{} tokens, {:.1f} tokens/s{}\n", is_styled() ? kDim : "", tokens,
-               static_cast<double>(tokens) / seconds, is_styled() ? kPlain : "");
+    std::string told = fmt::format("{} tokens", tokens);
+    const double seconds = monotonic_seconds() - first_came_.value_or(0);
+    if (tokens > 1) told += fmt::format(", {:.1f} tokens/s", (tokens - 1) / seconds);
+    if (reason == engine::FinishReason::length) told += "; cut at max_tokens or the end of the context";
+    if (reason == engine::FinishReason::cancelled) told += "; stopped";
+    fmt::print("{}{}{}\n", is_styled() ? kDim : "", told, is_styled() ? kPlain : "");
     std::fflush(stdout);
 }
 

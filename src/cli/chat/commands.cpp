@@ -38,13 +38,22 @@ Status save(const std::string& rest, ChatState& state) {
     return ok();
 }
 
+constexpr std::string_view kNone = "none";
+
+Status system_message(const std::string& rest, ChatState& state) {
+    if (!rest.empty()) state.conversation.set_system(rest == kNone ? "" : rest);
+    const std::string& system = state.conversation.system();
+    fmt::print("  {}\n", system.empty() ? "There is no system message." : system);
+    return ok();
+}
+
 constexpr Command kCommands[] = {
     {"help", "", "this", show_help},
     {"new", "", "forget the conversation",
      [](const std::string&, ChatState& state) { return state.conversation.clear(), ok(); }},
     {"history", "", "show it", [](const std::string&, ChatState& state) { return state.conversation.show(), ok(); }},
-    {"system", "TEXT", "set the system message and begin anew",
-     [](const std::string& rest, ChatState& state) { return state.conversation.set_system(rest), ok(); }},
+    {"system", "TEXT", "the system message; with TEXT (or none) there is another one, and the conversation begins anew",
+     system_message},
     {"set", "KEY VALUE",
      "how answers are drawn: temperature 0.7, top_p, top_k, max_tokens, seed, thinking off, ...; "
      "without VALUE the model's own again, without KEY they are shown",
@@ -80,7 +89,7 @@ bool run_command(const std::string& line, ChatState& state) {
         if (const Status done = command.action(rest, state); !done) fmt::print("hone: {}\n", done.error().message);
         return true;
     }
-    fmt::print("Unknown command. There are:\n");
+    fmt::print("Unknown command (a message that begins with / goes between \"\"\" and \"\"\"). There are:\n");
     (void)show_help({}, state);
     return true;
 }

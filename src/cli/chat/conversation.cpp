@@ -5,8 +5,8 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/atomic_file.h"
-#include "base/clock.h"
 #include "cli/chat/answer_printer.h"
+#include "cli/chat/screen_text.h"
 #include "cli/chat/token_view.h"
 
 namespace hone::cli {
@@ -58,8 +58,9 @@ void Conversation::add(const char* role, std::string content) {
 
 void Conversation::show() const {
     for (const auto& message : messages_) {
+        const std::string_view content = message.at("content").as_string();
         fmt::print("{}: {}\n", std::string_view(message.at("role").as_string()),
-                   std::string_view(message.at("content").as_string()));
+                   is_on_screen() ? screen_text(content) : content);
     }
 }
 
@@ -118,7 +119,7 @@ std::string Conversation::token_view() const {
     return cli::token_view(tokens_, session_->maker().tokenizer(), is_styled());
 }
 
-// Answers the last message. Where that fails the reason is printed and the conversation is as it was.
+// Answers the last message. Where there is no answer the reason is printed and the conversation is as it was.
 bool Conversation::answer() {
     json::object body = fields_;
     body["messages"] = messages_;
@@ -136,17 +137,17 @@ bool Conversation::answer() {
         fmt::print("hone: {}\n", said.error().message);
         return false;
     }
+    if (said->is_null()) return false;
     messages_.push_back(std::move(*said));
     return true;
 }
 
-// Prints the answer as it comes; it as a message.
+// Prints the answer as it comes; it, as a message.
 Result<json::value> Conversation::stream(ReadyRequest& ready) {
     const auto events = std::make_shared<EventQueue<engine::RequestEvent>>();
     const auto id = session_->engine().submit(session_->maker().engine_request(ready),
                                               [events](engine::RequestEvent event) { events->push(std::move(event)); });
     if (!id) return id.error();
-    const double started = monotonic_seconds();
     tokens_.clear();
     AnswerPrinter printer;
     serve::TextDelta whole;
@@ -167,7 +168,8 @@ Result<json::value> Conversation::stream(ReadyRequest& ready) {
         }
         if (ready.answer->finished() && !has_ended) session_->engine().cancel(*id);  // at a stop string
     }
-    printer.finish(ready.answer->token_count(), monotonic_seconds() - started);
+    printer.finish(*ready.answer->finish(), ready.answer->token_count());
+    if (ready.answer->finish() == engine::FinishReason::cancelled && tokens_.empty()) return json::value();
     json::object message{{"role", "assistant"}, {"content", std::move(whole.text)}};
     if (!whole.reasoning.empty()) message["reasoning_content"] = std::move(whole.reasoning);
     return json::value(std::move(message));

@@ -23,8 +23,9 @@ class Conversation {
     // Forgets what was said, but for the system message.
     void clear();
     void set_system(std::string system);
+    const std::string& system() const { return system_; }
     void show() const;
-    // Answers a message; one that could not be answered is forgotten.
+    // Answers a message; one that was not answered is forgotten.
     void say(const std::string& message);
     // Answers the last message again.
     void retry();
@@ -42,6 +43,7 @@ class Conversation {
   private:
     void add(const char* role, std::string content);
     bool answer();
+    // Null: it was stopped before it said anything.
     Result<boost::json::value> stream(ReadyRequest& ready);
 
     ChatSession* session_;

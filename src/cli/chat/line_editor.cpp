@@ -1,7 +1,9 @@
 #include "cli/chat/line_editor.h"
 
+#include <array>
 #include <cerrno>
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cwchar>
@@ -30,6 +32,57 @@ constexpr uintmax_t kLongestHistory = 1 << 20;  // bytes of the file; a longer o
 constexpr const char *kMarkPastes = "\x1b[?2004h", *kNoMarks = "\x1b[?2004l";
 constexpr char kEndOfInput = 4;  // Ctrl-D
 constexpr std::wstring_view kPasteEnd = L"\x1b[201~";
+
+// What would leave the terminal without editing's end.
+constexpr std::array kNotedSignals{SIGTERM, SIGHUP, SIGTSTP, SIGWINCH};
+std::array<std::atomic<bool>, kNotedSignals.size()> noted_signals;
+
+// While it lives those signals are noted and do nothing else.
+class NotedSignals {
+  public:
+    NotedSignals() {
+        struct sigaction note {};
+        note.sa_handler = [](int number) {
+            for (size_t i = 0; i < kNotedSignals.size(); i++)
+                if (kNotedSignals[i] == number) noted_signals[i] = true;
+        };
+        for (size_t i = 0; i < before_.size(); i++) sigaction(kNotedSignals[i], &note, &before_[i]);
+    }
+    ~NotedSignals() {
+        for (size_t i = 0; i < before_.size(); i++) sigaction(kNotedSignals[i], &before_[i], nullptr);
+    }
+    NotedSignals(const NotedSignals&) = delete;
+
+    // One that came since the last call; 0: none.
+    static int take() {
+        for (size_t i = 0; i < kNotedSignals.size(); i++)
+            if (noted_signals[i].exchange(false)) return kNotedSignals[i];
+        return 0;
+    }
+
+    // Lets it have the effect that it has elsewhere.
+    void obey(int number) const {
+        const auto at = static_cast<size_t>(std::ranges::find(kNotedSignals, number) - kNotedSignals.begin());
+        struct sigaction note {};
+        sigaction(number, &before_[at], &note);
+        raise(number);
+        sigaction(number, &note, nullptr);
+    }
+
+  private:
+    std::array<struct sigaction, kNotedSignals.size()> before_{};
+};
+
+// While it lives Ctrl-C does what it does to other programs.
+class DefaultInterrupt {
+  public:
+    DefaultInterrupt() : before_(std::signal(SIGINT, SIG_DFL)) {}
+    ~DefaultInterrupt() { std::signal(SIGINT, before_); }
+    DefaultInterrupt(const DefaultInterrupt&) = delete;
+
+  private:
+    void (*before_)(int);
+};
 
 bool has_terminal() {
     const auto type = env("TERM");
@@ -70,7 +123,11 @@ class LineEditor::Terminal {
         std::fputs(kMarkPastes, stdout);
         std::fflush(stdout);
         int count = 0;
-        const char* line = el_gets(editor_, &count);
+        const char* const line = [&] {
+            const NotedSignals signals;
+            signals_ = &signals;
+            return el_gets(editor_, &count);
+        }();
         std::fputs(kNoMarks, stdout);
         if (is_interrupted_) std::fputs("^C\n", stdout);
         std::fflush(stdout);
@@ -145,6 +202,7 @@ class LineEditor::Terminal {
                 errno = EINTR;
                 return -1;
             }
+            if (const int number = NotedSignals::take()) self.obey(number);
             if (ready <= 0) continue;
             char byte = 0;
             const ssize_t count = ::read(STDIN_FILENO, &byte, 1);
@@ -157,6 +215,18 @@ class LineEditor::Terminal {
             if (used == static_cast<size_t>(-1)) *character = L'\xFFFD';
             return 1;
         }
+    }
+
+    // The terminal is as it was before the line while the program stops or ends.
+    void obey(int number) {
+        if (number == SIGWINCH) return el_resize(editor_);
+        el_set(editor_, EL_PREP_TERM, 0);
+        std::fputs(kNoMarks, stdout);
+        std::fflush(stdout);
+        signals_->obey(number);
+        std::fputs(kMarkPastes, stdout);
+        el_set(editor_, EL_PREP_TERM, 1);
+        el_set(editor_, EL_REFRESH);
     }
 
     static unsigned char paste(EditLine* editor, int) {
@@ -175,6 +245,7 @@ class LineEditor::Terminal {
     const std::optional<fs::path> file_;
     History* const history_;
     EditLine* editor_ = nullptr;
+    const NotedSignals* signals_ = nullptr;  // while a line is typed
     std::string prompt_;
     bool is_interrupted_ = false;
 };
@@ -190,6 +261,7 @@ TypedLine LineEditor::read(const std::string& prompt) {
     fmt::print("{}", prompt);
     std::fflush(stdout);
     TypedLine line;
+    const DefaultInterrupt interrupt;
     if (!std::getline(std::cin, line.text)) line.kind = TypedLine::Kind::end;
     return line;
 }
@@ -202,7 +274,8 @@ TypedLine read_message(LineEditor& editor) {
     constexpr std::string_view kBlock = R"(""")";
     constexpr const char *kFirst = "> ", *kFurther = ". ";
     TypedLine message = editor.read(kFirst);
-    bool is_block = message.text.starts_with(kBlock);
+    const bool is_block = message.text.starts_with(kBlock);
+    message.is_block = is_block;
     if (is_block) message.text.erase(0, kBlock.size());
     const auto goes_on = [&] { return is_block ? !message.text.ends_with(kBlock) : message.text.ends_with('\\'); };
     while (message.kind == TypedLine::Kind::text && goes_on()) {

@@ -14,12 +14,17 @@ struct TypedLine {
     enum class Kind { text, interrupted, end };
     Kind kind = Kind::text;
     std::string text = {};  // without the line break at its end; pasted text may have some in it
+    bool is_block = false;  // it stood between """ and """
+
+    // A single line that begins with '/'.
+    bool is_command() const { return !is_block && text.starts_with('/') && text.find('\n') == text.npos; }
 };
 
 class LineEditor {
   public:
     // `interrupted` is set by Ctrl-C, which discards the line that is being typed. The history is read from `history`,
-    // and what remember() is told is added to it; nothing: it ends with the program.
+    // and what remember() is told is added to it; nothing: it ends with the program. Signals that stop or end the program
+    // while a line is typed leave the terminal as it was before; input that is no terminal is interrupted as elsewhere.
     LineEditor(std::atomic<bool>& interrupted, std::optional<std::filesystem::path> history);
     ~LineEditor();
 

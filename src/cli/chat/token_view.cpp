@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/chat/screen_text.h"
 #include "text/utf8.h"
 
 namespace hone::cli {
@@ -17,19 +18,6 @@ const char* colour_of(float logprob) {
     return probability >= 0.1F ? "\x1b[33m" : "\x1b[31m";
 }
 
-// Line breaks and tabs stand as they are. What else a terminal would obey is written out: <1B>.
-void append_printable(std::string& out, std::string_view valid) {
-    for (size_t at = 0; at < valid.size();) {
-        const text::Character character = text::character_at(valid, at);
-        const bool is_control = character.code < 0x20 || (character.code >= 0x7F && character.code < 0xA0);
-        if (is_control && character.code != '\n' && character.code != '\t')
-            out += fmt::format("<{:02X}>", static_cast<uint32_t>(character.code));
-        else
-            out += valid.substr(at, character.length);
-        at += character.length;
-    }
-}
-
 // A character of several tokens has the colour of the last of them, which makes it one.
 std::string coloured_text(std::span<const engine::TokenRecord> tokens, const text::Tokenizer& tokenizer) {
     std::string out, rest, whole;
@@ -40,7 +28,7 @@ std::string coloured_text(std::span<const engine::TokenRecord> tokens, const tex
         rest.erase(0, rest.size() - unfinished);
         if (whole.empty()) continue;
         out += colour_of(token.raw_logprob);
-        append_printable(out, whole);
+        out += screen_text(whole);
     }
     if (!rest.empty()) text::append_unfinished(out += colour_of(tokens.back().raw_logprob), rest);
     return fmt::format("{}{}\n{}90 % and more{}  {}50 %{}  {}10 %{}  {}less{}\n\n", out, kPlain, colour_of(0), kPlain,
