@@ -45,7 +45,7 @@ deb: program
 
 SPROUT_CORPUS = build/sprout/corpus/chat.jsonl
 
-$(SPROUT_CORPUS): models/sprout/make_corpus $(wildcard models/sprout/corpus/*.py models/sprout/corpus/*/*)
+$(SPROUT_CORPUS): models/sprout/make_corpus $(wildcard models/sprout/corpus/*.* models/sprout/corpus/*/*)
 	@models/sprout/make_corpus --to $(dir $@)
 
 sprout: build $(SPROUT_CORPUS)

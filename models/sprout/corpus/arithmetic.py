@@ -99,8 +99,8 @@ STORY_PEOPLE = Pool(["Mara", "Joon", "Pia", "Omar", "Lea", "Nico", "Sara", "Timo
 
 
 def pair_held_out(a, b):
-    """One in eight pairs of operands, whatever is done with them, is for the suite."""
-    return ((((a << 12) + b) * GOLDEN) & MASK) >> 61 == 0
+    """One in eight pairs of operands, whatever is done with them and in whichever order, is for the suite."""
+    return ((((max(a, b) << 12) + min(a, b)) * GOLDEN) & MASK) >> 61 == 0
 
 
 def columns(a, b, width):

@@ -182,7 +182,7 @@ def another(draw, fields, item, outer, in_form):
 def conversation(draw):
     """More notes for the same fields: what was asked for holds until something else is."""
     first, more = begin(draw)
-    for _ in range(draw.weighted([0, 1, 2, 3, 4], [20, 20, 20, 20, 20])):
+    for _ in range(draw.between(1, 4)):
         text, value = more()
         text = draw.pick(NOTE_MARKS).format(text) if draw.chance(40) else text
         first.messages += [user(text), assistant(dump(value))]

@@ -22,18 +22,18 @@ FRAMES = {
         "What is {x}?", "Explain {x}.", "What does {x} mean?", "Tell me about {x}.", "What is {x} in Hone?",
         "Describe {x}.", "I do not understand {x}.", "Define {x}.", "What do you know about {x}?", "What is {x} for?",
         "{x}"
-    ], ["Give me a short explanation of {x}.", "What should I know about {x}?", "{x}: what is that?"]),
+    ], ["Give me a short explanation of {x}.", "What should I know about {x}?", "In a few words, how would you define {x}?"]),
     "flag": Pool([
         "What does {x} do?", "What is {x} for?", "What does the flag {x} do?", "Explain {x}.", "What does {v} {x} do?",
         "When do I need {x}?", "What happens if I give {x}?", "Meaning of {x}?", "Tell me about {x} of {v}.",
         "What is the flag {x} of {v} good for?", "{x}", "Explain {v} {x}.", "What can I set with {x}?",
         "Which flag is {x}?"
-    ], ["Why would I use {x}?", "What effect has {x}?", "Describe the option {x} of {v}.", "For what is {x} there?"]),
+    ], ["Why would I use {x}?", "What effect has {x}?", "Describe the option {x} of {v}.", "Is there any reason to set {x}?"]),
     "key": Pool([
         "What does {x} do in a recipe?", "What is the key {x}?", "Explain {x} in the recipe.", "What does {x} mean?",
         "What can I set with {x}?", "recipe key {x}", "What is {x} in a recipe?", "Tell me about the recipe key {x}.",
         "{x}"
-    ], ["What is set by {x} in a recipe?", "Describe what {x} is in the recipe.", "For what is the key {x} there?"]),
+    ], ["Which setting is behind {x}?", "Describe the recipe's {x} to me.", "Somebody wrote {x} into a recipe. What follows from it?"]),
     "error": Pool([
         'I get the error "{x}".', 'What does "{x}" mean?', "Hone says: {x}", "{x} - what now?",
         "The server says {x}. What should I do?", 'Why do I get "{x}"?', "error: {x}", 'What can I do about "{x}"?',

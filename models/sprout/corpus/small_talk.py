@@ -27,7 +27,7 @@ TALK = [
         "Which model are you?", "What is sprout?", "Are you a human?", "Introduce yourself.",
         "Am I talking to a person?", "what model is this", "Who am I talking to?", "Are you GPT-4?", "Are you a robot?"
     ], [
-        "Please present yourself.", "May I ask who you are?", "Say what you are.", "Are you a real person or a machine?"
+        "Please present yourself.", "May I ask who you are?", "Reveal your identity.", "Are you a real person or a machine?"
     ]), WHO, "small language model"),
     (Pool([
         "What can you do?", "What are you good at?", "How can you help me?", "What should I ask you?",
