@@ -4,6 +4,7 @@ import base64
 import hashlib
 import time
 
+from browser import HURRY, MAY_HIDE
 from hone_server import HoneServer
 from selenium.webdriver.common.keys import Keys
 
@@ -123,6 +124,64 @@ def test_the_model_view_shows_architecture_memory_and_tensors(visit, scripted):
     search.send_keys("experts gate")
     page.wait(lambda: 0 < len(page.all(".tensors tbody tr")) < rows, "fewer rows")
     assert "32 tensors" in page.find(".table-foot").text
+
+
+SLOW_MODELS = """{
+    const plain = fetch;
+    window.fetch = async (url, options) => {
+      if (url === '/v1/models') await new Promise(resolve => setTimeout(resolve, 700));
+      return plain(url, options);
+    };
+}"""
+
+
+def test_the_model_may_be_told_before_its_name(visit, scripted, inject):
+    inject(SLOW_MODELS)
+    page = visit(scripted, "model")
+    page.wait(lambda: page.find("svg.architecture"), "the drawing")
+    page.wait(lambda: page.find(".shape h2").text == "speaker", "the name")
+
+
+def test_an_idle_page_sees_what_becomes_of_the_server(visit, scripted_folder, adapter, inject):
+    inject(HURRY + MAY_HIDE + "{ const plain = fetch; window.asked = 0; window.fetch = (...all) => (++window.asked, plain(...all)); }")
+    server = HoneServer(scripted_folder, "--threads", 1, "--kv-memory", "64M", "--name", "speaker", "--allow-adapter-updates")
+    try:
+        page = visit(server, "model")
+        page.may_complain = ["ERR_", "net::"]
+        page.wait(lambda: page.find(".shape h2").text == "speaker", "the model")
+        assert "Adapters" not in page.find(".model-facts").text
+        server.post("/v1/load_lora_adapter", {"lora_name": "law", "lora_path": str(adapter)})
+        page.wait(lambda: "law" in page.find(".model-facts").text, "the adapter in the view of the model")
+        page.keys("1")
+        page.wait(lambda: len(page.all(".model-choice option")) == 2, "the adapter in the chat")
+    finally:
+        server.kill()
+    page.wait(lambda: page.find(".server-status").text == "Server gone", "the word that the server is gone")
+    page.hide(True)
+    time.sleep(0.5)
+    asked = page.script("return asked")
+    time.sleep(1)
+    assert page.script("return asked") == asked, "who is not seen asks nothing"
+    page.hide(False)
+    page.wait(lambda: page.script("return asked") > asked + 2, "questions again")
+
+
+def test_a_conversation_that_is_picked_is_shown(page):
+    page.ask("markdown to find")
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the engine")
+    page.click(".conversations .title")
+    page.wait(lambda: page.find("main .chat") and page.said() == ["markdown to find"], "the conversation")
+    page.keys("3")
+    page.wait(lambda: page.find("main .model"), "the model")
+    page.press("New conversation")
+    page.wait(lambda: page.find("main .chat") and page.shown(".welcome"), "an empty conversation")
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the engine")
+    page.keys("s")
+    page.wait(lambda: page.find("main .chat"), "the chat")
+    time.sleep(0.2)
+    assert page.driver.switch_to.active_element.get_attribute("type") == "search"
 
 
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
