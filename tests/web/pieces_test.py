@@ -11,7 +11,7 @@ import pytest
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 MODULES = ("page/numbers", "chat/exchange", "chat/reading", "chat/conversation", "chat/request", "api/event_stream", "engine/history",
-           "chat/markdown_blocks", "chat/message_facts")
+           "chat/markdown_blocks", "chat/message_facts", "chat/answering", "chat/tools")
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +175,43 @@ def test_a_connection_that_says_nothing_is_given_up(run):
         } catch (problem) { out.push(problem.failure.kind, problem.message); }
         return out""")
     assert said == ["1", "cut", "Nothing comes from the server any more."]
+
+
+ANSWER = """
+    const answered = async () => {
+      const message = {id: 'b', parent: 'a', role: 'assistant', content: '', created: 1};
+      const asked = {id: 'a', parent: '', role: 'user', content: 'x', created: 1};
+      await new p.Answering(p.new_conversation(p.kDefaultSettings), [asked], message, () => undefined).done;
+      return [message.content, message.failure.kind, message.failure.message];
+    };
+    const first = 'data: {"choices":[{"delta":{"content":"Yes"},"finish_reason":null}]}\\n\\n';
+"""
+
+
+def test_an_answer_ends_on_a_connection_that_died_silently(run):
+    assert run(ANSWER + """
+        const plain = setTimeout;
+        globalThis.setTimeout = (run, ms, ...more) => plain(run, ms / 400, ...more);
+        const stream = () => new ReadableStream({start: control => control.enqueue(new TextEncoder().encode(first))});
+        globalThis.fetch = async path => new Response(path === '/v1/models' ? '{"data":[]}' : stream());
+        return answered()""") == ["Yes", "cut", "Nothing comes from the server any more."]
+
+
+@pytest.mark.parametrize("event", ("{", "null", '{"choices":[{}]}'))
+def test_an_answer_that_cannot_be_read_is_not_the_tools_fault(run, event):
+    text, kind, said = run(ANSWER + f"""
+        globalThis.fetch = async path => new Response(path === '/v1/models' ? '{{"data":[]}}' : first + {json.dumps(f"data: {event}")} + '\\n\\n');
+        return answered()""")
+    assert (text, kind) == ("Yes", "cut") and said.startswith("What the server sent cannot be read: ")
+
+
+def test_tools_are_called_as_the_server_lets_them(run):
+    names = ["a", "x" * 128, "files/read:v1.2-b_c"]
+    given = json.dumps(json.dumps([{"name": name} for name in names]))
+    assert run(f"return p.parse_tools({given}).map(tool => tool.function.name)") == names
+    for name in ("", "x" * 129, "two words", "é"):
+        given = json.dumps(json.dumps([{"name": name}]))
+        assert run(f"try {{ p.parse_tools({given}) }} catch (problem) {{ return problem.message }}").startswith('Tool 1 needs a "name"')
 
 
 TEXT = """# Title
