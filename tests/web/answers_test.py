@@ -40,6 +40,28 @@ def test_a_call_is_a_card_whose_result_goes_back(page):
     page.wait(lambda: page.find(".tool-card .result pre").text == "4 degrees", "the result after a reload")
 
 
+def test_the_tools_that_are_tried_are_the_conversation_s_own(page):
+    page.press("Try a tool: the weather in Oslo")
+    page.wait(lambda: page.find(".tool-card textarea"), "the call")
+    assert "get_weather" in page.find("#setting-tools").get_attribute("value")
+    page.keys(",")
+    page.find("#setting-temperature").send_keys("0.5")
+    page.keys("n")
+    page.wait(lambda: page.all(".welcome"), "an empty conversation")
+    assert page.find("#setting-tools").get_attribute("value") == ""
+    assert page.find("#setting-temperature").get_attribute("value") == "0.5", "what the user chose is kept"
+
+
+def test_code_is_copied(page):
+    page.ask("markdown")
+    page.script("navigator.clipboard.writeText = async text => { window.copied = text; }")
+    page.press("Copy the code")
+    page.wait(lambda: page.all("figure.code [aria-label=Copied]"), "the word that it is copied")
+    assert page.script("return window.copied") == "print('hone')"
+    page.press("Copy the message", ".message.assistant")
+    assert page.wait(lambda: page.script("return window.copied")).startswith("# Edges\n\nA **bold** word.")
+
+
 def test_code_in_a_list_is_a_block_of_code_and_tabs_stay(page):
     answer = page.ask("recipe")
     listed, plain = answer.find_elements("css selector", "figure.code code")

@@ -1,6 +1,8 @@
 """What people do in the chat: talk, stop, come back, change what they said, find what was said."""
 
 import json
+import re
+import time
 
 from selenium.webdriver.common.keys import Keys
 
@@ -154,6 +156,53 @@ def test_two_tabs_do_not_take_from_each_other(page):
     page.driver.switch_to.window(first)
     page.driver.refresh()
     page.wait(lambda: len(page.said()) == 3, "all of it after a reload")
+
+
+def test_what_is_set_in_one_tab_is_set_in_the_other(page):
+    page.ask("markdown one")
+    with page.another_tab():
+        page.wait(lambda: page.said() == ["markdown one"], "the conversation in the other tab")
+        page.keys(",")
+        page.find("#setting-temperature").send_keys("0.5")
+        with page.first_tab():
+            page.wait(lambda: page.find("#setting-temperature").get_attribute("value") == "0.5", "what was set in the other tab")
+            page.ask("thinking two")
+            page.keys(",")
+            page.find("#setting-top_p").send_keys("0.9")
+        page.wait(lambda: page.find("#setting-top_p").get_attribute("value") == "0.9", "what was set in the first tab")
+        assert page.find("#setting-temperature").get_attribute("value") == "0.5"
+    page.driver.refresh()
+    page.wait(lambda: page.find("#setting-top_p").get_attribute("value") == "0.9", "it after a reload")
+    assert page.find("#setting-temperature").get_attribute("value") == "0.5"
+
+
+def test_an_answer_of_another_tab_is_no_failure_until_that_is_closed(visit, endless):
+    growing = ".message.assistant[aria-busy=true]"
+    page = visit(endless)
+    page.say("Go on")
+    page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
+    page.press("Stop", ".composer")
+    page.answer()
+    with page.another_tab():
+        page.wait(lambda: page.said() == ["Go on"], "the conversation in the other tab")
+        page.say("And then?")
+        page.wait(lambda: page.all(growing + " .markdown .block"), "some text")
+        with page.first_tab():
+            page.wait(lambda: page.said() == ["Go on", "And then?"] and page.all(growing), "what is asked in the other tab")
+            assert not page.all(".failure") and not page.all(growing + " footer button")
+        page.press("Stop", ".composer")
+        page.answer()
+        with page.first_tab():
+            page.wait(lambda: "stopped" in page.answer().find_element("css selector", ".facts").text, "how it ended")
+        page.say("And at last?")
+        page.wait(lambda: page.all(growing + " .markdown .block"), "some text")
+        time.sleep(1)  # what came is kept meanwhile
+        with page.another_tab():
+            page.wait(lambda: len(page.said()) == 3 and page.all(growing), "the answer in a tab that is new")
+            assert not page.all(".failure")
+    page.wait(lambda: "closed before" in page.find(".failure.cut").text, "the failure")
+    assert page.button("Continue", ".failure")
+    endless.wait_until_idle()
 
 
 def test_nesting_without_end_is_shown_as_text(page, tmp_path):

@@ -88,6 +88,37 @@ def test_a_full_server_is_asked_again(visit, endless_folder):
         assert page.said() == ["Is there room?"]
 
 
+def test_only_the_tab_that_asked_asks_again(visit, endless_folder):
+    with full_server(endless_folder) as (server, stream):
+        page = visit(server)
+        page.may_complain = ["429"]
+        page.say("Is there room?")
+        assert failure(page, "busy").get_attribute("role") == "alert"
+        page.press("Do not retry")
+        with page.another_tab():
+            assert failure(page, "busy").get_attribute("role") is None, "it is no news"
+            assert not page.all(".countdown")
+            with page.first_tab():
+                before = page.find(".message.assistant").get_attribute("data-id")
+                page.press("Retry")
+                now = page.wait(lambda: page.find(".message.assistant").get_attribute("data-id"))
+                assert now != before
+                page.press("Do not retry")
+            page.wait(lambda: page.find(".message.assistant").get_attribute("data-id") == now, "the answer that was tried again")
+            assert not page.all(".message.assistant .branches") and len(page.all(".message.assistant")) == 1
+            failure(page, "busy")
+            assert not page.all(".countdown")
+            page.press("Answer again")
+            page.wait(lambda: page.find(".message.assistant").get_attribute("data-id") not in (before, now), "another try, here")
+            failure(page, "busy")
+        page.wait(lambda: page.find(".message.assistant").get_attribute("data-id") not in (before, now), "the other tab's try")
+        assert not page.all(".message.assistant .branches")
+        page.driver.refresh()
+        failure(page, "busy")
+        assert not page.all(".message.assistant .branches") and not page.all("[role=alert].failure")
+        stream.close()
+
+
 def test_the_server_s_words_are_shown(visit, scripted_folder):
     with HoneServer(scripted_folder, *FLAGS, "--max-context", 200) as server:
         page = visit(server)

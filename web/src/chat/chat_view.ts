@@ -99,8 +99,7 @@ export class ChatView {
       ask('What is 347 + 586? Think first.'),
       ask('Sort these numbers: 41, 7, 19, 88, 3'),
       ['Try a tool: the weather in Oslo', () => {
-        if (!this.chats.current.settings.tools.trim()) this.chats.change_settings({tools: kExampleTools});
-        this.#panel.draw();
+        if (!this.chats.current.settings.tools.trim()) this.chats.set_up({tools: kExampleTools});
         this.chats.send('What is the weather in Oslo?');
       }],
     ];
