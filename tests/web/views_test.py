@@ -40,6 +40,39 @@ def test_the_engine_view_moves_under_load(visit, endless):
     end_load(page, endless)
 
 
+def test_a_paused_picture_keeps_its_steps(visit, endless):
+    """Also when another view was looked at, which begins a new stream of events."""
+    page = visit(endless, "engine")
+    page.wait(lambda: "endless" in page.find(".engine-state").text, "the server's greeting")
+    page.press("Make some load", ".bar-items")
+    page.wait(lambda: steps(page) > 50, "steps")
+    page.keys("p")
+    page.wait(lambda: page.button("Go on"), "a pause")
+    end_load(page, endless)
+    page.script("document.activeElement.blur()")
+    shown, count = picture(page), steps(page)
+    page.keys("1")
+    page.wait(lambda: page.find("main .chat"), "the chat")
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the engine")
+    time.sleep(1.5)  # a greeting and some pictures
+    assert page.button("Go on") and steps(page) == count and picture(page) == shown
+    page.keys("p")
+    page.wait(lambda: page.shown(".engine-empty"), "what is there now")
+    endless.post("/v1/completions", {"model": "endless", "prompt": "once", "max_tokens": 100, "ignore_eos": True})
+    page.wait(lambda: picture(page) != shown and not page.shown(".engine-empty"), "a picture that moves again")
+
+
+def test_an_engine_view_that_nobody_sees_ends(visit, endless, inject):
+    inject(HURRY + MAY_HIDE + "window.is_hidden = true;"
+           "{ const plain = fetch; window.fetch = (url, options) => {"
+           " if (url === '/v1/hone/events') window.watched = options.signal; return plain(url, options); } }")
+    page = visit(endless, "engine")
+    page.wait(lambda: page.script("return window.watched?.aborted"), "the end of the watch")
+    page.hide(False)
+    page.wait(lambda: page.script("return !window.watched.aborted") and not page.all(".figures.stale"), "another watch")
+
+
 def test_the_empty_state_comes_back(visit, endless):
     """The server says nothing while nothing happens."""
     page = visit(endless, "engine")
