@@ -1,5 +1,7 @@
 """What an answer carries beside its text: tokens and their probabilities, calls of tools; and what a hostile one may not do."""
 
+from selenium.webdriver.common.action_chains import ActionChains
+
 TOOLS = '[{"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]'
 
 
@@ -11,9 +13,17 @@ def test_the_token_view_tells_what_was_likely(page):
     assert not page.shown(".message.assistant .body > .markdown")
     page.script("arguments[0].focus()", tokens[0])
     card = page.wait(lambda: page.shown(".token-card"), "the card of a token")[0]
+    assert tokens[0].get_attribute("aria-describedby") == card.get_attribute("id")
     rows = card.find_elements("css selector", "li")
     assert len(rows) >= 5 and "%" in rows[0].text and card.find_elements("css selector", "li.drawn")
     assert "log p" in card.text
+    page.script("arguments[0].blur()", tokens[0])
+    page.wait(lambda: not page.shown(".token-card") and not tokens[0].get_attribute("aria-describedby"), "no card")
+    ActionChains(page.driver).move_to_element(tokens[1]).perform()
+    card = page.wait(lambda: page.shown(".token-card"), "the card of the token under the pointer")[0]
+    assert len(card.find_elements("css selector", "li")) >= 5
+    ActionChains(page.driver).move_to_element(page.find(".composer-field")).perform()
+    page.wait(lambda: not page.shown(".token-card"), "no card")
     page.press("Token view")
     page.wait(lambda: page.shown(".message.assistant .body > .markdown"), "the text again")
 

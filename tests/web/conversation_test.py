@@ -4,7 +4,13 @@ import json
 import re
 import time
 
+from hone_server import HoneServer
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+
+def tokens_of(answer):
+    return int(re.search(r"([\d,]+) tokens?\b", answer.find_element("css selector", ".facts").text)[1].replace(",", ""))
 
 
 def test_a_conversation(page):
@@ -279,9 +285,43 @@ def test_settings_go_with_the_request(page):
     assert "cut at the most tokens" in answer.text
 
 
+def test_an_adapter_that_is_chosen_answers(visit, scripted_folder, adapter):
+    with HoneServer(scripted_folder, "--threads", 1, "--kv-memory", "64M", "--name", "speaker", "--adapter", f"law={adapter}") as server:
+        page = visit(server)
+        names = page.wait(lambda: [option.text for option in page.all(".model-choice option")], "the models")
+        assert names == ["speaker", "law (adapter)"]
+        Select(page.find(".model-choice")).select_by_value("law")
+        page.ask("markdown")
+        page.wait(lambda: page.find(".message.assistant .facts").text.startswith("law"), "who answered")
+        page.keys("n")
+        page.wait(lambda: page.all(".welcome") and page.find(".model-choice").get_attribute("value") == "law", "the choice in what is new")
+        Select(page.find(".model-choice")).select_by_value("speaker")
+        page.ask("markdown")
+        page.wait(lambda: page.find(".message.assistant .facts").text.startswith("speaker"), "who answered")
+
+
+def test_keys_can_be_switched_off(page):
+    def set_keys(on):
+        page.press("Keyboard shortcuts")
+        box = page.wait(lambda: page.shown("dialog.shortcuts input[type=checkbox]"), "the switch")[0]
+        assert box.is_selected() != on
+        box.click()
+        box.send_keys(Keys.ESCAPE)
+        page.wait(lambda: not page.shown("dialog.shortcuts"), "the overlay to close")
+
+    set_keys(False)
+    page.driver.refresh()
+    page.wait(lambda: page.find(".composer-field"), "the page")
+    page.keys("2", "?")
+    assert not page.all("main .engine") and not page.shown("dialog.shortcuts")
+    set_keys(True)
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the other view")
+
+
 def test_keys_are_listed(page):
     page.keys("?")
     text = page.wait(lambda: page.shown("dialog.shortcuts"))[0].text
-    assert "Answer again" in text and "New conversation" in text
+    assert "Answer again" in text and "New conversation" in text and "look back and on in a paused picture" in text
     page.find("dialog.shortcuts").send_keys(Keys.ESCAPE)
     page.wait(lambda: not page.shown("dialog.shortcuts"), "the overlay to close")

@@ -238,6 +238,17 @@ def test_a_phone_is_wide_enough(visit, scripted, driver):
         page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
         page.wait(lambda: page.driver.switch_to.active_element.get_attribute("aria-label") == "Menu", "the focus on the menu again")
         assert not page.script("return document.querySelector('.page').inert")
+        page.keys("1", ",")
+        page.wait(lambda: page.shown(".panel"), "the settings, which cover the page")
+        free = "return [...document.querySelectorAll('a, button, textarea')].filter(node => !node.closest('[inert], .panel, dialog')).length"
+        assert page.script(free) == 0
+        page.find(".panel textarea").send_keys(Keys.ESCAPE)
+        page.wait(lambda: page.driver.switch_to.active_element.get_attribute("aria-label") == "Settings", "the focus on the button again")
+        assert not page.all("[inert]")
+        page.press("Settings")
+        page.wait(lambda: page.script(free) == 0, "the settings again")
+        page.keys("2")
+        page.wait(lambda: page.find("main .engine") and not page.all("[inert]"), "another view, which can be used")
     finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
