@@ -93,6 +93,7 @@ def test_the_output_of_a_model_runs_nothing(page):
     for link in shown.find_elements("css selector", "a"):
         if not link.get_attribute("href"):
             page.script("arguments[0].click()", link)
+    assert page.script("return window.pwned") is None
     page.driver.refresh()
     page.wait(lambda: page.all(".message.assistant"), "the conversation after a reload")
     assert page.script("return window.pwned") is None

@@ -52,10 +52,20 @@ def test_a_reload_keeps_everything(page):
 def test_stop_keeps_what_came_and_goes_on(visit, endless):
     page = visit(endless)
     page.say("Go on")
+    text = ".message.assistant .body > .markdown"
     page.wait(lambda: len(page.all(".message.assistant .markdown .block")) > 0, "some text")
     page.press("Stop", ".composer")
     answer = page.answer()
     page.wait(lambda: "stopped" in answer.find_element("css selector", ".facts").text, "the word that it was stopped")
+    endless.wait_until_idle()
+    stopped, tokens = page.find(text).text, tokens_of(answer)
+    assert stopped and tokens > 0
+    page.driver.refresh()
+    page.wait(lambda: page.find(text).text == stopped, "what came, after a reload")
+    page.press("Continue", ".message.assistant")
+    page.wait(lambda: page.is_answering() and len(page.find(text).text) > len(stopped), "more of it")
+    page.press("Stop", ".composer")
+    assert tokens_of(page.answer()) > tokens and len(page.all(".message.assistant")) == 1
     endless.wait_until_idle()
     page.say("And again")
     page.wait(page.is_answering, "the next answer")

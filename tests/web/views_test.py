@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import time
 
 from browser import HURRY, MAY_HIDE
@@ -17,6 +18,12 @@ def steps(page):
     return int(page.find(".timeline").get_attribute("data-steps") or 0)
 
 
+def tile(page, name):
+    """Its value and its note."""
+    shown = page.find(f".tile[aria-label='{name}']")
+    return [shown.find_element("css selector", part).text.replace(",", "", part == "strong") for part in ("strong", ".note")]
+
+
 def end_load(page, server):
     if page.script("return document.querySelector('.bar-items .load').textContent") == "Stop the load":
         page.click(".bar-items .load")
@@ -24,12 +31,18 @@ def end_load(page, server):
 
 
 def test_the_engine_view_moves_under_load(visit, endless):
+    for _ in range(2):
+        endless.post("/v1/completions", {"model": "endless", "prompt": "the same edge " * 40, "max_tokens": 1})
     page = visit(endless, "engine")
     page.wait(lambda: page.shown(".engine-empty"), "the empty state")
     page.wait(lambda: "endless" in page.find(".engine-state").text, "the server's greeting")
     page.press("Make some load", ".bar-items")
     page.wait(lambda: steps(page) > 20, "steps")
-    page.wait(lambda: float(page.find(".tile[aria-label=Decoding] strong").text.replace(",", "")) > 0, "tokens/s")
+    page.wait(lambda: float(tile(page, "Decoding")[0]) > 0 and float(tile(page, "Reading prompts")[0]) > 0, "tokens/s")
+    page.wait(lambda: int(tile(page, "Streams")[0]) > 0 and int(tile(page, "Cache pages")[0]) > 0, "streams and their pages")
+    page.wait(lambda: int(tile(page, "Prefix hits")[0]) >= 64, "the prompt that came twice")
+    page.wait(lambda: re.fullmatch(r"p50; p99 [\d.]+ m?s, target [\d.]+ m?s", tile(page, "Gap between tokens")[1]), "the gap and its target")
+    assert re.fullmatch(r"[\d.]+ m?s", tile(page, "Gap between tokens")[0])
     assert not page.shown(".engine-empty")
     first = picture(page)
     page.wait(lambda: picture(page) != first, "a picture that moves")
