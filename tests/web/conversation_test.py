@@ -221,6 +221,27 @@ def test_an_answer_of_another_tab_is_no_failure_until_that_is_closed(visit, endl
     endless.wait_until_idle()
 
 
+def test_where_nothing_tells_who_answers_an_answer_of_another_tab_is_no_failure(visit, endless, inject):
+    inject("Object.defineProperty(navigator, 'locks', {value: undefined})")
+    page = visit(endless)
+    page.say("Go on")
+    page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
+    page.press("Stop", ".composer")
+    page.answer()
+    with page.another_tab():
+        page.wait(lambda: page.said() == ["Go on"], "the conversation in the other tab")
+        page.say("And then?")
+        with page.first_tab():
+            page.wait(lambda: page.said() == ["Go on", "And then?"], "what is asked in the other tab")
+            time.sleep(0.5)
+            assert not page.all(".failure")
+        page.press("Stop", ".composer")
+        page.answer()
+        with page.first_tab():
+            page.wait(lambda: "stopped" in page.answer().find_element("css selector", ".facts").text, "how it ended")
+    endless.wait_until_idle()
+
+
 def test_nesting_without_end_is_shown_as_text(page, tmp_path):
     """The Markdown parser gives up; the page does not, nor after a reload."""
     deep = {"id": "c1", "messages": {"a": {"id": "a", "parent": "", "role": "user", "content": "x", "created": 1},

@@ -1,7 +1,7 @@
 // All conversations, the one that is open, and the answers on their way; says what changed and keeps it in the browser.
 import {browser_shelf} from '../page/shelf';
 import {Signal} from '../page/signal';
-import {hold_answer, when_nobody_answers} from './answer_locks';
+import {hold_answer, tells_who_answers, when_nobody_answers} from './answer_locks';
 import {Answering} from './answering';
 import {add_message, can_continue, change_settings, choose_branch, is_unfinished, kDefaultSettings, merge, new_conversation, path, take_back,
         type Conversation, type Message, type Settings} from './conversation';
@@ -257,7 +257,7 @@ export class Chats {
       if (took_settings) this.settings_changed.emit(ours);
       if (lacks && !this.is_answering(ours)) void this.#save(ours);
     }
-    this.#await_ends(ours ?? theirs);
+    if (tells_who_answers()) this.#await_ends(ours ?? theirs);
     this.list_changed.emit();
   }
 
