@@ -1,6 +1,7 @@
 """A headless Chromium that shows the page, and words for what users do there. What must hold of every visit is checked when it ends:
 no request to another host, nothing that the browser complains of in its console."""
 
+import contextlib
 import json
 import os
 import time
@@ -16,6 +17,10 @@ DRIVER = "/usr/bin/chromedriver"
 WAIT_SECONDS = float(os.environ.get("HONE_WEB_WAIT", "15"))  # more where the machine has other work
 ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,860",
              "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+
+# What a page may begin with: clocks that make long waits short, and a tab that window.is_hidden says to be one that nobody sees.
+HURRY = "{ const plain = setTimeout; window.setTimeout = (run, ms, ...more) => plain(run, ms >= 2500 ? ms / 50 : ms, ...more); }"
+MAY_HIDE = "Object.defineProperty(document, 'hidden', {get: () => window.is_hidden === true});"
 
 
 def start_chromium():
@@ -34,6 +39,7 @@ class Page:
         self.driver = driver
         self.origin = f"http://{server.host}:{server.port}"
         self.may_complain = []
+        self.first = driver.current_window_handle
 
     def open(self, view="chat"):
         self.driver.get(f"{self.origin}/#{view}")
@@ -53,6 +59,31 @@ class Page:
                 return value
             assert time.monotonic() < end, f"{what} did not come true in {seconds} s:\n{self.find('body').text[-2000:]}"
             time.sleep(0.03)
+
+    def hide(self, hidden):
+        """Where the page began with MAY_HIDE."""
+        self.script("window.is_hidden = arguments[0]; document.dispatchEvent(new Event('visibilitychange'))", hidden)
+
+    @contextlib.contextmanager
+    def another_tab(self):
+        """What is done within it is done in a second tab of the same page, which is closed then."""
+        before = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        second = self.driver.current_window_handle
+        try:
+            yield self.open()
+        finally:
+            self.driver.switch_to.window(second)
+            self.driver.close()
+            self.driver.switch_to.window(before)
+
+    @contextlib.contextmanager
+    def first_tab(self):
+        """Within another_tab: what is done within it is done in the first."""
+        here = self.driver.current_window_handle
+        self.driver.switch_to.window(self.first)
+        yield self
+        self.driver.switch_to.window(here)
 
     def find(self, selector):
         return self.driver.find_element(By.CSS_SELECTOR, selector)

@@ -1,6 +1,7 @@
 """Servers and a browser that tests share. Each test visits with an empty browser store."""
 
 import pytest
+from adapter_files import write_adapter
 from browser import Page, start_chromium
 from hone_server import MODELS, HoneServer
 
@@ -38,10 +39,25 @@ def endless(endless_folder):
 
 
 @pytest.fixture(scope="session")
+def adapter(scripted_folder, tmp_path_factory):
+    """One that changes nothing of what the scripted model says."""
+    return write_adapter(tmp_path_factory.mktemp("adapters") / "law", scripted_folder, seed=1, size=0)
+
+
+@pytest.fixture(scope="session")
 def driver():
     running = start_chromium()
     yield running
     running.quit()
+
+
+@pytest.fixture
+def inject(driver):
+    """inject(source) runs it in every page from now on, before the page's own script."""
+    added = []
+    yield lambda source: added.append(driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source}))
+    for one in added:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", one)
 
 
 @pytest.fixture

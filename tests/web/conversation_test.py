@@ -1,8 +1,16 @@
 """What people do in the chat: talk, stop, come back, change what they said, find what was said."""
 
 import json
+import re
+import time
 
+from hone_server import HoneServer
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+
+def tokens_of(answer):
+    return int(re.search(r"([\d,]+) tokens?\b", answer.find_element("css selector", ".facts").text)[1].replace(",", ""))
 
 
 def test_a_conversation(page):
@@ -44,10 +52,20 @@ def test_a_reload_keeps_everything(page):
 def test_stop_keeps_what_came_and_goes_on(visit, endless):
     page = visit(endless)
     page.say("Go on")
+    text = ".message.assistant .body > .markdown"
     page.wait(lambda: len(page.all(".message.assistant .markdown .block")) > 0, "some text")
     page.press("Stop", ".composer")
     answer = page.answer()
     page.wait(lambda: "stopped" in answer.find_element("css selector", ".facts").text, "the word that it was stopped")
+    endless.wait_until_idle()
+    stopped, tokens = page.find(text).text, tokens_of(answer)
+    assert stopped and tokens > 0
+    page.driver.refresh()
+    page.wait(lambda: page.find(text).text == stopped, "what came, after a reload")
+    page.press("Continue", ".message.assistant")
+    page.wait(lambda: page.is_answering() and len(page.find(text).text) > len(stopped), "more of it")
+    page.press("Stop", ".composer")
+    assert tokens_of(page.answer()) > tokens and len(page.all(".message.assistant")) == 1
     endless.wait_until_idle()
     page.say("And again")
     page.wait(page.is_answering, "the next answer")
@@ -156,6 +174,74 @@ def test_two_tabs_do_not_take_from_each_other(page):
     page.wait(lambda: len(page.said()) == 3, "all of it after a reload")
 
 
+def test_what_is_set_in_one_tab_is_set_in_the_other(page):
+    page.ask("markdown one")
+    with page.another_tab():
+        page.wait(lambda: page.said() == ["markdown one"], "the conversation in the other tab")
+        page.keys(",")
+        page.find("#setting-temperature").send_keys("0.5")
+        with page.first_tab():
+            page.wait(lambda: page.find("#setting-temperature").get_attribute("value") == "0.5", "what was set in the other tab")
+            page.ask("thinking two")
+            page.keys(",")
+            page.find("#setting-top_p").send_keys("0.9")
+        page.wait(lambda: page.find("#setting-top_p").get_attribute("value") == "0.9", "what was set in the first tab")
+        assert page.find("#setting-temperature").get_attribute("value") == "0.5"
+    page.driver.refresh()
+    page.wait(lambda: page.find("#setting-top_p").get_attribute("value") == "0.9", "it after a reload")
+    assert page.find("#setting-temperature").get_attribute("value") == "0.5"
+
+
+def test_an_answer_of_another_tab_is_no_failure_until_that_is_closed(visit, endless):
+    growing = ".message.assistant[aria-busy=true]"
+    page = visit(endless)
+    page.say("Go on")
+    page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
+    page.press("Stop", ".composer")
+    page.answer()
+    with page.another_tab():
+        page.wait(lambda: page.said() == ["Go on"], "the conversation in the other tab")
+        page.say("And then?")
+        page.wait(lambda: page.all(growing + " .markdown .block"), "some text")
+        with page.first_tab():
+            page.wait(lambda: page.said() == ["Go on", "And then?"] and page.all(growing), "what is asked in the other tab")
+            assert not page.all(".failure") and not page.all(growing + " footer button")
+        page.press("Stop", ".composer")
+        page.answer()
+        with page.first_tab():
+            page.wait(lambda: "stopped" in page.answer().find_element("css selector", ".facts").text, "how it ended")
+        page.say("And at last?")
+        page.wait(lambda: page.all(growing + " .markdown .block"), "some text")
+        time.sleep(1)  # what came is kept meanwhile
+        with page.another_tab():
+            page.wait(lambda: len(page.said()) == 3 and page.all(growing), "the answer in a tab that is new")
+            assert not page.all(".failure")
+    page.wait(lambda: "closed before" in page.find(".failure.cut").text, "the failure")
+    assert page.button("Continue", ".failure")
+    endless.wait_until_idle()
+
+
+def test_where_nothing_tells_who_answers_an_answer_of_another_tab_is_no_failure(visit, endless, inject):
+    inject("Object.defineProperty(navigator, 'locks', {value: undefined})")
+    page = visit(endless)
+    page.say("Go on")
+    page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
+    page.press("Stop", ".composer")
+    page.answer()
+    with page.another_tab():
+        page.wait(lambda: page.said() == ["Go on"], "the conversation in the other tab")
+        page.say("And then?")
+        with page.first_tab():
+            page.wait(lambda: page.said() == ["Go on", "And then?"], "what is asked in the other tab")
+            time.sleep(0.5)
+            assert not page.all(".failure")
+        page.press("Stop", ".composer")
+        page.answer()
+        with page.first_tab():
+            page.wait(lambda: "stopped" in page.answer().find_element("css selector", ".facts").text, "how it ended")
+    endless.wait_until_idle()
+
+
 def test_nesting_without_end_is_shown_as_text(page, tmp_path):
     """The Markdown parser gives up; the page does not, nor after a reload."""
     deep = {"id": "c1", "messages": {"a": {"id": "a", "parent": "", "role": "user", "content": "x", "created": 1},
@@ -230,9 +316,43 @@ def test_settings_go_with_the_request(page):
     assert "cut at the most tokens" in answer.text
 
 
+def test_an_adapter_that_is_chosen_answers(visit, scripted_folder, adapter):
+    with HoneServer(scripted_folder, "--threads", 1, "--kv-memory", "64M", "--name", "speaker", "--adapter", f"law={adapter}") as server:
+        page = visit(server)
+        names = page.wait(lambda: [option.text for option in page.all(".model-choice option")], "the models")
+        assert names == ["speaker", "law (adapter)"]
+        Select(page.find(".model-choice")).select_by_value("law")
+        page.ask("markdown")
+        page.wait(lambda: page.find(".message.assistant .facts").text.startswith("law"), "who answered")
+        page.keys("n")
+        page.wait(lambda: page.all(".welcome") and page.find(".model-choice").get_attribute("value") == "law", "the choice in what is new")
+        Select(page.find(".model-choice")).select_by_value("speaker")
+        page.ask("markdown")
+        page.wait(lambda: page.find(".message.assistant .facts").text.startswith("speaker"), "who answered")
+
+
+def test_keys_can_be_switched_off(page):
+    def set_keys(on):
+        page.press("Keyboard shortcuts")
+        box = page.wait(lambda: page.shown("dialog.shortcuts input[type=checkbox]"), "the switch")[0]
+        assert box.is_selected() != on
+        box.click()
+        box.send_keys(Keys.ESCAPE)
+        page.wait(lambda: not page.shown("dialog.shortcuts"), "the overlay to close")
+
+    set_keys(False)
+    page.driver.refresh()
+    page.wait(lambda: page.find(".composer-field"), "the page")
+    page.keys("2", "?")
+    assert not page.all("main .engine") and not page.shown("dialog.shortcuts")
+    set_keys(True)
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the other view")
+
+
 def test_keys_are_listed(page):
     page.keys("?")
     text = page.wait(lambda: page.shown("dialog.shortcuts"))[0].text
-    assert "Answer again" in text and "New conversation" in text
+    assert "Answer again" in text and "New conversation" in text and "look back and on in a paused picture" in text
     page.find("dialog.shortcuts").send_keys(Keys.ESCAPE)
     page.wait(lambda: not page.shown("dialog.shortcuts"), "the overlay to close")

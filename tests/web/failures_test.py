@@ -21,13 +21,22 @@ def full_server(model):
         yield server, stream
 
 
+@contextlib.contextmanager
+def killed(model, *flags):
+    """A server that dies at the end, whatever happened."""
+    server = HoneServer(model, *FLAGS, *flags)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
 def test_a_server_that_dies_leaves_the_text(visit, endless_folder):
-    server = HoneServer(endless_folder, *FLAGS, "--max-context", 32768)
-    page = visit(server)
-    page.may_complain = ["ERR_", "net::"]
-    page.say("Go on")
-    page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
-    server.kill()
+    with killed(endless_folder, "--max-context", 32768) as server:
+        page = visit(server)
+        page.may_complain = ["ERR_", "net::"]
+        page.say("Go on")
+        page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
     box = failure(page, "cut")
     assert "broke" in box.text and page.find(".message.assistant .body > .markdown").text
     page.wait(lambda: page.find(".server-status").text == "Server gone", "the status")
@@ -41,11 +50,10 @@ def test_a_server_that_dies_leaves_the_text(visit, endless_folder):
 
 def test_a_retry_takes_nothing_that_follows(visit, endless_folder):
     """An answer of which nothing came is replaced, but not where the conversation went on behind it."""
-    server = HoneServer(endless_folder, *FLAGS)
-    page = visit(server)
-    page.may_complain = ["ERR_", "net::"]
-    page.wait(lambda: page.find(".server-status").text == "Connected", "the connection")
-    server.kill()
+    with killed(endless_folder) as server:
+        page = visit(server)
+        page.may_complain = ["ERR_", "net::"]
+        page.wait(lambda: page.find(".server-status").text == "Connected", "the connection")
     page.say("One")
     failure(page, "offline")
     page.press("Retry", ".message.assistant")
@@ -88,6 +96,37 @@ def test_a_full_server_is_asked_again(visit, endless_folder):
         assert page.said() == ["Is there room?"]
 
 
+def test_only_the_tab_that_asked_asks_again(visit, endless_folder):
+    with full_server(endless_folder) as (server, stream):
+        page = visit(server)
+        page.may_complain = ["429"]
+        page.say("Is there room?")
+        assert failure(page, "busy").get_attribute("role") == "alert"
+        page.press("Do not retry")
+        with page.another_tab():
+            assert failure(page, "busy").get_attribute("role") is None, "it is no news"
+            assert not page.all(".countdown")
+            with page.first_tab():
+                before = page.find(".message.assistant").get_attribute("data-id")
+                page.press("Retry")
+                now = page.wait(lambda: page.find(".message.assistant").get_attribute("data-id"))
+                assert now != before
+                page.press("Do not retry")
+            page.wait(lambda: page.find(".message.assistant").get_attribute("data-id") == now, "the answer that was tried again")
+            assert not page.all(".message.assistant .branches") and len(page.all(".message.assistant")) == 1
+            failure(page, "busy")
+            assert not page.all(".countdown")
+            page.press("Answer again")
+            page.wait(lambda: page.find(".message.assistant").get_attribute("data-id") not in (before, now), "another try, here")
+            failure(page, "busy")
+        page.wait(lambda: page.find(".message.assistant").get_attribute("data-id") not in (before, now), "the other tab's try")
+        assert not page.all(".message.assistant .branches")
+        page.driver.refresh()
+        failure(page, "busy")
+        assert not page.all(".message.assistant .branches") and not page.all("[role=alert].failure")
+        stream.close()
+
+
 def test_the_server_s_words_are_shown(visit, scripted_folder):
     with HoneServer(scripted_folder, *FLAGS, "--max-context", 200) as server:
         page = visit(server)
@@ -117,20 +156,24 @@ def test_a_browser_without_room_is_told_of(page):
     page.wait(lambda: "no room" in page.find(".problem.kept").text, "the warning")
 
 
-def test_a_browser_that_keeps_nothing_shows_the_page(visit, scripted, driver):
-    blocked = """
+def test_a_browser_that_gives_up_in_the_end_is_told_of(page):
+    """Each request succeeds; their transaction does not."""
+    page.script("const put = IDBObjectStore.prototype.put; IDBObjectStore.prototype.put = function (record) {"
+                " const done = put.call(this, record); done.addEventListener('success', () => this.transaction.abort()); return done; }")
+    page.ask("markdown")
+    page.wait(lambda: "does not keep the conversations" in page.find(".problem.kept").text, "the warning")
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page(visit, scripted, inject):
+    inject("""
         const refuse = {get() { throw new DOMException('no', 'SecurityError'); }};
         for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, refuse);
-        indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); };"""
-    added = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": blocked})
-    try:
-        page = visit(scripted)
-        assert "Edges" in page.ask("markdown").text
-        assert "keeps nothing" in page.find(".problem.kept").text
-        page.keys("n")
-        page.wait(lambda: page.all(".welcome"), "an empty conversation")
-    finally:
-        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+        indexedDB.open = () => { throw new DOMException('no', 'SecurityError'); };""")
+    page = visit(scripted)
+    assert "Edges" in page.ask("markdown").text
+    assert "keeps nothing" in page.find(".problem.kept").text
+    page.keys("n")
+    page.wait(lambda: page.all(".welcome"), "an empty conversation")
 
 
 def test_an_engine_view_without_a_key_asks_once(visit, scripted_folder):

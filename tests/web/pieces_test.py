@@ -11,7 +11,7 @@ import pytest
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 MODULES = ("page/numbers", "chat/exchange", "chat/reading", "chat/conversation", "chat/request", "api/event_stream", "engine/history",
-           "chat/markdown_blocks", "chat/message_facts")
+           "chat/markdown_blocks", "chat/message_facts", "chat/answering", "chat/tools")
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,8 @@ def message(id, parent, role, content, **more):
 
 
 def conversation(*messages, **more):
-    return {"id": "c1", "title": "", "created": 1, "changed": 1, "messages": {one["id"]: one for one in messages}, "chosen": {}} | more
+    return {"id": "c1", "title": "", "created": 1, "changed": 1, "messages": {one["id"]: one for one in messages}, "chosen": {}, "taken_back": [],
+            "settings": {}, "settings_changed": 0} | more
 
 
 def test_round_numbers_keep_their_zeros(run):
@@ -101,7 +102,61 @@ def test_two_copies_of_a_conversation_become_one(run):
         const facts = p.merge(ours, theirs);
         return [ours, facts, p.merge(theirs, ours)]""")
     assert set(merged["messages"]) == {"a", "b", "d"} and merged["chosen"]["a"] == "b"
-    assert facts == {"took": True, "lacks": True} and again == {"took": True, "lacks": False}
+    assert facts == {"took": True, "took_settings": False, "lacks": True} and again == {"took": True, "took_settings": False, "lacks": False}
+
+
+BUSY = {"kind": "busy", "message": "m"}
+
+
+def merged_twice(run, ours, theirs, growing=""):
+    """Ours and theirs when each has heard of the other, and whether either lacks something then."""
+    return run(f"""
+        const ours = {json.dumps(ours)}, theirs = {json.dumps(theirs)};
+        p.merge(ours, theirs, '{growing}');
+        const {{lacks}} = p.merge(theirs, ours);
+        return [ours, theirs, lacks || p.merge(ours, theirs, '{growing}').lacks]""")
+
+
+def test_what_one_copy_took_back_does_not_come_back(run):
+    failed = [message("a", "", "user", "x"), message("b", "a", "assistant", "", failure=BUSY)]
+    again = conversation(failed[0], message("c", "a", "assistant", "y", finish="stop"), chosen={"": "a", "a": "c"}, taken_back=["b"])
+    for one, other in ((again, conversation(*failed, chosen={"": "a", "a": "b"})), (conversation(*failed), again)):
+        ours, theirs, lacks = merged_twice(run, one, other)
+        assert set(ours["messages"]) == set(theirs["messages"]) == {"a", "c"} and not lacks
+        assert ours["taken_back"] == theirs["taken_back"] == ["b"]
+    taken = run(f"const one = {json.dumps(conversation(*failed))}; return [p.take_back(one, one.messages.b), one]")
+    assert taken[0] and set(taken[1]["messages"]) == {"a"} and taken[1]["taken_back"] == ["b"]
+    assert read(run, taken[1])["conversations"][0]["taken_back"] == ["b"]
+
+
+def test_what_somebody_went_on_from_is_not_taken_back(run):
+    failed = [message("a", "", "user", "x"), message("b", "a", "assistant", "", failure=BUSY)]
+    again = conversation(failed[0], message("c", "a", "assistant", "y", finish="stop"), taken_back=["b"])
+    ours, theirs, lacks = merged_twice(run, again, conversation(*failed, message("d", "b", "user", "z")))
+    assert set(ours["messages"]) == set(theirs["messages"]) == {"a", "b", "c", "d"} and not lacks
+
+
+def test_of_two_copies_the_newer_settings_count(run):
+    older, newer = (conversation(message("a", "", "user", "x"), settings={"system": name}, settings_changed=at)
+                    for name, at in (("old", 5), ("new", 6)))
+    for one, other in ((older, newer), (newer, older)):
+        ours, theirs, lacks = merged_twice(run, one, other)
+        assert ours["settings"] == theirs["settings"] == {"system": "new"} and not lacks
+
+
+def test_an_answer_on_its_way_is_not_replaced(run):
+    """It is continued here; another copy has it as it was."""
+    asked = message("a", "", "user", "x")
+    before = conversation(asked, message("b", "a", "assistant", "one", failure=BUSY))
+    ours, _, _ = merged_twice(run, conversation(asked, message("b", "a", "assistant", "one")), before, growing="b")
+    assert "failure" not in ours["messages"]["b"]
+
+
+def test_how_an_answer_of_another_tab_failed_is_taken_over(run):
+    asked = message("a", "", "user", "x")
+    ours, _, _ = merged_twice(run, conversation(asked, message("b", "a", "assistant", "")),
+                              conversation(asked, message("b", "a", "assistant", "", failure=BUSY)))
+    assert ours["messages"]["b"]["failure"] == BUSY
 
 
 def test_an_answer_that_went_on_elsewhere_is_taken_over(run):
@@ -175,6 +230,43 @@ def test_a_connection_that_says_nothing_is_given_up(run):
         } catch (problem) { out.push(problem.failure.kind, problem.message); }
         return out""")
     assert said == ["1", "cut", "Nothing comes from the server any more."]
+
+
+ANSWER = """
+    const answered = async () => {
+      const message = {id: 'b', parent: 'a', role: 'assistant', content: '', created: 1};
+      const asked = {id: 'a', parent: '', role: 'user', content: 'x', created: 1};
+      await new p.Answering(p.new_conversation(p.kDefaultSettings), [asked], message, () => undefined).done;
+      return [message.content, message.failure.kind, message.failure.message];
+    };
+    const first = 'data: {"choices":[{"delta":{"content":"Yes"},"finish_reason":null}]}\\n\\n';
+"""
+
+
+def test_an_answer_ends_on_a_connection_that_died_silently(run):
+    assert run(ANSWER + """
+        const plain = setTimeout;
+        globalThis.setTimeout = (run, ms, ...more) => plain(run, ms / 400, ...more);
+        const stream = () => new ReadableStream({start: control => control.enqueue(new TextEncoder().encode(first))});
+        globalThis.fetch = async path => new Response(path === '/v1/models' ? '{"data":[]}' : stream());
+        return answered()""") == ["Yes", "cut", "Nothing comes from the server any more."]
+
+
+@pytest.mark.parametrize("event", ("{", "null", '{"choices":[{}]}'))
+def test_an_answer_that_cannot_be_read_is_not_the_tools_fault(run, event):
+    text, kind, said = run(ANSWER + f"""
+        globalThis.fetch = async path => new Response(path === '/v1/models' ? '{{"data":[]}}' : first + {json.dumps(f"data: {event}")} + '\\n\\n');
+        return answered()""")
+    assert (text, kind) == ("Yes", "cut") and said.startswith("What the server sent cannot be read: ")
+
+
+def test_tools_are_called_as_the_server_lets_them(run):
+    names = ["a", "x" * 128, "files/read:v1.2-b_c"]
+    given = json.dumps(json.dumps([{"name": name} for name in names]))
+    assert run(f"return p.parse_tools({given}).map(tool => tool.function.name)") == names
+    for name in ("", "x" * 129, "two words", "é"):
+        given = json.dumps(json.dumps([{"name": name}]))
+        assert run(f"try {{ p.parse_tools({given}) }} catch (problem) {{ return problem.message }}").startswith('Tool 1 needs a "name"')
 
 
 TEXT = """# Title

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import re
 import time
 
+from browser import HURRY, MAY_HIDE
 from hone_server import HoneServer
 from selenium.webdriver.common.keys import Keys
 
@@ -16,6 +18,12 @@ def steps(page):
     return int(page.find(".timeline").get_attribute("data-steps") or 0)
 
 
+def tile(page, name):
+    """Its value and its note."""
+    shown = page.find(f".tile[aria-label='{name}']")
+    return [shown.find_element("css selector", part).text.replace(",", "", part == "strong") for part in ("strong", ".note")]
+
+
 def end_load(page, server):
     if page.script("return document.querySelector('.bar-items .load').textContent") == "Stop the load":
         page.click(".bar-items .load")
@@ -23,12 +31,18 @@ def end_load(page, server):
 
 
 def test_the_engine_view_moves_under_load(visit, endless):
+    for _ in range(2):
+        endless.post("/v1/completions", {"model": "endless", "prompt": "the same edge " * 40, "max_tokens": 1})
     page = visit(endless, "engine")
     page.wait(lambda: page.shown(".engine-empty"), "the empty state")
     page.wait(lambda: "endless" in page.find(".engine-state").text, "the server's greeting")
     page.press("Make some load", ".bar-items")
     page.wait(lambda: steps(page) > 20, "steps")
-    page.wait(lambda: float(page.find(".tile[aria-label=Decoding] strong").text.replace(",", "")) > 0, "tokens/s")
+    page.wait(lambda: float(tile(page, "Decoding")[0]) > 0 and float(tile(page, "Reading prompts")[0]) > 0, "tokens/s")
+    page.wait(lambda: int(tile(page, "Streams")[0]) > 0 and int(tile(page, "Cache pages")[0]) > 0, "streams and their pages")
+    page.wait(lambda: int(tile(page, "Prefix hits")[0]) >= 64, "the prompt that came twice")
+    page.wait(lambda: re.fullmatch(r"p50; p99 [\d.]+ m?s, target [\d.]+ m?s", tile(page, "Gap between tokens")[1]), "the gap and its target")
+    assert re.fullmatch(r"[\d.]+ m?s", tile(page, "Gap between tokens")[0])
     assert not page.shown(".engine-empty")
     first = picture(page)
     page.wait(lambda: picture(page) != first, "a picture that moves")
@@ -37,6 +51,39 @@ def test_the_engine_view_moves_under_load(visit, endless):
     page.wait(lambda: picture(page) == picture(page), "a picture that stands")
     page.keys("p")
     end_load(page, endless)
+
+
+def test_a_paused_picture_keeps_its_steps(visit, endless):
+    """Also when another view was looked at, which begins a new stream of events."""
+    page = visit(endless, "engine")
+    page.wait(lambda: "endless" in page.find(".engine-state").text, "the server's greeting")
+    page.press("Make some load", ".bar-items")
+    page.wait(lambda: steps(page) > 50, "steps")
+    page.keys("p")
+    page.wait(lambda: page.button("Go on"), "a pause")
+    end_load(page, endless)
+    page.script("document.activeElement.blur()")
+    shown, count = picture(page), steps(page)
+    page.keys("1")
+    page.wait(lambda: page.find("main .chat"), "the chat")
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the engine")
+    time.sleep(1.5)  # a greeting and some pictures
+    assert page.button("Go on") and steps(page) == count and picture(page) == shown
+    page.keys("p")
+    page.wait(lambda: page.shown(".engine-empty"), "what is there now")
+    endless.post("/v1/completions", {"model": "endless", "prompt": "once", "max_tokens": 100, "ignore_eos": True})
+    page.wait(lambda: picture(page) != shown and not page.shown(".engine-empty"), "a picture that moves again")
+
+
+def test_an_engine_view_that_nobody_sees_ends(visit, endless, inject):
+    inject(HURRY + MAY_HIDE + "window.is_hidden = true;"
+           "{ const plain = fetch; window.fetch = (url, options) => {"
+           " if (url === '/v1/hone/events') window.watched = options.signal; return plain(url, options); } }")
+    page = visit(endless, "engine")
+    page.wait(lambda: page.script("return window.watched?.aborted"), "the end of the watch")
+    page.hide(False)
+    page.wait(lambda: page.script("return !window.watched.aborted") and not page.all(".figures.stale"), "another watch")
 
 
 def test_the_empty_state_comes_back(visit, endless):
@@ -125,6 +172,64 @@ def test_the_model_view_shows_architecture_memory_and_tensors(visit, scripted):
     assert "32 tensors" in page.find(".table-foot").text
 
 
+SLOW_MODELS = """{
+    const plain = fetch;
+    window.fetch = async (url, options) => {
+      if (url === '/v1/models') await new Promise(resolve => setTimeout(resolve, 700));
+      return plain(url, options);
+    };
+}"""
+
+
+def test_the_model_may_be_told_before_its_name(visit, scripted, inject):
+    inject(SLOW_MODELS)
+    page = visit(scripted, "model")
+    page.wait(lambda: page.find("svg.architecture"), "the drawing")
+    page.wait(lambda: page.find(".shape h2").text == "speaker", "the name")
+
+
+def test_an_idle_page_sees_what_becomes_of_the_server(visit, scripted_folder, adapter, inject):
+    inject(HURRY + MAY_HIDE + "{ const plain = fetch; window.asked = 0; window.fetch = (...all) => (++window.asked, plain(...all)); }")
+    server = HoneServer(scripted_folder, "--threads", 1, "--kv-memory", "64M", "--name", "speaker", "--allow-adapter-updates")
+    try:
+        page = visit(server, "model")
+        page.may_complain = ["ERR_", "net::"]
+        page.wait(lambda: page.find(".shape h2").text == "speaker", "the model")
+        assert "Adapters" not in page.find(".model-facts").text
+        server.post("/v1/load_lora_adapter", {"lora_name": "law", "lora_path": str(adapter)})
+        page.wait(lambda: "law" in page.find(".model-facts").text, "the adapter in the view of the model")
+        page.keys("1")
+        page.wait(lambda: len(page.all(".model-choice option")) == 2, "the adapter in the chat")
+    finally:
+        server.kill()
+    page.wait(lambda: page.find(".server-status").text == "Server gone", "the word that the server is gone")
+    page.hide(True)
+    time.sleep(0.5)
+    asked = page.script("return asked")
+    time.sleep(1)
+    assert page.script("return asked") == asked, "who is not seen asks nothing"
+    page.hide(False)
+    page.wait(lambda: page.script("return asked") > asked + 2, "questions again")
+
+
+def test_a_conversation_that_is_picked_is_shown(page):
+    page.ask("markdown to find")
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the engine")
+    page.click(".conversations .title")
+    page.wait(lambda: page.find("main .chat") and page.said() == ["markdown to find"], "the conversation")
+    page.keys("3")
+    page.wait(lambda: page.find("main .model"), "the model")
+    page.press("New conversation")
+    page.wait(lambda: page.find("main .chat") and page.shown(".welcome"), "an empty conversation")
+    page.keys("2")
+    page.wait(lambda: page.find("main .engine"), "the engine")
+    page.keys("s")
+    page.wait(lambda: page.find("main .chat"), "the chat")
+    time.sleep(0.2)
+    assert page.driver.switch_to.active_element.get_attribute("type") == "search"
+
+
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 
 
@@ -146,6 +251,17 @@ def test_a_phone_is_wide_enough(visit, scripted, driver):
         page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
         page.wait(lambda: page.driver.switch_to.active_element.get_attribute("aria-label") == "Menu", "the focus on the menu again")
         assert not page.script("return document.querySelector('.page').inert")
+        page.keys("1", ",")
+        page.wait(lambda: page.shown(".panel"), "the settings, which cover the page")
+        free = "return [...document.querySelectorAll('a, button, textarea')].filter(node => !node.closest('[inert], .panel, dialog')).length"
+        assert page.script(free) == 0
+        page.find(".panel textarea").send_keys(Keys.ESCAPE)
+        page.wait(lambda: page.driver.switch_to.active_element.get_attribute("aria-label") == "Settings", "the focus on the button again")
+        assert not page.all("[inert]")
+        page.press("Settings")
+        page.wait(lambda: page.script(free) == 0, "the settings again")
+        page.keys("2")
+        page.wait(lambda: page.find("main .engine") and not page.all("[inert]"), "another view, which can be used")
     finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

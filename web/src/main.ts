@@ -47,10 +47,7 @@ async function begin(): Promise<void> {
   const chat = new ChatView(chats);
   const engine = new EngineView();
   const views = {chat, engine, model: new ModelView()};
-  const list: ConversationList = new ConversationList(chats, () => {
-    shell.close_drawer();
-    chat.composer.fit();
-  });
+  const list: ConversationList = new ConversationList(chats, () => shell.go('chat'));
   const shell: Shell = new Shell(views, list.element, () => shortcuts.show());
   add_shortcuts(shortcuts, shell, chats, chat, list, engine);
   begin_key_dialog();

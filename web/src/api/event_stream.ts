@@ -2,6 +2,8 @@
 import {RequestFailed} from './failure';
 import {reachable} from './http';
 
+const kSilenceMs = 40_000;  // the server lets no 15 seconds pass without a comment
+
 export interface ServerEvent {
   event: string;  // "message" unless named
   data: string;
@@ -21,7 +23,7 @@ function parse_event(block: string): ServerEvent | null {
  * The events until the server closes. A connection that breaks is a RequestFailed of kind "cut", and so is one on which nothing comes for
  * `silence_ms`: that of a machine that slept, or lost its network, does not break by itself.
  */
-export async function* read_events(response: Response, silence_ms = Infinity): AsyncGenerator<ServerEvent> {
+export async function* read_events(response: Response, silence_ms = kSilenceMs): AsyncGenerator<ServerEvent> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '', is_silent = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -31,7 +33,7 @@ export async function* read_events(response: Response, silence_ms = Infinity): A
   };
   try {
     for (;;) {
-      if (Number.isFinite(silence_ms)) timer = setTimeout(give_up, silence_ms);
+      timer = setTimeout(give_up, silence_ms);
       const {done, value} = await reader.read();
       clearTimeout(timer);
       if (is_silent) throw new RequestFailed({kind: 'cut', message: 'Nothing comes from the server any more.'});

@@ -9,16 +9,18 @@ export interface ServedModel {
 }
 
 let known: ServedModel[] = [];
-export const models_changed = new Signal<ServedModel[]>();
+export const models_changed = new Signal<void>();  // another model after a restart, an adapter more or less
 
 export function models(): ServedModel[] {
   return known;
 }
 
-export async function load_models(): Promise<ServedModel[]> {
-  known = (await get_json<{data: ServedModel[]}>('/v1/models')).data;
-  models_changed.emit(known);
-  return known;
+/** Asks the server, and tells where it is something else than before. Throws a RequestFailed. */
+export async function load_models(): Promise<void> {
+  const {data} = await get_json<{data: ServedModel[]}>('/v1/models');
+  if (JSON.stringify(data) === JSON.stringify(known)) return;
+  known = data;
+  models_changed.emit();
 }
 
 /** The model itself, which a conversation uses that names none or one that is gone. */

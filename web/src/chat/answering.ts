@@ -1,6 +1,6 @@
 // One answer on its way: asks the server, adds the pieces to the message, and tells of each change. Ends by itself, by stop(), or with
 // a failure that the message keeps beside the text that had come. A message that has text already is continued: what comes is more of it.
-import {stream_chat, type AnswerPiece} from '../api/chat';
+import {stream_chat, type AnswerPiece, type ChatRequest} from '../api/chat';
 import {RequestFailed, type Failure} from '../api/failure';
 import {load_models} from '../api/models';
 import type {Conversation, Message} from './conversation';
@@ -32,18 +32,25 @@ export class Answering {
   async #run(before: Message[]): Promise<void> {
     const {message} = this;
     try {
-      const body = build_request(this.conversation, before, message.content ? message : undefined);
-      for await (const piece of stream_chat(body, this.#abort.signal)) {
+      for await (const piece of stream_chat(this.#request(before), this.#abort.signal)) {
         this.#add(piece);
         this.changed();
       }
     } catch (problem) {
       if (this.#abort.signal.aborted) message.finish ??= 'stopped';
       else if (problem instanceof RequestFailed) this.#fail(problem.failure);
-      else message.failure = {kind: 'unsent', message: (problem as Error).message};
+      else this.#fail({kind: 'cut', message: `What the server sent cannot be read: ${(problem as Error).message}.`});
     }
     this.#end_reasoning();
     this.changed();
+  }
+
+  #request(before: Message[]): ChatRequest {
+    try {
+      return build_request(this.conversation, before, this.message.content ? this.message : undefined);
+    } catch (problem) {
+      throw new RequestFailed({kind: 'unsent', message: (problem as Error).message});
+    }
   }
 
   #fail(failure: Failure): void {

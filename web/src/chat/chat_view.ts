@@ -1,6 +1,6 @@
 // The chat: its bar (title, model, export, settings), the thread, the composer and the settings panel.
 import {base_model, models, models_changed} from '../api/models';
-import {download, el, icon_button, text_button} from '../page/dom';
+import {download, el, icon_button, make_modal, text_button} from '../page/dom';
 import {icon} from '../page/icons';
 import type {Chats} from './chats';
 import {Composer} from './composer';
@@ -22,6 +22,8 @@ export class ChatView {
   #model = el('select', {class: 'field model-choice', 'aria-label': 'Model', onchange: () => {
     this.chats.change_settings({model: this.#model.value});
   }});
+  #is_narrow = matchMedia('(max-width: 860px)');
+  #uncover: () => void = () => undefined;
   #settings_button = icon_button(icon('settings'), 'Settings', () => this.toggle_settings(), {'aria-expanded': 'false'});
 
   constructor(private chats: Chats) {
@@ -31,6 +33,7 @@ export class ChatView {
     this.bar = el('div', {class: 'bar-items'}, this.#title, this.#model, this.#export_menu(), this.#settings_button);
     this.#main.append(this.thread.element, this.composer.element);
     this.element = el('div', {class: 'chat'}, this.#main, this.#panel.element);
+    this.#is_narrow.addEventListener('change', () => this.#cover());
     chats.answering_changed.on(conversation => conversation === chats.current && this.composer.take_focus());
     chats.opened.on(() => this.#draw());
     chats.list_changed.on(() => this.#draw());
@@ -44,16 +47,18 @@ export class ChatView {
 
   shown(): void {
     this.composer.fit();
+    this.#cover();
     if (matchMedia('(hover: hover)').matches) this.composer.field.focus();
   }
 
+  /** Answers go on. */
   hidden(): void {
-    // Answers go on.
+    this.#uncover();
   }
 
   toggle_settings(open = this.#panel.element.hidden): void {
     this.#panel.element.hidden = !open;
-    this.#main.inert = open && matchMedia('(max-width: 860px)').matches;  // the panel covers it
+    this.#cover();
     this.#settings_button.setAttribute('aria-expanded', String(open));
     if (open) this.#panel.focus();
     else this.#settings_button.focus();
@@ -82,6 +87,13 @@ export class ChatView {
     if (answer) this.chats.choose(answer.message, step);
   }
 
+  /** On a small screen the open panel covers the page. */
+  #cover(): void {
+    this.#uncover();
+    const covers = this.#is_narrow.matches && !this.#panel.element.hidden && this.element.isConnected;
+    this.#uncover = covers ? make_modal(this.#panel.element) : () => undefined;
+  }
+
   #draw(): void {
     this.#title.textContent = title_of(this.chats.current);
     const chosen = model_of(this.chats.current);
@@ -99,8 +111,7 @@ export class ChatView {
       ask('What is 347 + 586? Think first.'),
       ask('Sort these numbers: 41, 7, 19, 88, 3'),
       ['Try a tool: the weather in Oslo', () => {
-        if (!this.chats.current.settings.tools.trim()) this.chats.change_settings({tools: kExampleTools});
-        this.#panel.draw();
+        if (!this.chats.current.settings.tools.trim()) this.chats.set_up({tools: kExampleTools});
         this.chats.send('What is the weather in Oslo?');
       }],
     ];

@@ -1,9 +1,10 @@
 // All conversations, the one that is open, and the answers on their way; says what changed and keeps it in the browser.
 import {browser_shelf} from '../page/shelf';
 import {Signal} from '../page/signal';
+import {hold_answer, tells_who_answers, when_nobody_answers} from './answer_locks';
 import {Answering} from './answering';
-import {add_message, can_continue, choose_branch, kDefaultSettings, merge, new_conversation, path, remove_message, type Conversation,
-        type Message, type Settings} from './conversation';
+import {add_message, can_continue, change_settings, choose_branch, is_unfinished, kDefaultSettings, merge, new_conversation, path, take_back,
+        type Conversation, type Message, type Settings} from './conversation';
 import {read_settings} from './reading';
 import {Store} from './store';
 
@@ -21,26 +22,21 @@ function kept_settings(): Settings {
   }
 }
 
-/** An answer that has no end was on its way when its page went. */
-function mark_unfinished(conversation: Conversation): void {
-  for (const message of Object.values(conversation.messages)) {
-    if (message.role !== 'assistant' || message.finish || message.failure) continue;
-    message.failure = {kind: 'cut', message: 'The page was closed before the answer was whole.'};
-  }
-}
-
 export class Chats {
   readonly list_changed = new Signal<void>();
   readonly opened = new Signal<Conversation>();
   readonly thread_changed = new Signal<Conversation>();  // messages came, went or forked
   readonly message_changed = new Signal<Message>();
   readonly answering_changed = new Signal<Conversation>();
+  readonly settings_changed = new Signal<Conversation>();  // not by who shows them
   readonly trouble_changed = new Signal<string>();  // why conversations are not kept; '' if they are
 
   #store = new Store();
   #keeps = false;
   #conversations = new Map<string, Conversation>();
   #answers = new Map<string, Answering>();
+  #answered_here = new WeakSet<Message>();
+  #unfinished = new Set<Message>();  // answers without an end, which a page in another tab may be writing
   #unsaved = new Map<string, ReturnType<typeof setTimeout>>();
   #save_ms = 0;  // what the last one took of the page's time
   current: Conversation = new_conversation(kept_settings());
@@ -52,7 +48,7 @@ export class Chats {
     } catch {
       this.trouble_changed.emit(kNothingKept);
     }
-    this.#conversations.forEach(mark_unfinished);
+    for (const conversation of this.#conversations.values()) this.#await_ends(conversation);
     this.#store.told.on(({id, removed}) => void (removed ? this.#forget(id) : this.#take_over(id)));
     addEventListener('pagehide', () => this.save_all());
     document.addEventListener('visibilitychange', () => document.hidden && this.save_all());
@@ -89,7 +85,7 @@ export class Chats {
 
   rename(conversation: Conversation, title: string): void {
     conversation.title = title.trim();
-    this.#save(conversation);
+    void this.#save(conversation);
     this.list_changed.emit();
   }
 
@@ -97,20 +93,27 @@ export class Chats {
   add(conversations: Conversation[]): void {
     for (const given of conversations) {
       const ours = this.#conversations.get(given.id);
-      if (ours) merge(ours, given);
+      if (ours) merge(ours, given, this.#answers.get(ours.id)?.message.id);
       else this.#conversations.set(given.id, given);
-      mark_unfinished(given);
-      this.#save(ours ?? given);
+      void this.#save(ours ?? given);
+      this.#await_ends(ours ?? given);
     }
     this.list_changed.emit();
     if (conversations[0]) this.open(conversations[0].id);
   }
 
-  /** Settings go with the conversation, and new ones begin with the latest. */
+  /** Settings go with the conversation, and new ones begin with what was chosen last. */
   change_settings(change: Partial<Settings>): void {
-    Object.assign(this.current.settings, change);
-    browser_shelf.set(kSettingsKey, JSON.stringify(this.current.settings));
-    if (this.has(this.current)) this.#changed(this.current);
+    browser_shelf.set(kSettingsKey, JSON.stringify({...kept_settings(), ...change}));
+    change_settings(this.current, change);
+    this.#changed(this.current);
+  }
+
+  /** Settings of the open conversation alone. */
+  set_up(change: Partial<Settings>): void {
+    change_settings(this.current, change);
+    this.#changed(this.current);
+    this.settings_changed.emit(this.current);
   }
 
   /** A message of the user's at the end of what is shown, or (an edit) beside `instead_of`; and its answer. */
@@ -147,7 +150,7 @@ export class Chats {
     this.#when_free(conversation, () => {
       const before = this.#before(conversation, message);
       if (!before) return;
-      if (message.failure && !message.content && !message.reasoning && !message.calls?.length) remove_message(conversation, message);
+      take_back(conversation, message);
       this.#answer(conversation, before);
     });
   }
@@ -161,7 +164,7 @@ export class Chats {
 
   choose(message: Message, step: number): void {
     choose_branch(this.current, message, step);
-    this.#save(this.current);
+    void this.#save(this.current);
     this.thread_changed.emit(this.current);
   }
 
@@ -169,9 +172,14 @@ export class Chats {
     return this.#answers.has(conversation.id);
   }
 
-  /** Whether this message is the answer on its way. */
+  /** Whether this message is the answer on its way, here or in another tab. */
   is_growing(message: Message): boolean {
-    return this.#answers.get(this.current.id)?.message === message;
+    return this.#answers.get(this.current.id)?.message === message || this.#unfinished.has(message);
+  }
+
+  /** Whether this page asked for the answer: of what it failed at, this page tells and tries again. */
+  is_answered_here(message: Message): boolean {
+    return this.#answered_here.has(message);
   }
 
   stop(): void {
@@ -179,7 +187,7 @@ export class Chats {
   }
 
   save_all(): void {
-    for (const id of [...this.#unsaved.keys()]) this.#save(this.#conversations.get(id)!);
+    for (const id of [...this.#unsaved.keys()]) void this.#save(this.#conversations.get(id)!);
   }
 
   /** What is shown before the message; null if it is not shown, or nothing is before it. */
@@ -206,13 +214,15 @@ export class Chats {
       this.message_changed.emit(message);
       this.#changed(conversation);
     });
+    const let_go = hold_answer(message);
     this.#answers.set(conversation.id, answering);
-    this.#save(conversation, false);
+    this.#answered_here.add(message);
+    void this.#save(conversation);
     this.thread_changed.emit(conversation);
     this.answering_changed.emit(conversation);
     void answering.done.then(() => {
       this.#answers.delete(conversation.id);
-      this.#save(conversation);
+      void this.#save(conversation).then(let_go);
       this.message_changed.emit(message);
       this.answering_changed.emit(conversation);
     });
@@ -241,27 +251,51 @@ export class Chats {
     if (!ours) {
       this.#conversations.set(id, theirs);
     } else {
-      const {took, lacks} = merge(ours, theirs);
+      const {took, took_settings, lacks} = merge(ours, theirs, this.#answers.get(id)?.message.id);
       ours.title = theirs.title || ours.title;
       if (took) this.thread_changed.emit(ours);
-      if (lacks && !this.is_answering(ours)) this.#save(ours);
+      if (took_settings) this.settings_changed.emit(ours);
+      if (lacks && !this.is_answering(ours)) void this.#save(ours);
     }
+    if (tells_who_answers()) this.#await_ends(ours ?? theirs);
     this.list_changed.emit();
+  }
+
+  /** Answers without an end grow in another tab, or their page was closed. */
+  #await_ends(conversation: Conversation): void {
+    for (const message of Object.values(conversation.messages)) {
+      if (!is_unfinished(message) || this.#unfinished.has(message) || this.#answers.get(conversation.id)?.message === message) continue;
+      this.#unfinished.add(message);
+      void when_nobody_answers(message).then(() => this.#end_unfinished(conversation, message));
+    }
+  }
+
+  async #end_unfinished(conversation: Conversation, message: Message): Promise<void> {
+    if (this.has(conversation)) await this.#take_over(conversation.id);  // what the other page made of it
+    this.#unfinished.delete(message);
+    if (!this.has(conversation)) return;
+    if (is_unfinished(message)) {
+      message.failure = {kind: 'cut', message: 'The page was closed before the answer was whole.'};
+      void this.#save(conversation);
+    }
+    this.message_changed.emit(message);
   }
 
   #changed(conversation: Conversation): void {
     if (this.#unsaved.has(conversation.id) || !this.has(conversation)) return;
     const wait = Math.max(kSaveEveryMs, kSaveShare * this.#save_ms);
-    this.#unsaved.set(conversation.id, setTimeout(() => this.#save(conversation, !this.is_answering(conversation)), wait));
+    this.#unsaved.set(conversation.id, setTimeout(() => void this.#save(conversation, !this.is_answering(conversation)), wait));
   }
 
-  #save(conversation: Conversation, tell = true): void {
+  /** Fulfilled when it is kept, or cannot be. */
+  async #save(conversation: Conversation, tell = true): Promise<void> {
     clearTimeout(this.#unsaved.get(conversation.id));
     this.#unsaved.delete(conversation.id);
     if (!this.#keeps || !this.has(conversation)) return;
     const began = performance.now();
-    this.#store.save(conversation, tell).then(() => this.trouble_changed.emit(''), (problem: Error) => this.#tell(problem));
+    const saving = this.#store.save(conversation, tell);
     this.#save_ms = performance.now() - began;  // the record is copied before save() returns
+    await saving.then(() => this.trouble_changed.emit(''), (problem: Error) => this.#tell(problem));
   }
 
   #tell(problem: Error): void {

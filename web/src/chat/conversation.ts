@@ -53,7 +53,9 @@ export interface Conversation {
   changed: number;
   messages: Record<string, Message>;
   chosen: Record<string, string>;  // parent -> child
+  taken_back: string[];  // ids of answers that are no more, in no copy of the conversation
   settings: Settings;
+  settings_changed: number;  // ms since 1970: of two copies' settings the newest count
 }
 
 export const kDefaultSettings: Settings = {
@@ -67,7 +69,8 @@ export function new_id(): string {
 
 export function new_conversation(settings: Settings): Conversation {
   const now = Date.now();
-  return {id: new_id(), title: '', created: now, changed: now, messages: {}, chosen: {}, settings: structuredClone(settings)};
+  return {id: new_id(), title: '', created: now, changed: now, messages: {}, chosen: {}, taken_back: [],
+          settings: structuredClone(settings), settings_changed: now};
 }
 
 /** In the order in which they were made. */
@@ -110,11 +113,29 @@ export function add_message(conversation: Conversation, parent: string, role: Ro
   return message;
 }
 
-/** Takes back a message, as if it had not been; not one that others follow. */
-export function remove_message(conversation: Conversation, message: Message): void {
-  if (children(conversation, message.id).length) return;
+export function change_settings(conversation: Conversation, change: Partial<Settings>): void {
+  Object.assign(conversation.settings, change);
+  conversation.settings_changed = Math.max(Date.now(), conversation.settings_changed + 1);
+}
+
+/** Whether it is an answer that has no end, though it may have had one before it was continued. */
+export function is_unfinished(message: Message): boolean {
+  return message.role === 'assistant' && !message.finish && !message.failure;
+}
+
+/** Whether nothing came of an answer but a failure, and nothing follows it. */
+function is_void(conversation: Conversation, message: Message): boolean {
+  const {failure, content, reasoning, calls} = message;
+  return failure !== undefined && !content && !reasoning && !calls?.length && !children(conversation, message.id).length;
+}
+
+/** Takes back an answer that is void, as if it had not been, and says whether it was one. */
+export function take_back(conversation: Conversation, message: Message): boolean {
+  if (!is_void(conversation, message)) return false;
   delete conversation.messages[message.id];
   if (conversation.chosen[message.parent] === message.id) delete conversation.chosen[message.parent];
+  if (!conversation.taken_back.includes(message.id)) conversation.taken_back.push(message.id);
+  return true;
 }
 
 /** Which of its siblings a message is: [index, how many]. */
@@ -129,21 +150,28 @@ export function choose_branch(conversation: Conversation, message: Message, step
   if (siblings[index]) conversation.chosen[message.parent] = siblings[index].id;
 }
 
-/** How much there is of a message; the end of an answer counts. */
-function extent({content, reasoning, calls, finish}: Message): number {
+/** How much there is of a message; the end of an answer counts, and a failure where there is no end. */
+function extent({content, reasoning, calls, finish, failure}: Message): number {
   const written = (calls ?? []).reduce((sum, call) => sum + call.arguments.length + 1, 0);
-  return content.length + (reasoning?.length ?? 0) + written + (finish ? 1 : 0);
+  return content.length + (reasoning?.length ?? 0) + written + (finish ? 2 : failure ? 1 : 0);
+}
+
+export interface Merged {
+  took: boolean;           // messages came or went
+  took_settings: boolean;
+  lacks: boolean;          // the other copy lacks something
 }
 
 /**
- * Takes over what another copy of the conversation has and this one lacks: messages, and what an answer was continued by. Says whether
- * anything was taken, and whether the other copy lacks something. What is chosen here stays chosen.
+ * Takes over what another copy of the conversation has and this one lacks: messages, what an answer was continued by, that an answer was
+ * taken back, newer settings. What is chosen here stays chosen, and the answer on its way here (`growing`, an id) stays as it is.
  */
-export function merge(ours: Conversation, theirs: Conversation): {took: boolean; lacks: boolean} {
+export function merge(ours: Conversation, theirs: Conversation, growing = ''): Merged {
   let took = false;
   for (const [id, message] of Object.entries(theirs.messages)) {
     const own = ours.messages[id];
-    if (own && extent(own) >= extent(message)) continue;
+    if (own && (id === growing || extent(own) >= extent(message))) continue;
+    if (!own && ours.taken_back.includes(id) && is_void(theirs, message)) continue;
     if (own) {
       for (const name of Object.keys(own)) delete own[name as keyof Message];
       Object.assign(own, message);  // in place: views hold on to it
@@ -152,10 +180,21 @@ export function merge(ours: Conversation, theirs: Conversation): {took: boolean;
     }
     took = true;
   }
-  for (const [parent, child] of Object.entries(theirs.chosen)) ours.chosen[parent] ??= child;
+  for (const id of theirs.taken_back) {
+    const own = ours.messages[id];
+    if (own && take_back(ours, own)) took = true;
+    else if (!ours.taken_back.includes(id)) ours.taken_back.push(id);
+  }
+  for (const [parent, child] of Object.entries(theirs.chosen)) if (ours.messages[child]) ours.chosen[parent] ??= child;
   ours.changed = Math.max(ours.changed, theirs.changed);
-  const lacks = Object.values(ours.messages).some(own => !theirs.messages[own.id] || extent(theirs.messages[own.id]) < extent(own));
-  return {took, lacks};
+  const took_settings = theirs.settings_changed > ours.settings_changed;
+  if (took_settings) {
+    ours.settings = structuredClone(theirs.settings);
+    ours.settings_changed = theirs.settings_changed;
+  }
+  const lacks = ours.settings_changed > theirs.settings_changed || ours.taken_back.some(id => !theirs.taken_back.includes(id)) ||
+    Object.values(ours.messages).some(own => !theirs.messages[own.id] || extent(theirs.messages[own.id]) < extent(own));
+  return {took, took_settings, lacks};
 }
 
 /** Whether more of an answer can be asked for: it has text and no calls, and did not end by itself. */

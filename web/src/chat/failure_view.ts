@@ -29,8 +29,11 @@ export interface Way {
   run: () => void;
 }
 
-/** Where the server said when it has room and `waits`, the first way is gone by itself then. The returned function ends the countdown. */
-export function failure_view(failure: Failure, ways: Way[], waits: boolean): {element: HTMLElement; end: () => void} {
+/**
+ * Where the server said when it has room and `waits`, the first way is gone by itself then; the returned function ends the countdown.
+ * What `is_new` is said to screen readers at once.
+ */
+export function failure_view(failure: Failure, ways: Way[], waits: boolean, is_new: boolean): {element: HTMLElement; end: () => void} {
   const advice = kAdvice[failure.kind];
   let timer: ReturnType<typeof setInterval> | undefined;
   const end = (): void => clearInterval(timer);
@@ -58,7 +61,7 @@ export function failure_view(failure: Failure, ways: Way[], waits: boolean): {el
       ways[0].run();
     }, 1000);
   }
-  const element = el('div', {class: `failure ${failure.kind}`, role: 'alert'}, icon('warning'),
+  const element = el('div', {class: `failure ${failure.kind}`, role: is_new ? 'alert' : null}, icon('warning'),
                      el('div', {}, el('strong', {}, kTitles[failure.kind]), el('p', {}, failure.message),
                         advice ? el('p', {class: 'quiet'}, advice) : null, actions));
   return {element, end};

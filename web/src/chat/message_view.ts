@@ -30,6 +30,7 @@ export class MessageView {
   #footer = el('footer');
   #body = el('div', {class: 'body'});
   #end_failure: () => void = () => undefined;
+  #was_running = false;
   #drawn_end = '';  // what of the end was drawn: calls, failure and footer are made anew only when it changes
 
   constructor(readonly message: Message, private chats: Chats) {
@@ -131,11 +132,14 @@ export class MessageView {
     const state = JSON.stringify([running, index, siblings, is_last, message.failure, message.calls, message.finish]);
     if (state === this.#drawn_end) return;
     this.#drawn_end = state;
+    const ends = this.#was_running && !running;
+    this.#was_running = running;
     this.#draw_calls(running, is_last, results_behind(shown, place));
     this.#end_failure();
     this.#failure.replaceChildren();
     if (message.failure && !running) {
-      const {element, end} = failure_view(message.failure, this.#ways(), is_last);
+      const is_ours = this.chats.is_answered_here(message);
+      const {element, end} = failure_view(message.failure, this.#ways(), is_last && is_ours, ends && is_ours);
       this.#failure.append(element);
       this.#end_failure = end;
     }

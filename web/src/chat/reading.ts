@@ -102,5 +102,6 @@ export function read_conversation(value: unknown): Conversation {
   }
   const now = Date.now();
   return {id: given.id, title: text_or(given.title, ''), created: number_or(given.created, now), changed: number_or(given.changed, now),
-          messages, chosen, settings: read_settings(given.settings)};
+          messages, chosen, taken_back: list_of(given.taken_back, id => is_id(id) ? id : null) ?? [],
+          settings: read_settings(given.settings), settings_changed: number_or(given.settings_changed, 0)};
 }

@@ -1,4 +1,4 @@
-// What goes with every request of the open conversation: system prompt, sampling, thinking, tools. New conversations begin with the same.
+// What goes with every request of the open conversation: system prompt, sampling, thinking, tools. New conversations begin with what was chosen last.
 import {el, icon_button, text_button} from '../page/dom';
 import {icon} from '../page/icons';
 import type {Chats} from './chats';
@@ -34,15 +34,16 @@ export class SettingsPanel {
       event.stopPropagation();
       close();
     });
-    chats.opened.on(() => this.draw());
-    this.draw();
+    chats.opened.on(() => this.#draw());
+    chats.settings_changed.on(conversation => conversation === chats.current && this.#draw());
+    this.#draw();
   }
 
   focus(): void {
     this.#body.querySelector<HTMLElement>('textarea')?.focus();
   }
 
-  draw(): void {
+  #draw(): void {
     const {settings} = this.chats.current;
     const system: HTMLTextAreaElement = el('textarea', {class: 'field', rows: 4, value: settings.system, placeholder: 'How the model should behave',
                                    oninput: () => this.#change({system: system.value})});
@@ -52,7 +53,7 @@ export class SettingsPanel {
       this.#thinking(settings), this.#tools(settings), this.#logprobs(settings),
       text_button('Reset all settings', () => {
         this.#change(structuredClone(kDefaultSettings));
-        this.draw();
+        this.#draw();
       }));
   }
 

@@ -5,6 +5,7 @@ import {count, percent} from '../page/numbers';
 
 // Classes p0 (likely) to p6 (hardly) by the probability of the token.
 const kSteps = [0.9, 0.6, 0.35, 0.15, 0.05, 0.01];
+let cards = 0;  // made so far: each has an id
 const kShown = 4000;  // elements are costly: so many tokens at once
 
 function shade(logprob: number): number {
@@ -44,7 +45,8 @@ export class TokenView {
   #summed = 0;
   #mean = el('span', {class: 'mean'});
   #text = el('div', {class: 'token-text', role: 'list', 'aria-label': 'Tokens of the answer; arrow keys move between them'});
-  #card = el('div', {class: 'token-card', role: 'tooltip', hidden: true});
+  #card = el('div', {class: 'token-card', role: 'tooltip', id: `token-card-${++cards}`, hidden: true});
+  #described: HTMLElement | null = null;  // the token that the card is about
   #more = text_button('', () => {
     this.#most += kShown;
     this.update(this.#tokens);
@@ -84,6 +86,9 @@ export class TokenView {
 
   #show(target: HTMLElement | null): void {
     if (!target) return;
+    this.#hide();
+    this.#described = target;
+    target.setAttribute('aria-describedby', this.#card.id);
     const card = this.#card;
     card.replaceChildren(...details(this.#tokens[Number(target.dataset.index)]));
     card.hidden = false;
@@ -93,20 +98,22 @@ export class TokenView {
     card.style.top = `${box.bottom - frame.top + 6}px`;
   }
 
+  #hide(): void {
+    this.#card.hidden = true;
+    this.#described?.removeAttribute('aria-describedby');
+  }
+
   #listen(): void {
     const text = this.#text;
     const token_at = (event: Event): HTMLElement | null => (event.target as HTMLElement).closest?.('.token-text .token') ?? null;
-    const hide = (): void => {
-      this.#card.hidden = true;
-    };
     text.addEventListener('mouseover', event => this.#show(token_at(event)));
-    text.addEventListener('mouseleave', hide);
+    text.addEventListener('mouseleave', () => this.#hide());
     text.addEventListener('focusin', event => this.#show(token_at(event)));
-    text.addEventListener('focusout', hide);
+    text.addEventListener('focusout', () => this.#hide());
     text.addEventListener('click', event => token_at(event)?.focus());
     text.addEventListener('keydown', event => {
       if (event.key === 'Escape' && !this.#card.hidden) {
-        hide();
+        this.#hide();
         event.stopPropagation();  // the answer goes on
       }
       const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;

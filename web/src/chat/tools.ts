@@ -22,8 +22,8 @@ function read_tool(value: unknown, place: string): ToolDeclaration {
   const given = value as {type?: string; function?: object; name?: string} | null;
   const declared = (given && given.type === 'function' ? given.function : given) as ToolDeclaration['function'] | null;
   if (!declared || typeof declared !== 'object') throw new Error(`${place} is not an object`);
-  if (typeof declared.name !== 'string' || !/^[\w.-]{1,64}$/.test(declared.name)) {
-    throw new Error(`${place} needs a "name" of letters, digits, _ . and -`);
+  if (typeof declared.name !== 'string' || !/^[\w.:/-]{1,128}$/.test(declared.name)) {
+    throw new Error(`${place} needs a "name" of 1 to 128 letters, digits, _ - . : and /`);
   }
   if (declared.parameters !== undefined && (typeof declared.parameters !== 'object' || declared.parameters === null)) {
     throw new Error(`${place}: "parameters" must be a JSON schema`);

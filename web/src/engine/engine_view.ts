@@ -65,6 +65,7 @@ export class EngineView {
     cancelAnimationFrame(this.#frame);
   }
 
+  /** Where nobody sees the page it looks on for a while only. */
   #seen(is_seen: boolean): void {
     clearTimeout(this.#hiding);
     if (!this.#watching) return;
@@ -75,6 +76,7 @@ export class EngineView {
   toggle_pause(): void {
     if (this.#timeline.is_paused) this.#timeline.resume();
     else this.#timeline.pause();
+    this.#begin_picture();
     const paused = this.#timeline.is_paused;
     this.#pause.replaceChildren(icon(paused ? 'play' : 'pause'));
     this.#pause.title = paused ? 'Go on' : 'Pause';
@@ -102,6 +104,7 @@ export class EngineView {
       this.#animate(now);
     };
     this.#frame = requestAnimationFrame(animate);
+    this.#seen(!document.hidden);
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -128,12 +131,17 @@ export class EngineView {
 
   #greet(hello: Hello): void {
     this.#hello = hello;
-    if (this.#timeline.is_paused) this.toggle_pause();
-    this.#history.clear();
+    this.#begin_picture();
     this.#figures.is_stale = false;
-    this.#timeline.hello = hello;
     this.#state.textContent = `${hello.model}: ${plural(hello.layers, 'layer')} on ${plural(hello.threads, 'thread')}, ` +
       `prefill policy ${hello.policy}, Hone ${hello.version}`;
+  }
+
+  /** A new one of what the last greeting began; one that is paused stays until it goes on. */
+  #begin_picture(): void {
+    if (this.#timeline.is_paused || this.#timeline.hello === this.#hello) return;
+    this.#history.clear();
+    this.#timeline.hello = this.#hello;
   }
 
   #take(report: Report): void {
@@ -214,7 +222,7 @@ export class EngineView {
     const pointed = this.#timeline.at(x, y);
     this.#card.hidden = !pointed;
     if (!pointed) return;
-    const [title, ...lines] = describe(pointed, this.#hello?.layers ?? 0);
+    const [title, ...lines] = describe(pointed, this.#timeline.hello?.layers ?? 0);
     this.#card.replaceChildren(el('strong', {}, title), ...lines.map(line => el('span', {}, line)));
     const room = this.#canvas.clientWidth - this.#card.offsetWidth - 12;
     this.#card.style.left = `${Math.max(0, Math.min(room, x + 14))}px`;

@@ -2,8 +2,6 @@
 import {read_events} from '../api/event_stream';
 import {request} from '../api/http';
 
-const kSilenceMs = 40_000;  // the server lets no 15 seconds pass without a comment
-
 export interface Hello {
   version: string;
   model: string;
@@ -58,7 +56,7 @@ export function end_of(step: Step): number {
 
 /** Until the server ends the stream (returns) or `signal` does; failures are RequestFailed. */
 export async function watch_engine(listener: EngineListener, signal: AbortSignal): Promise<void> {
-  for await (const event of read_events(await request('/v1/hone/events', {signal}), kSilenceMs)) {
+  for await (const event of read_events(await request('/v1/hone/events', {signal}))) {
     if (event.event === 'hello') listener.hello(JSON.parse(event.data) as Hello);
     else if (event.event === 'steps') listener.report(JSON.parse(event.data) as Report);
   }

@@ -20,7 +20,7 @@ export interface LaneWork extends SequenceWork {
 
 export interface LaneStep extends Step {
   number: number;
-  work: LaneWork[];
+  sequences: LaneWork[];
 }
 
 export class History {
@@ -44,7 +44,7 @@ export class History {
     }
     for (const step of report.steps) {
       ++this.#count;
-      this.steps.push({...step, number: this.#count, work: step.sequences.map(work => ({...work, lane: this.#lane_of(work.id, step)}))});
+      this.steps.push({...step, number: this.#count, sequences: step.sequences.map(work => ({...work, lane: this.#lane_of(work.id, step)}))});
     }
     const oldest = report.now_ms - kKeepMs;
     let drop = Math.max(0, this.steps.length - kMostSteps);

@@ -143,7 +143,7 @@ export class Timeline {
         if (step.training_ms > 0 && t >= step.t_ms + step.ms - pixel && t <= end_of(step) + pixel) return {step, work: null, x, y};
         continue;
       }
-      const work = lane < this.#drawn && step.work.find(other => other.lane === lane);
+      const work = lane < this.#drawn && step.sequences.find(other => other.lane === lane);
       if (work) return {step, work, x, y};
     }
     return null;
@@ -162,7 +162,7 @@ export class Timeline {
     let lanes = 1;
     const steps = this.history.steps;
     for (let i = from; i < steps.length && steps[i].t_ms < end; ++i)
-      for (const work of steps[i].work) lanes = Math.max(lanes, work.lane + 1);
+      for (const work of steps[i].sequences) lanes = Math.max(lanes, work.lane + 1);
     // Lanes are added at once and taken away slowly, so that the picture does not jump.
     this.#lanes = lanes >= this.#lanes ? lanes : Math.max(lanes, this.#lanes - 0.02);
     const room = height - kAxis - kTrainingLane - kGap;
@@ -229,7 +229,7 @@ export class Timeline {
     const full = this.#x(step.t_ms + step.ms, begin, width) - left;
     const wide = Math.max(1, full - (full > 4 ? 1 : 0));
     const layers = Math.max(1, this.hello?.layers ?? 1);
-    for (const work of step.work) {
+    for (const work of step.sequences) {
       if (work.lane >= this.#drawn || this.#is_drawn(work, left)) continue;
       const lane_top = this.#lane_top(work.lane);
       const top = lane_top + this.#lane_height * (1 - work.layers[1] / layers);
@@ -269,7 +269,7 @@ export class Timeline {
 /** What a pointed-at piece says, line by line. */
 export function describe(pointed: Pointed, layers: number): string[] {
   const {step, work} = pointed;
-  const of_step = `Step ${step.number}: ${duration(step.ms)}, ${step.work.length} ${step.work.length === 1 ? 'sequence' : 'sequences'}`;
+  const of_step = `Step ${step.number}: ${duration(step.ms)}, ${step.sequences.length} ${step.sequences.length === 1 ? 'sequence' : 'sequences'}`;
   const beside = step.ms > 0 ? ` behind a step of ${duration(step.ms)}` : ', while nothing else ran';
   if (!work) return ['Training', duration(step.training_ms) + beside];
   const through = work.layers[0] === 0 && work.layers[1] === layers ? `all ${layers} layers` : `layers ${work.layers[0] + 1} to ${work.layers[1]} of ${layers}`;

@@ -1,7 +1,7 @@
-// The model: its shape drawn, its memory, its tensors. Asked for when it is first shown.
+// The model: its shape drawn, its memory, its tensors. Asked for when it is first shown, and again when the server serves something else.
 import {RequestFailed} from '../api/failure';
 import {key_changed} from '../api/http';
-import {base_model, models} from '../api/models';
+import {base_model, models, models_changed} from '../api/models';
 import {el, text_button} from '../page/dom';
 import {count, short_count} from '../page/numbers';
 import {architecture_drawing} from './architecture_drawing';
@@ -29,12 +29,15 @@ export class ModelView {
   readonly element = el('div', {class: 'model'});
   readonly bar = el('div', {class: 'bar-items'}, el('h1', {class: 'view-title'}, 'Model'));
   #loaded = false;
+  #asked = 0;  // how often
 
   constructor() {
-    key_changed.on(() => {
+    const load_again = (): void => {
       this.#loaded = false;
       if (this.element.isConnected) this.shown();
-    });
+    };
+    key_changed.on(load_again);
+    models_changed.on(load_again);  // it may come behind the model: the name and the longest text are there
   }
 
   shown(): void {
@@ -47,15 +50,18 @@ export class ModelView {
 
   async #load(): Promise<void> {
     this.#loaded = true;
-    this.element.replaceChildren(el('p', {class: 'quiet'}, 'Asking the server what it serves.'));
+    const turn = ++this.#asked;
+    if (!this.element.querySelector('.shape')) this.element.replaceChildren(el('p', {class: 'quiet'}, 'Asking the server what it serves.'));
     try {
       const inspection = await load_inspection();
+      if (turn !== this.#asked) return;
       this.element.replaceChildren(
         el('section', {class: 'shape'}, el('h2', {}, base_model()?.id ?? inspection.architecture.model_type), facts(inspection)),
         memory_plan(inspection), el('section', {class: 'drawing'}, architecture_drawing(inspection.architecture)),
         tensor_table(inspection.tensors));
     } catch (problem) {
       if (!(problem instanceof RequestFailed)) throw problem;
+      if (turn !== this.#asked) return;
       this.#loaded = false;
       this.element.replaceChildren(el('p', {class: 'problem', role: 'alert'}, problem.failure.message),
                                    text_button('Retry', () => void this.#load()));

@@ -75,6 +75,18 @@ export function paced(work: () => void): () => void {
   };
 }
 
+/** Nothing else on the page can be used until the returned function is called; dialogs see to themselves. */
+export function make_modal(element: HTMLElement): () => void {
+  const others: HTMLElement[] = [];
+  for (let at = element; at !== document.body; at = at.parentElement!) {
+    for (const other of at.parentElement!.children as HTMLCollectionOf<HTMLElement>) {
+      if (other !== at && !other.inert && !(other instanceof HTMLDialogElement)) others.push(other);
+    }
+  }
+  for (const other of others) other.inert = true;
+  return () => others.forEach(other => (other.inert = false));
+}
+
 /** Lets the user keep `text` as a file. */
 export function download(name: string, type: string, text: string): void {
   const url = URL.createObjectURL(new Blob([text], {type}));

@@ -17,6 +17,7 @@ export type ViewName = 'chat' | 'engine' | 'model';
 const kTitles: Record<ViewName, string> = {chat: 'Chat', engine: 'Engine', model: 'Model'};
 const kThemeNames: Record<Theme, string> = {system: 'as the system', light: 'light', dark: 'dark'};
 const kThemeIcons: Record<Theme, IconName> = {system: 'system', light: 'sun', dark: 'moon'};
+const kAskEveryMs = 25_000;  // whether the server is there still, and what it serves by now
 const kRetryMs = 2500;
 
 export class Shell {
@@ -31,7 +32,7 @@ export class Shell {
   #shade = el('div', {class: 'shade', hidden: true, onclick: () => this.close_drawer()});
   #status = el('p', {class: 'server-status', role: 'status'});
   #theme = icon_button(icon('system'), 'Theme', () => this.#show_theme(next_theme()));
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  #next_ask: ReturnType<typeof setTimeout> | undefined;
   current: ViewName = 'chat';
 
   constructor(views: Record<ViewName, View>, conversations: HTMLElement, show_keys: () => void) {
@@ -62,7 +63,7 @@ export class Shell {
     reachable.on(is => this.#show_status(is));
     key_changed.on(() => void this.#connect());
     addEventListener('hashchange', () => this.#route());
-    document.addEventListener('visibilitychange', () => document.hidden || void this.#connect());  // the server may serve something else by now
+    document.addEventListener('visibilitychange', () => document.hidden ? clearTimeout(this.#next_ask) : void this.#connect());
   }
 
   begin(): void {
@@ -70,8 +71,10 @@ export class Shell {
     void this.#connect();
   }
 
+  /** At once, so that who calls can move the focus then. */
   go(name: ViewName): void {
-    location.hash = name;
+    if (name !== this.current) location.hash = name;
+    this.#route();
   }
 
   close_drawer(): void {
@@ -94,43 +97,46 @@ export class Shell {
     const wanted = location.hash.slice(1) as ViewName;
     const name: ViewName = Object.hasOwn(this.#views, wanted) ? wanted : 'chat';
     const before = this.#views[this.current], view = this.#views[name];
+    this.close_drawer();
+    if (before === view && view.element.isConnected) return;
     const had_focus = this.#main.contains(document.activeElement) || this.#bar.contains(document.activeElement);
     if (before !== view) before.hidden();
     this.current = name;
     document.title = name === 'chat' ? 'Hone' : `${kTitles[name]} - Hone`;
-    document.body.dataset.view = name;
     for (const [other, link] of this.#links) {
       if (other === name) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');
     }
     this.#main.replaceChildren(view.element);
     this.#bar.replaceChildren(view.bar);
-    this.close_drawer();
     if (had_focus && before !== view) this.#main.focus();
     view.shown();
   }
 
-  /** Until the server has told its models; a wrong key waits for another. */
+  /** Asks the server for its models, and again after a while; a wrong key waits for another. */
   async #connect(): Promise<void> {
-    clearTimeout(this.#retry);
+    clearTimeout(this.#next_ask);
     try {
       await load_models();
+      this.#ask_in(kAskEveryMs);
     } catch (problem) {
       if (!(problem instanceof RequestFailed)) throw problem;
-      if (problem.failure.kind !== 'unauthorized' || api_key()) this.#status.textContent = problem.failure.message;
-      if (problem.failure.kind !== 'unauthorized') this.#retry_later();
+      const {kind, message} = problem.failure;  // that it is gone is said already
+      if (kind !== 'offline' && (kind !== 'unauthorized' || api_key())) this.#status.textContent = message;
+      if (kind !== 'unauthorized') this.#ask_in(kRetryMs);
     }
   }
 
   #show_status(is_reachable: boolean): void {
     this.#status.textContent = is_reachable ? 'Connected' : 'Server gone';
     this.#status.classList.toggle('gone', !is_reachable);
-    if (!is_reachable) this.#retry_later();
+    if (!is_reachable) this.#ask_in(kRetryMs);
   }
 
-  #retry_later(): void {
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#connect(), kRetryMs);
+  /** A page that nobody sees asks when it is seen. */
+  #ask_in(ms: number): void {
+    clearTimeout(this.#next_ask);
+    if (!document.hidden) this.#next_ask = setTimeout(() => void this.#connect(), ms);
   }
 
   #show_theme(theme: Theme): void {
