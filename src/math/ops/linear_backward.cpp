@@ -15,7 +15,8 @@ namespace {
 // of activations and of 64.
 constexpr int64_t kInputBlockN = 2048;
 constexpr int64_t kInputBlockRows = 512;
-constexpr int64_t kInputColumns = 64;  // of dX in a task; a multiple of every panel's
+constexpr int64_t kInputPartRows = 4 * kInputBlockRows;  // whose dY lies prepared at once, which bounds the scratch
+constexpr int64_t kInputColumns = 64;                    // of dX in a task; a multiple of every panel's
 
 // One term of the sum: dy in blocks along n, each prepared as if it were a matrix of its own.
 struct InputTerm {
@@ -96,6 +97,43 @@ std::span<const InputBlock> input_blocks(Workspace& workspace, std::span<const I
     return all;
 }
 
+// Of some rows: dX of all terms.
+void compute_input_part(OpContext& context, std::span<const MatrixView<const float>> dy,
+                        std::span<const Weight* const> weights, MatrixView<float> dx, bool adds) {
+    const int64_t wanted = wanted_tasks(context.pool.threads());
+    const int64_t runs = (dx.cols + kInputColumns - 1) / kInputColumns;
+    const int64_t least = std::max((dx.rows + kInputBlockRows - 1) / kInputBlockRows, (wanted + runs - 1) / runs);
+    const EvenSplit row_blocks{dx.rows, std::min(least, (dx.rows + kTileRows - 1) / kTileRows)};
+
+    std::span<InputTerm> terms = context.workspace.vector<InputTerm>(static_cast<int64_t>(weights.size()));
+    int64_t work = 0;
+    for (size_t i = 0; i < terms.size(); i++) {
+        const Weight& weight = *weights[i];
+        const BackwardProduct backward = backward_product(context.kernels.gemm, weight.format);
+        const int64_t bytes = dx.rows * activation_row_bytes(backward.product.activations, weight.n);
+        terms[i] = {&weight, backward, dy[i], row_blocks, context.workspace.vector<std::byte>(bytes).data()};
+        work += dx.rows * weight.n;
+    }
+    const int64_t tiles = row_tiles(row_blocks.size(0)).parts;  // at most, of a block
+    for_tiles(context, std::ssize(terms) * row_blocks.parts * tiles, work, [&](int64_t task, int) {
+        terms[task / tiles / row_blocks.parts].prepare(task / tiles % row_blocks.parts, task % tiles);
+    });
+
+    const int64_t panel_bytes = std::max(kF32Panel.panel_bytes(kInputBlockN), kBf16Panel.panel_bytes(kInputBlockN));
+    const auto panels = context.workspace.matrix<std::byte>(context.pool.threads(), panel_bytes);
+    const auto all = input_blocks(context.workspace, terms);
+    const int64_t block_products = row_blocks.size(0) * kInputColumns * kInputBlockN;
+    const auto at_once = static_cast<size_t>(std::max<int64_t>(1, 2 * kTaskProducts / block_products));
+    for (size_t first = 0; first < all.size(); first += at_once) {
+        const auto blocks = all.subspan(first, std::min(at_once, all.size() - first));
+        context.pool.parallel_for(row_blocks.parts * runs, [&](int64_t task, int worker) {
+            for (const auto& part : blocks)
+                part.term->add(part.block, task / runs, task % runs * kInputColumns, dx, adds || &part != &all.front(),
+                               panels.row(worker));
+        });
+    }
+}
+
 // dW: rows that are laid out at once, which bounds the scratch; a block of the kernel's along its k.
 constexpr int64_t kWeightBlockRows = 2048;
 
@@ -163,42 +201,20 @@ void WeightProduct::add(OpContext& context, const PackedInput& x, MatrixView<con
 void linear_backward_input(OpContext& context, std::span<const MatrixView<const float>> dy,
                            std::span<const Weight* const> weights, MatrixView<float> dx, bool adds) {
     CHECK_EQ(dy.size(), weights.size());
-    if (dx.rows == 0 || weights.empty()) return;
-    const Workspace::Scope scope(context.workspace);
-    const int64_t wanted = wanted_tasks(context.pool.threads());
-    const int64_t runs = (dx.cols + kInputColumns - 1) / kInputColumns;
-    const int64_t least = std::max((dx.rows + kInputBlockRows - 1) / kInputBlockRows, (wanted + runs - 1) / runs);
-    const EvenSplit row_blocks{dx.rows, std::min(least, (dx.rows + kTileRows - 1) / kTileRows)};
-
-    std::span<InputTerm> terms = context.workspace.vector<InputTerm>(static_cast<int64_t>(weights.size()));
-    int64_t work = 0;
-    for (size_t i = 0; i < terms.size(); i++) {
+    for (size_t i = 0; i < weights.size(); i++) {
         const Weight& weight = *weights[i];
         CHECK(weight.k == dx.cols && dy[i].cols == weight.n && dy[i].rows == dx.rows,
               "dy [{}, {}], weight [{}, {}], dx [{}, {}]", dy[i].rows, dy[i].cols, weight.n, weight.k, dx.rows,
               dx.cols);
-        const BackwardProduct backward = backward_product(context.kernels.gemm, weight.format);
-        const int64_t bytes = dx.rows * activation_row_bytes(backward.product.activations, weight.n);
-        terms[i] = {&weight, backward, dy[i], row_blocks, context.workspace.vector<std::byte>(bytes).data()};
-        work += dx.rows * weight.n;
     }
-    const int64_t tiles = row_tiles(row_blocks.size(0)).parts;  // at most, of a block
-    for_tiles(context, std::ssize(terms) * row_blocks.parts * tiles, work, [&](int64_t task, int) {
-        terms[task / tiles / row_blocks.parts].prepare(task / tiles % row_blocks.parts, task % tiles);
-    });
-
-    const int64_t panel_bytes = std::max(kF32Panel.panel_bytes(kInputBlockN), kBf16Panel.panel_bytes(kInputBlockN));
-    const auto panels = context.workspace.matrix<std::byte>(context.pool.threads(), panel_bytes);
-    const auto all = input_blocks(context.workspace, terms);
-    const int64_t block_products = row_blocks.size(0) * kInputColumns * kInputBlockN;
-    const auto at_once = static_cast<size_t>(std::max<int64_t>(1, 2 * kTaskProducts / block_products));
-    for (size_t first = 0; first < all.size(); first += at_once) {
-        const auto blocks = all.subspan(first, std::min(at_once, all.size() - first));
-        context.pool.parallel_for(row_blocks.parts * runs, [&](int64_t task, int worker) {
-            for (const auto& part : blocks)
-                part.term->add(part.block, task / runs, task % runs * kInputColumns, dx, adds || &part != &all.front(),
-                               panels.row(worker));
-        });
+    if (weights.empty()) return;
+    const EvenSplit parts{dx.rows, (dx.rows + kInputPartRows - 1) / kInputPartRows};
+    for (int64_t part = 0; part < parts.parts; part++) {
+        const Workspace::Scope scope(context.workspace);
+        const int64_t first = parts.first(part), rows = parts.size(part);
+        const auto dy_part = context.workspace.vector<MatrixView<const float>>(std::ssize(dy));
+        for (size_t i = 0; i < dy.size(); i++) dy_part[i] = dy[i].rows_from(first, rows);
+        compute_input_part(context, dy_part, weights, dx.rows_from(first, rows), adds);
     }
 }
 
