@@ -40,7 +40,7 @@ void AnswerPrinter::print(const serve::TextDelta& delta) {
 
 void AnswerPrinter::finish(engine::FinishReason reason, int32_t tokens) {
     break_off();
-    std::string told = fmt::format("{} tokens", tokens);
+    std::string told = fmt::format("{} {}", tokens, tokens == 1 ? "token" : "tokens");
     const double seconds = monotonic_seconds() - first_came_.value_or(0);
     if (tokens > 1) told += fmt::format(", {:.1f} tokens/s", (tokens - 1) / seconds);
     if (reason == engine::FinishReason::length) told += "; cut at max_tokens or the end of the context";
