@@ -225,18 +225,6 @@ def test_no_question_of_a_suite_is_in_training(samples):
             assert last.lower().strip(" ?.!") not in told, f"{path.name}: {case['id']}: {last}"
 
 
-def questions(fact, side):
-    """All that a side may ask about a fact: whole questions (of training), and its phrases in the side's frames."""
-    if side == TRAIN:
-        yield from (p for kind in help.WHOLE for p in fact.phrases[kind])
-    for kind, pool in help.FRAMES.items():
-        for phrase in fact.phrases[kind]:
-            verb, _, flag = phrase.rpartition(" ")
-            for frame in pool.sides[side]:
-                if kind != "flag" or flag not in help.SHARED_FLAGS or "{v}" in frame:
-                    yield frame.format(x=flag if kind == "flag" else phrase, v=verb)
-
-
 def test_held_out_questions_about_hone_are_no_questions_of_training():
     """Less than six words in ten of both together are in both."""
 
@@ -244,7 +232,7 @@ def test_held_out_questions_about_hone_are_no_questions_of_training():
         return frozenset(re.findall(r"[\w/.-]+", phrase.lower().rstrip("?.")))
 
     for fact in help.FACTS:
-        trained = {words(question): question for question in questions(fact, TRAIN)}
+        trained = {words(question): question for question in fact.questions(TRAIN)}
         for held_out in fact.held_out:
             own = words(held_out)
             for other, question in trained.items():
@@ -253,7 +241,7 @@ def test_held_out_questions_about_hone_are_no_questions_of_training():
 
 def test_no_question_about_hone_has_its_answer_in_it():
     for fact in help.FACTS:
-        for question in [*fact.held_out, *questions(fact, HELD_OUT)]:
+        for question in [*fact.held_out, *fact.questions(HELD_OUT)]:
             assert not all(part in question for part in fact.needs), f"{fact.name}: {question}: {fact.needs}"
 
 

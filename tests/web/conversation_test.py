@@ -51,11 +51,8 @@ def test_a_reload_keeps_everything(page):
 
 def test_stop_keeps_what_came_and_goes_on(visit, endless):
     page = visit(endless)
-    page.say("Go on")
     text = ".message.assistant .body > .markdown"
-    page.wait(lambda: len(page.all(".message.assistant .markdown .block")) > 0, "some text")
-    page.press("Stop", ".composer")
-    answer = page.answer()
+    answer = begin_and_stop(page)
     page.wait(lambda: "stopped" in answer.find_element("css selector", ".facts").text, "the word that it was stopped")
     endless.wait_until_idle()
     stopped, tokens = page.find(text).text, tokens_of(answer)
@@ -192,13 +189,18 @@ def test_what_is_set_in_one_tab_is_set_in_the_other(page):
     assert page.find("#setting-temperature").get_attribute("value") == "0.5"
 
 
-def test_an_answer_of_another_tab_is_no_failure_until_that_is_closed(visit, endless):
-    growing = ".message.assistant[aria-busy=true]"
-    page = visit(endless)
+def begin_and_stop(page):
+    """A conversation with the endless model."""
     page.say("Go on")
     page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
     page.press("Stop", ".composer")
-    page.answer()
+    return page.answer()
+
+
+def test_an_answer_of_another_tab_is_no_failure_until_that_is_closed(visit, endless):
+    growing = ".message.assistant[aria-busy=true]"
+    page = visit(endless)
+    begin_and_stop(page)
     with page.another_tab():
         page.wait(lambda: page.said() == ["Go on"], "the conversation in the other tab")
         page.say("And then?")
@@ -224,10 +226,7 @@ def test_an_answer_of_another_tab_is_no_failure_until_that_is_closed(visit, endl
 def test_where_nothing_tells_who_answers_an_answer_of_another_tab_is_no_failure(visit, endless, inject):
     inject("Object.defineProperty(navigator, 'locks', {value: undefined})")
     page = visit(endless)
-    page.say("Go on")
-    page.wait(lambda: page.all(".message.assistant .markdown .block"), "some text")
-    page.press("Stop", ".composer")
-    page.answer()
+    begin_and_stop(page)
     with page.another_tab():
         page.wait(lambda: page.said() == ["Go on"], "the conversation in the other tab")
         page.say("And then?")

@@ -46,6 +46,14 @@ WHOLE = ["ask", "need", "say"]
 SHARED_FLAGS = {"--json", "--quiet", "--compare", "--prompt", "--streams"}
 
 
+def framed(kind, phrase, frame):
+    """A phrase of that kind in a frame; nothing where its flag is to be asked for with the verb, and the frame has no place for it."""
+    verb, _, flag = phrase.rpartition(" ") if kind == "flag" else ("", "", phrase)
+    if kind == "flag" and flag in SHARED_FLAGS and "{v}" not in frame:
+        return None
+    return frame.format(x=flag, v=verb)
+
+
 class Fact:
 
     def __init__(self, name, fields, answer):
@@ -58,12 +66,18 @@ class Fact:
         self.weights = [len(self.phrases[kind]) * (1 if kind in WHOLE else 2) + 1 for kind in self.kinds]
 
     def ask(self, draw, kind):
-        phrase = draw.one(self.phrases[kind])
-        verb, _, flag = phrase.rpartition(" ")
-        frame = draw.pick(FRAMES[kind]) if kind in FRAMES else "{x}"
-        while kind == "flag" and flag in SHARED_FLAGS and "{v}" not in frame:
-            frame = draw.pick(FRAMES[kind])
-        return frame.format(x=flag if kind == "flag" else phrase, v=verb)
+        phrase, text = draw.one(self.phrases[kind]), None
+        while text is None:
+            text = framed(kind, phrase, draw.pick(FRAMES[kind])) if kind in FRAMES else phrase
+        return text
+
+    def questions(self, side):
+        """All that a side may ask: whole questions (of training), and phrases in the side's frames."""
+        if side == TRAIN:
+            yield from (phrase for kind in WHOLE for phrase in self.phrases[kind])
+        for kind, frames in FRAMES.items():
+            told = (framed(kind, phrase, frame) for phrase in self.phrases[kind] for frame in frames.sides[side])
+            yield from filter(None, told)
 
 
 def read(path):

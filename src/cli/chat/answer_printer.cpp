@@ -16,15 +16,11 @@ bool is_styled() {
     return kStyled;
 }
 
-static void print_text(std::string_view text) {
-    fmt::print("{}", is_on_screen() ? screen_text(text) : text);
-}
-
 void AnswerPrinter::print(const serve::TextDelta& delta) {
     if (!first_came_) first_came_ = monotonic_seconds();
     if (!delta.reasoning.empty()) {
         if (!std::exchange(in_reasoning_, true)) fmt::print("{}", is_styled() ? kDim : "(thinking) ");
-        print_text(delta.reasoning);
+        fmt::print("{}", for_stdout(delta.reasoning));
     }
     std::string_view text = delta.text;
     if (!has_content_) {  // the blank lines that templates put behind the reasoning
@@ -33,7 +29,7 @@ void AnswerPrinter::print(const serve::TextDelta& delta) {
     if (!text.empty()) {
         if (std::exchange(in_reasoning_, false)) fmt::print("{}\n\n", is_styled() ? kPlain : "");
         has_content_ = true;
-        print_text(text);
+        fmt::print("{}", for_stdout(text));
     }
     std::fflush(stdout);
 }

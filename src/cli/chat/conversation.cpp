@@ -58,9 +58,8 @@ void Conversation::add(const char* role, std::string content) {
 
 void Conversation::show() const {
     for (const auto& message : messages_) {
-        const std::string_view content = message.at("content").as_string();
         fmt::print("{}: {}\n", std::string_view(message.at("role").as_string()),
-                   is_on_screen() ? screen_text(content) : content);
+                   for_stdout(message.at("content").as_string()));
     }
 }
 

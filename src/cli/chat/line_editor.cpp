@@ -1,5 +1,6 @@
 #include "cli/chat/line_editor.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <clocale>

@@ -26,4 +26,8 @@ std::string screen_text(std::string_view valid) {
     return out;
 }
 
+std::string for_stdout(std::string_view valid) {
+    return is_on_screen() ? screen_text(valid) : std::string(valid);
+}
+
 }  // namespace hone::cli
