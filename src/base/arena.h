@@ -1,14 +1,14 @@
-// A bump arena: allocation is an addition, release is all at once back to a mark. One thread. Grows in blocks that are
-// kept, so that a steady state allocates nothing; blocks that lie free and are too small are joined, so that what is
-// kept is of the order of the largest state, whatever smaller ones came before it. Without memory: std::bad_alloc.
+// A stack of scratch memory: taking is an addition, release is all at once back to a mark. One thread. It grows in a range
+// of addresses that is set aside once and has no memory behind it until it is used, so that pieces of any sizes lie one
+// behind the other, a steady state asks for nothing, and what is kept is what was in use at once. Without memory:
+// std::bad_alloc, and what was taken before stays.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <type_traits>
-#include <vector>
 
-#include "base/check.h"
 #include "base/huge_pages.h"
 
 namespace hone {
@@ -17,7 +17,8 @@ class Arena {
   public:
     static constexpr size_t kAlignment = 64;
 
-    explicit Arena(size_t block_bytes = size_t{4} << 20) : block_bytes_(block_bytes) {}
+    // `most` bounds what is in use at once, and the addresses that are set aside; the machine's memory does in any case.
+    explicit Arena(size_t most = SIZE_MAX) : most_(most) {}
 
     // `count` values, 64-byte aligned, not initialised; valid until the scope in which they were taken ends.
     template <class T>
@@ -29,29 +30,25 @@ class Arena {
     // Everything taken during the scope's life is released at its end.
     class Scope {
       public:
-        explicit Scope(Arena& arena) : arena_(arena), block_(arena.block_), used_(arena.used_) {}
-        ~Scope() {
-            arena_.block_ = block_;
-            arena_.used_ = used_;
-        }
+        explicit Scope(Arena& arena) : arena_(arena), used_(arena.used_) {}
+        ~Scope() { arena_.used_ = used_; }
         Scope(const Scope&) = delete;
         Scope& operator=(const Scope&) = delete;
 
       private:
         Arena& arena_;
-        size_t block_, used_;
+        size_t used_;
     };
 
-    size_t reserved_bytes() const;
+    size_t kept_bytes() const { return kept_; }
 
   private:
     std::byte* take_bytes(size_t bytes);
-    void open_block(size_t bytes);
+    void grow(size_t bytes);
 
-    size_t block_bytes_;
-    std::vector<HugeMemory> blocks_;
-    // The block that is taken from, and how much of it is taken: blocks before it are in use, those behind it are free.
-    size_t block_ = 0, used_ = 0;
+    size_t most_;
+    HugeMemory range_;
+    size_t kept_ = 0, used_ = 0;  // from the range's start: what may be touched, what is taken
 };
 
 }  // namespace hone

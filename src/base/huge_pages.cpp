@@ -11,12 +11,25 @@ namespace hone {
 constexpr size_t kHugePage = size_t{2} << 20;
 
 Result<HugeMemory> HugeMemory::allocate(size_t bytes) {
+    return map(bytes, PROT_READ | PROT_WRITE);
+}
+
+Result<HugeMemory> HugeMemory::set_aside(size_t bytes) {
+    return map(bytes, PROT_NONE);
+}
+
+Status HugeMemory::make_usable(size_t from, size_t bytes) const {
+    if (mprotect(data_ + from, bytes, PROT_READ | PROT_WRITE) == 0) return {};
+    return error("cannot allocate {} bytes: {}", bytes, std::strerror(errno));
+}
+
+Result<HugeMemory> HugeMemory::map(size_t bytes, int protection) {
     HugeMemory memory;
     if (bytes == 0) return memory;
     const size_t alignment = bytes >= kHugePage ? kHugePage : 4096;
     const size_t padded = (bytes + alignment - 1) / alignment * alignment + alignment;
     if (padded < bytes) return error("cannot allocate {} bytes", bytes);
-    void* mapping = mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* mapping = mmap(nullptr, padded, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping == MAP_FAILED) return error("cannot allocate {} bytes: {}", bytes, std::strerror(errno));
     const uintptr_t aligned = (reinterpret_cast<uintptr_t>(mapping) + alignment - 1) / alignment * alignment;
     memory.mapping_ = mapping;

@@ -13,6 +13,10 @@ class HugeMemory {
     HugeMemory() = default;
     // Reserves `bytes`; the system commits pages when they are first touched.
     static Result<HugeMemory> allocate(size_t bytes);
+    // Only the addresses of `bytes`; nothing may be touched before make_usable().
+    static Result<HugeMemory> set_aside(size_t bytes);
+    // [from, from + bytes) of what was set aside, both multiples of 4 KiB unless they end it.
+    Status make_usable(size_t from, size_t bytes) const;
     ~HugeMemory();
     HugeMemory(HugeMemory&& other) noexcept;
     HugeMemory& operator=(HugeMemory&& other) noexcept;
@@ -22,6 +26,8 @@ class HugeMemory {
     std::span<std::byte> bytes() const { return {data_, size_}; }
 
   private:
+    static Result<HugeMemory> map(size_t bytes, int protection);
+
     void* mapping_ = nullptr;
     size_t mapped_ = 0;
     std::byte* data_ = nullptr;

@@ -144,7 +144,20 @@ struct BackwardRun {
     std::span<LoraGradients> gradients;
 
     void add_factor_gradients(OpContext& context, std::span<const float> row_factors) const;
+    void project_rows(OpContext& context) const;
 };
+
+// h = x A, some rows at a time: they are laid out for the product, which would take as much memory as all of x.
+void BackwardRun::project_rows(OpContext& context) const {
+    constexpr int64_t kRows = 2048;
+    for (size_t i = 0; i < h.size(); i++) h[i] = context.workspace.matrix<float>(x.rows, weights[i]->a.n);
+    const auto part = context.workspace.vector<MatrixView<float>>(std::ssize(h));
+    for (int64_t first = 0; first < x.rows; first += kRows) {
+        const int64_t rows = std::min(kRows, x.rows - first);
+        for (size_t i = 0; i < h.size(); i++) part[i] = h[i].rows_from(first, rows);
+        linear(context, x.rows_from(first, rows), a, part);
+    }
+}
 
 // Adds to the gradients of the factors what the rows of a run say. Scales g.
 void BackwardRun::add_factor_gradients(OpContext& context, std::span<const float> row_factors) const {
@@ -157,8 +170,7 @@ void BackwardRun::add_factor_gradients(OpContext& context, std::span<const float
     linear_backward_weights(context, GradientOperands::fp32, x, g_read, da);
     const auto wants_b = [](const LoraGradients& wanted) { return wanted.db.data != nullptr; };
     if (std::ranges::none_of(gradients, wants_b)) return;
-    for (size_t i = 0; i < h.size(); i++) h[i] = context.workspace.matrix<float>(x.rows, weights[i]->a.n);
-    linear(context, x, a, h);
+    project_rows(context);
     for (size_t i = 0; i < h.size(); i++) {
         if (!wants_b(gradients[i])) continue;
         scale(context, weights[i]->scale, h[i]);

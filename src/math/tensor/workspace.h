@@ -11,6 +11,8 @@ namespace hone::math {
 
 class Workspace {
   public:
+    explicit Workspace(size_t most = SIZE_MAX) : arena_(most) {}
+
     // Not initialised; 64-byte aligned base; valid until the enclosing Scope ends.
     template <class T>
     MatrixView<T> matrix(int64_t rows, int64_t cols) {
@@ -29,12 +31,15 @@ class Workspace {
     // One more for each of the threads of a loop whose tiles need scratch of their own; the same in every loop, so that
     // their memory is not asked of the system again.
     std::span<const std::unique_ptr<Workspace>> of_workers(int threads) {
-        while (std::ssize(workers_) < threads) workers_.push_back(std::make_unique<Workspace>());
+        while (std::ssize(workers_) < threads) workers_.push_back(std::make_unique<Workspace>(kWorkerBytes));
         return workers_;
     }
 
   private:
-    Arena arena_{size_t{16} << 20};
+    static constexpr size_t kWorkerBytes = size_t{64}
+                                           << 30;  // far more than a tile's; addresses for hundreds of threads
+
+    Arena arena_;
     std::vector<std::unique_ptr<Workspace>> workers_;
 };
 
