@@ -15,7 +15,7 @@ namespace {
 // of activations and of 64.
 constexpr int64_t kInputBlockN = 2048;
 constexpr int64_t kInputBlockRows = 512;
-constexpr int64_t kInputPartRows = 4 * kInputBlockRows;  // whose dY lies prepared at once, which bounds the scratch
+constexpr int64_t kInputPartRows = 2 * kInputBlockRows;  // whose dY lies prepared at once, which bounds the scratch
 constexpr int64_t kInputColumns = 64;                    // of dX in a task; a multiple of every panel's
 
 // One term of the sum: dy in blocks along n, each prepared as if it were a matrix of its own.
