@@ -13,7 +13,7 @@
 namespace hone {
 namespace {
 
-constexpr size_t kGrowth = size_t{2} << 20;
+constexpr size_t kGrowth = size_t{4} << 20;
 
 // More than the machine has is never in use; where addresses are rationed (ulimit -v), other memory needs most of them.
 size_t largest_range() {

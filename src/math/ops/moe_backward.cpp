@@ -17,7 +17,7 @@ namespace {
 
 // Of the rows of one expert that are computed at once, by all threads and, as much as stays in its core's L2, by one; and
 // of the rows of dx that experts leave side by side.
-constexpr int64_t kScratchBytes = int64_t{16} << 20, kThreadScratchBytes = int64_t{1} << 20;
+constexpr int64_t kScratchBytes = int64_t{24} << 20, kThreadScratchBytes = int64_t{1} << 20;
 constexpr int64_t kExpertsPerThread = 4;  // so that threads end together
 
 // Some rows of one expert, and the matrices that its gradients are made of, a row each.
